@@ -1,0 +1,1 @@
+"""The retail language: frozen types that every connector translates from and to. No I/O."""

@@ -1,0 +1,45 @@
+"""The nouns documents carry, by the name they are stored and published under (contract version 1)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from crossdock.canonical.order import ErpAddress, Order, OrderReference, PartyAccount, SalesOrder
+from crossdock.canonical.party import Customer
+from crossdock.canonical.shipment import (
+    Fulfilment,
+    GoodsIssue,
+    Invoice,
+    InvoicePosting,
+    ParcelNotice,
+    Shipment,
+    ShipmentOrder,
+    ShipTo,
+)
+
+VERSION = 1
+
+FACTS: dict[str, type[msgspec.Struct]] = {
+    "customer": Customer,
+    "order": Order,
+    "shipment": Shipment,
+    "fulfilment": Fulfilment,
+    "invoice": Invoice,
+}
+"""What systems tell us."""
+
+COMMANDS: dict[str, type[msgspec.Struct]] = {
+    "party_account": PartyAccount,
+    "sales_order": SalesOrder,
+    "order_reference": OrderReference,
+    "erp_address": ErpAddress,
+    "shipment_order": ShipmentOrder,
+    "ship_to": ShipTo,
+    "goods_issue": GoodsIssue,
+    "invoice_posting": InvoicePosting,
+    "fulfilment": Fulfilment,
+    "parcel_notice": ParcelNotice,
+}
+"""What we ask of systems."""
+
+NAMES: dict[type[msgspec.Struct], str] = {noun: name for name, noun in (FACTS | COMMANDS).items()}

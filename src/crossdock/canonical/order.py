@@ -1,0 +1,93 @@
+"""What was ordered: the buyer's side of the trade, as the channel that took it states it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from crossdock.canonical.party import Address
+from crossdock.kernel.money import AnyMoney
+
+
+class Tax(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One tax on one line; `rate` is a decimal string, "0.1" for ten percent."""
+
+    title: str
+    rate: str
+    amount: AnyMoney
+
+
+class OrderLine(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """One line; `ordered` counts units as last edited, `unit_price` is before discount, `discount` is for the whole line."""
+
+    id: str
+    sku: str
+    title: str
+    ordered: int
+    unit_price: AnyMoney
+    discount: AnyMoney | None = None
+    taxes: tuple[Tax, ...] = ()
+    ships: bool = True
+
+
+class ShippingCharge(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """What the buyer pays for delivery, with its taxes."""
+
+    title: str
+    price: AnyMoney
+    taxes: tuple[Tax, ...] = ()
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An order as its channel knows it now; `customer` is the entity key of the buyer, none for a guest."""
+
+    id: str
+    number: str
+    placed_at: datetime
+    currency: str
+    lines: tuple[OrderLine, ...]
+    total: AnyMoney
+    tax_included: bool = False
+    customer: str | None = None
+    email: str = ""
+    bill_to: Address | None = None
+    ship_to: Address | None = None
+    shipping: tuple[ShippingCharge, ...] = ()
+    payment: Literal["pending", "authorised", "paid", "refunded", "voided"] = "pending"
+    cancelled_at: datetime | None = None
+
+
+class SalesOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The command that makes an ERP hold the order as one sale; its sale is named by the command's key.
+
+    The buyer's account at the ERP comes as reference `party`, mapped products as `product/<sku>`.
+    """
+
+    order: Order
+    sold_by: str
+    """The connection that took the order."""
+
+
+class OrderReference(msgspec.Struct, frozen=True, kw_only=True):
+    """State: the ERP's number of the sale, shown on the order in its channel; `order` is the channel's order id."""
+
+    order: str
+    number: str
+
+
+class ErpAddress(msgspec.Struct, frozen=True, kw_only=True):
+    """State: where the ERP's shipments that have not left yet go; the sale comes as reference `sale`."""
+
+    ship_to: Address
+
+
+class PartyAccount(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """State: the buyer's account at an ERP; found or made by `code`, which is ours and unique."""
+
+    code: str
+    name: str
+    email: str = ""
+    phone: str = ""
+    address: Address | None = None

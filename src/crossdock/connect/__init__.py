@@ -1,0 +1,1 @@
+"""What a connector is: verbs, effect classes, receipts, and the kit that tests it from its declaration."""

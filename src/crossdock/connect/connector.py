@@ -1,0 +1,185 @@
+"""A connector declares what one kind of outside system can do, as verb and noun; the hub does the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeVar
+
+import msgspec
+
+from crossdock.connect.documents import Origin, Page, Reading, Translated
+from crossdock.connect.effects import Effect
+from crossdock.connect.link import Link
+from crossdock.connect.receipts import Outcome
+
+N = TypeVar("N", bound=msgspec.Struct)
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class Command(msgspec.Struct, Generic[N], frozen=True, kw_only=True):
+    """One sealed promise, as the connector's function gets it."""
+
+    key: str
+    """Our reference and idempotency key, the same on every send: entity / promise / cause / ordinal."""
+    entity: str
+    body: N
+    refs: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Ids at this target that earlier receipts or mappings gave: {"party": "5", "sale": "17", "product/SKU-9": "X9"}."""
+    sealed_at: datetime
+
+
+PerformOne = Callable[[Command[Any], Link[Any]], Awaitable[Outcome]]
+PerformMany = Callable[[Sequence[Command[Any]], Link[Any]], Awaitable[Mapping[str, Outcome]]]
+Find = Callable[[Sequence[Command[Any]], Link[Any]], Awaitable[Mapping[str, Outcome]]]
+Inquire = Callable[[Command[Any], str, Link[Any]], Awaitable[Outcome]]
+Translate = Callable[[bytes, Origin], Iterator[Translated]]
+Read = Callable[[str, Link[Any]], Awaitable[Reading | None]]
+List = Callable[[str, Link[Any]], Awaitable[Page]]
+
+
+@dataclass(frozen=True)
+class Capability:
+    """One verb on one noun. Exactly one of `one` and `many` is set; an item missing from a bulk answer is unknown."""
+
+    verb: Literal["act", "state"]
+    noun: type[msgspec.Struct]
+    effects: tuple[Effect, ...]
+    one: PerformOne | None
+    many: PerformMany | None
+    bulk: int
+    normalise: Callable[[Any], msgspec.Struct] | None = None
+    """For a state: how the target will hold the desired value (trimmed, rounded), so that sameness is judged by meaning."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What a webhook's headers say of it, before anyone reads the body."""
+
+    topic: str
+    message_id: str | None
+    """The vendor's id of this message, the same on its repeats; None when it gives none."""
+
+
+@dataclass(frozen=True)
+class Door:
+    """How this vendor's webhooks prove themselves; `secrets` may hold several for rotation."""
+
+    genuine: Callable[[Mapping[str, str], bytes, Sequence[bytes]], bool]
+    """(lower-case headers, raw body, secrets) -> is it from the vendor; compares in constant time."""
+    describe: Callable[[Mapping[str, str], bytes], Delivery]
+
+
+@dataclass(frozen=True)
+class Reads:
+    """What can be read of one kind: one by id, and pages of changes since a cursor ("" is the beginning)."""
+
+    read: Read | None = None
+    list: List | None = None
+
+
+@dataclass
+class Connector(Generic[S]):
+    """One kind of outside system. A settings type says what a connection to one needs; decorators declare the verbs."""
+
+    name: str
+    settings: type[S]
+    door: Door | None = None
+    capabilities: dict[type[msgspec.Struct], Capability] = field(default_factory=dict[type[msgspec.Struct], Capability])
+    topics: dict[str, Translate] = field(default_factory=dict[str, Translate])
+    reads: dict[str, Reads] = field(default_factory=dict[str, Reads])
+    finders: dict[type[msgspec.Struct], Find] = field(default_factory=dict[type[msgspec.Struct], Find])
+    inquiries: dict[type[msgspec.Struct], Inquire] = field(default_factory=dict[type[msgspec.Struct], Inquire])
+
+    def translate(self, *topics: str) -> Callable[[Translate], Translate]:
+        """Declare the pure translation of messages of these topics."""
+
+        def declared(function: Translate) -> Translate:
+            self.topics.update(dict.fromkeys(topics, function))
+            return function
+
+        return declared
+
+    def act(
+        self, noun: type[N], *, effect: Sequence[Effect]
+    ) -> Callable[
+        [Callable[[Command[N], Link[S]], Awaitable[Outcome]]], Callable[[Command[N], Link[S]], Awaitable[Outcome]]
+    ]:
+        """Declare an act done one at a time."""
+
+        def declared(
+            function: Callable[[Command[N], Link[S]], Awaitable[Outcome]],
+        ) -> Callable[[Command[N], Link[S]], Awaitable[Outcome]]:
+            self.capabilities[noun] = Capability("act", noun, tuple(effect), function, None, 1)
+            return function
+
+        return declared
+
+    def bulk_act(
+        self, noun: type[N], *, effect: Sequence[Effect], size: int
+    ) -> Callable[
+        [Callable[[Sequence[Command[N]], Link[S]], Awaitable[Mapping[str, Outcome]]]],
+        Callable[[Sequence[Command[N]], Link[S]], Awaitable[Mapping[str, Outcome]]],
+    ]:
+        """Declare an act done for many at once, answered item by item under each command's key."""
+
+        def declared(
+            function: Callable[[Sequence[Command[N]], Link[S]], Awaitable[Mapping[str, Outcome]]],
+        ) -> Callable[[Sequence[Command[N]], Link[S]], Awaitable[Mapping[str, Outcome]]]:
+            self.capabilities[noun] = Capability("act", noun, tuple(effect), None, function, size)
+            return function
+
+        return declared
+
+    def state(
+        self, noun: type[N], *, size: int = 1, normalise: Callable[[N], N] | None = None
+    ) -> Callable[
+        [Callable[[Sequence[Command[N]], Link[S]], Awaitable[Mapping[str, Outcome]]]],
+        Callable[[Sequence[Command[N]], Link[S]], Awaitable[Mapping[str, Outcome]]],
+    ]:
+        """Declare how the target is made equal to the desired value; doing it twice must do no harm."""
+
+        def declared(
+            function: Callable[[Sequence[Command[N]], Link[S]], Awaitable[Mapping[str, Outcome]]],
+        ) -> Callable[[Sequence[Command[N]], Link[S]], Awaitable[Mapping[str, Outcome]]]:
+            self.capabilities[noun] = Capability("state", noun, (), None, function, size, normalise)
+            return function
+
+        return declared
+
+    def find(self, noun: type[N]) -> Callable[[Find], Find]:
+        """Declare the search for acts by our reference; keys absent from the answer are not at the target."""
+
+        def declared(function: Find) -> Find:
+            self.finders[noun] = function
+            return function
+
+        return declared
+
+    def inquire(self, noun: type[N]) -> Callable[[Inquire], Inquire]:
+        """Declare how an accepted act's job is asked about."""
+
+        def declared(function: Inquire) -> Inquire:
+            self.inquiries[noun] = function
+            return function
+
+        return declared
+
+    def read(self, kind: str) -> Callable[[Read], Read]:
+        """Declare how one thing is read by its id; None when the target says there is none."""
+
+        def declared(function: Read) -> Read:
+            self.reads[kind] = Reads(function, self.reads.get(kind, Reads()).list)
+            return function
+
+        return declared
+
+    def list(self, kind: str) -> Callable[[List], List]:
+        """Declare how changes are listed since a cursor, with overlap enough for the source's longest transaction."""
+
+        def declared(function: List) -> List:
+            self.reads[kind] = Reads(self.reads.get(kind, Reads()).read, function)
+            return function
+
+        return declared

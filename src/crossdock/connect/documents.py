@@ -1,0 +1,75 @@
+"""What translation yields: documents (evidence of facts), hints to fetch, and messages ignored by a named rule."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """Where and when a message came in."""
+
+    connection: str
+    received_at: datetime
+    observed: int = 0
+    """Microseconds at which our own read of it began; 0 for what the source pushed."""
+
+    def entity(self, kind: str, key: str) -> str:
+        """The entity a thing of this connection's own is: `order:shop:1001`."""
+        return f"{kind}:{self.connection}:{key}"
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """One system's statement about one thing, as of one version."""
+
+    kind: str
+    """A fact noun of `canonical.nouns.FACTS`."""
+    id: str
+    entity: str | None
+    """The entity it belongs to; None when it can't be attributed (unbound)."""
+    body: msgspec.Struct | None
+    """The canonical noun; None when the source says the thing is gone."""
+    token: int
+    """The source's own version: a sequence number, or a clock in microseconds."""
+    fact: str | None = None
+    """The identity its authority gives the fact; by default this connection is the authority."""
+    aliases: tuple[str, ...] = ()
+    """Every name somebody may search it by."""
+
+
+class Hint(msgspec.Struct, frozen=True, kw_only=True):
+    """The message says that something changed, not what: fetch it."""
+
+    kind: str
+    id: str
+    entity: str
+
+
+class Ignore(msgspec.Struct, frozen=True):
+    """Not for us, by a rule with a name that can be counted."""
+
+    rule: str
+
+
+Translated = Document | Hint | Ignore
+
+
+class Untranslatable(ValueError):
+    """The message is not what the source promises; it stays in quarantine with this reason."""
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing as a scheduled or asked-for read found it, raw; it enters by the inbox like any message."""
+
+    topic: str
+    id: str
+    body: bytes
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """Some changes since a cursor; the cursor to go on from, and whether there is more now."""
+
+    items: list[Reading]
+    cursor: str
+    more: bool

@@ -1,0 +1,179 @@
+"""A connector's line to its system: one pooled HTTP client whose failures are already classified."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any, Generic, TypeVar
+
+import aiohttp
+import msgspec
+
+from crossdock.kernel.faults import Fault, Refused, Rejected, Throttled, Transient, Unknown
+
+S_co = TypeVar("S_co", covariant=True)
+T = TypeVar("T")
+
+Guard = Callable[[], None]
+"""Raises when this process may no longer call: its lease on the work has run out."""
+Spend = Callable[[int], Awaitable[None]]
+"""Waits until the connection's call budget, shared by all processes, allows this many points."""
+
+_BODY_BYTES_MAX = 64 * 1024 * 1024
+_RETRY_AFTER_SECONDS_DEFAULT = 2.0
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What the target answered: a status below 400, or a 4xx that only the connector can read."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def ok(self) -> bool:
+        return self.status < 300
+
+    def json(self) -> Any:
+        """The body as plain JSON; `Unknown` when it is none, for then nobody knows what happened."""
+        try:
+            return msgspec.json.decode(self.body)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise _unreadable(self.status, error) from error
+
+    def decode(self, shape: type[T]) -> T:
+        """The body as a wire type; `Unknown` when it doesn't fit."""
+        try:
+            return msgspec.json.decode(self.body, type=shape)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise _unreadable(self.status, error) from error
+
+    def rejected(self, field: str | None = None) -> Rejected:
+        """The fault for a refusal the connector has nothing special to say about."""
+        return Rejected(f"HTTP {self.status}: {self.body[:500].decode(errors='replace')}", field=field)
+
+
+class Http:
+    """Requests to one connection. 401, 403, 429, 5xx, time-outs and cut connections become faults here, once for all."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        base_url: str,
+        *,
+        spend: Spend,
+        guard: Guard,
+        timeout_seconds: float = 30.0,
+    ) -> None:
+        self._session = session
+        self._base_url = base_url.rstrip("/")
+        self._spend = spend
+        self._guard = guard
+        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds, sock_connect=min(5.0, timeout_seconds))
+
+    async def get(self, path: str, *, headers: Mapping[str, str] | None = None) -> Answer:
+        return await self.send("GET", path, headers=headers, safe=True)
+
+    async def post(
+        self,
+        path: str,
+        body: object,
+        *,
+        headers: Mapping[str, str] | None = None,
+        safe: bool = False,
+        not_done: Collection[int] = (),
+        points: int = 1,
+    ) -> Answer:
+        """POST a JSON body. `safe`: it only reads. `not_done`: statuses with which this vendor promises nothing happened."""
+        return await self.send("POST", path, body, headers=headers, safe=safe, not_done=not_done, points=points)
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        safe: bool = False,
+        not_done: Collection[int] = (),
+        points: int = 1,
+    ) -> Answer:
+        """One request, one answer; raises a `Fault` for whatever isn't the connector's own to read."""
+        await self._spend(points)
+        data = None if body is None else msgspec.json.encode(body)
+        sent_headers = {"Content-Type": "application/json", **(headers or {})}
+        answer = await self._exchange(method, self._base_url + path, data, sent_headers, safe=safe)
+        fault = fault_of(answer, safe=safe, not_done=not_done)
+        if fault is not None:
+            raise fault
+        return answer
+
+    async def _exchange(
+        self, method: str, url: str, data: bytes | None, headers: Mapping[str, str], *, safe: bool
+    ) -> Answer:
+        self._guard()
+        try:
+            async with self._session.request(
+                method, url, data=data, headers=headers, timeout=self._timeout, allow_redirects=False
+            ) as reply:
+                return Answer(reply.status, reply.headers, await _read_bounded(reply))
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise Transient(f"{method} {url}: can't connect ({type(error).__name__})", outage=True) from error
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise _lost(f"{method} {url}: {type(error).__name__} before a whole answer", safe=safe) from error
+
+
+async def _read_bounded(reply: aiohttp.ClientResponse) -> bytes:
+    body = await reply.content.read(_BODY_BYTES_MAX)
+    parts = [body]
+    while part := await reply.content.read(_BODY_BYTES_MAX):
+        parts.append(part)
+        if sum(map(len, parts)) > _BODY_BYTES_MAX:
+            raise aiohttp.ClientPayloadError(f"an answer of more than {_BODY_BYTES_MAX} bytes")
+    return b"".join(parts)
+
+
+def _unreadable(status: int, error: Exception) -> Unknown:
+    return Unknown(f"HTTP {status} with a body that can't be read: {error}")
+
+
+def _lost(detail: str, *, safe: bool) -> Fault:
+    return Transient(detail, outage=True) if safe else Unknown(detail, outage=True)
+
+
+def fault_of(answer: Answer, *, safe: bool, not_done: Collection[int] = ()) -> Fault | None:
+    """The fault a status stands for, the same for every connector; None when the connector reads the answer itself."""
+    detail = f"HTTP {answer.status}"
+    match answer.status:
+        case status if status in not_done:
+            return Transient(f"{detail}: the target promises that nothing happened")
+        case 401 | 403:
+            return Refused(f"{detail}: credentials or rights refused")
+        case 429:
+            return Throttled(detail, retry_after_seconds=_retry_after(answer.headers))
+        case status if status >= 500 or status == 408:
+            return _lost(detail, safe=safe)
+        case status if 300 <= status < 400:
+            return Refused(
+                f"{detail}: a redirect to {answer.headers.get('Location', 'nowhere')}; set the final address"
+            )
+        case _:
+            return None
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    with contextlib.suppress(ValueError):
+        return min(max(float(headers.get("Retry-After", _RETRY_AFTER_SECONDS_DEFAULT)), 0.05), 3600.0)
+    return _RETRY_AFTER_SECONDS_DEFAULT
+
+
+class Link(Generic[S_co]):
+    """What a connector's function is given: its settings, its HTTP line, and a memory shared by its calls in this process."""
+
+    def __init__(self, settings: S_co, http: Http, memory: dict[str, Any], guard: Guard) -> None:
+        self.settings = settings
+        self.http = http
+        self.memory = memory
+        """For what is costly to get and safe to lose: a session token, ids of reference data."""
+        self.guard = guard
+        """Call before any effect that doesn't go through `http` (a mail, a file): it raises when the lease is gone."""

@@ -1,0 +1,1 @@
+"""Money, time, ids and faults: what every other floor stands on."""
