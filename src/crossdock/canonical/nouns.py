@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 import msgspec
 
+from crossdock.canonical.lookup import Lookup
 from crossdock.canonical.order import ErpAddress, Order, OrderReference, PartyAccount, SalesOrder
 from crossdock.canonical.party import Customer
 from crossdock.canonical.shipment import (
@@ -25,6 +29,7 @@ FACTS: dict[str, type[msgspec.Struct]] = {
     "shipment": Shipment,
     "fulfilment": Fulfilment,
     "invoice": Invoice,
+    "party_account": PartyAccount,
 }
 """What systems tell us."""
 
@@ -39,7 +44,14 @@ COMMANDS: dict[str, type[msgspec.Struct]] = {
     "invoice_posting": InvoicePosting,
     "fulfilment": Fulfilment,
     "parcel_notice": ParcelNotice,
+    "lookup": Lookup,
 }
 """What we ask of systems."""
 
 NAMES: dict[type[msgspec.Struct], str] = {noun: name for name, noun in (FACTS | COMMANDS).items()}
+
+
+@cache
+def decoder(noun: str) -> msgspec.json.Decoder[Any]:
+    """The decoder of a stored body, command and fact alike."""
+    return msgspec.json.Decoder(COMMANDS.get(noun) or FACTS[noun])

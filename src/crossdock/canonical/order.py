@@ -71,10 +71,12 @@ class SalesOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class OrderReference(msgspec.Struct, frozen=True, kw_only=True):
-    """State: the ERP's number of the sale, shown on the order in its channel; `order` is the channel's order id."""
+    """State: the ERP's number of the sale, shown on the order in its channel.
+
+    `order` is the channel's order id; the number comes as reference `sale.number`.
+    """
 
     order: str
-    number: str
 
 
 class ErpAddress(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, Generic, TypeVar
 
@@ -29,24 +30,23 @@ class Answer(msgspec.Struct, frozen=True):
     status: int
     headers: Mapping[str, str]
     body: bytes
+    safe: bool = False
+    """The request only read, so an answer that can't be read leaves no doubt about what happened: nothing."""
 
     @property
     def ok(self) -> bool:
         return self.status < 300
 
     def json(self) -> Any:
-        """The body as plain JSON; `Unknown` when it is none, for then nobody knows what happened."""
-        try:
-            return msgspec.json.decode(self.body)
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise _unreadable(self.status, error) from error
+        """The body as plain JSON; `Unknown` (after a read: `Transient`) when it is none."""
+        return self.decode(object)
 
     def decode(self, shape: type[T]) -> T:
-        """The body as a wire type; `Unknown` when it doesn't fit."""
+        """The body as a wire type; `Unknown` (after a read: `Transient`) when it doesn't fit."""
         try:
             return msgspec.json.decode(self.body, type=shape)
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise _unreadable(self.status, error) from error
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # msgspec lets Python's own two out
+            raise _unreadable(self, error) from error
 
     def rejected(self, field: str | None = None) -> Rejected:
         """The fault for a refusal the connector has nothing special to say about."""
@@ -114,13 +114,33 @@ class Http:
         self._guard()
         try:
             async with self._session.request(
-                method, url, data=data, headers=headers, timeout=self._timeout, allow_redirects=False
+                method,
+                url,
+                data=data,
+                headers=headers,
+                timeout=self._timeout,
+                allow_redirects=False,
+                middlewares=(_sent_once,),
             ) as reply:
-                return Answer(reply.status, reply.headers, await _read_bounded(reply))
+                return Answer(reply.status, reply.headers, await _read_bounded(reply), safe)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise Transient(f"{method} {url}: can't connect ({type(error).__name__})", outage=True) from error
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise _lost(f"{method} {url}: {type(error).__name__} before a whole answer", safe=safe) from error
+
+
+class AnswerLost(aiohttp.ClientError):
+    """The connection ended before an answer came."""
+
+
+async def _sent_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keeps aiohttp from repeating GET, PUT and DELETE by itself on a lost connection, past the lease and the budget."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise AnswerLost(type(error).__name__) from error
 
 
 async def _read_bounded(reply: aiohttp.ClientResponse) -> bytes:
@@ -133,8 +153,9 @@ async def _read_bounded(reply: aiohttp.ClientResponse) -> bytes:
     return b"".join(parts)
 
 
-def _unreadable(status: int, error: Exception) -> Unknown:
-    return Unknown(f"HTTP {status} with a body that can't be read: {error}")
+def _unreadable(answer: Answer, error: Exception) -> Fault:
+    detail = f"HTTP {answer.status} with a body that can't be read: {error}"
+    return Transient(detail) if answer.safe else Unknown(detail)
 
 
 def _lost(detail: str, *, safe: bool) -> Fault:
@@ -162,8 +183,10 @@ def fault_of(answer: Answer, *, safe: bool, not_done: Collection[int] = ()) -> F
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds to wait; the default for an HTTP date (a clock we don't share) and for what is no finite number."""
     with contextlib.suppress(ValueError):
-        return min(max(float(headers.get("Retry-After", _RETRY_AFTER_SECONDS_DEFAULT)), 0.05), 3600.0)
+        seconds = float(headers.get("Retry-After", _RETRY_AFTER_SECONDS_DEFAULT))
+        return min(max(seconds, 0.05), 3600.0) if math.isfinite(seconds) else _RETRY_AFTER_SECONDS_DEFAULT
     return _RETRY_AFTER_SECONDS_DEFAULT
 
 

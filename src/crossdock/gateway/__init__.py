@@ -1,0 +1,1 @@
+"""The doors: where systems and partners come in."""

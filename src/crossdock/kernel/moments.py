@@ -22,7 +22,10 @@ def parse(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} has no offset from UTC")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:  # year 1 or 9999, moved out of the calendar by its offset
+        raise ValueError(f"{text!r} is not in the calendar") from error
 
 
 def to_micros(moment: datetime) -> int:

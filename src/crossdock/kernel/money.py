@@ -15,6 +15,11 @@ _MINOR_DIGITS = {
     **dict.fromkeys(("CLF UYW").split(), 4),
 }
 
+# Raises where the default context would round to 28 digits in silence.
+_EXACTLY = decimal.Context(prec=60, traps=[decimal.InvalidOperation, decimal.Inexact, decimal.Overflow])
+_MINOR_MIN, _MINOR_MAX = -(2**63), 2**63 - 1
+"""What a bigint column and every ERP's ledger hold."""
+
 
 class Currency:
     """The type of a currency; `Money[EUR]` and `Money[USD]` do not add, neither for the type checker nor at run time."""
@@ -87,14 +92,15 @@ def minor_digits(currency: str) -> int:
 
 
 def from_decimal(amount: str | decimal.Decimal, currency: str) -> AnyMoney:
-    """Money from a vendor's decimal string; `ValueError` if it is no number or has more digits than the currency."""
+    """Money from a vendor's decimal string; `ValueError` if it is no number, has more digits than the currency, or
+    more minor units than 64 bits hold."""
     try:
-        scaled = decimal.Decimal(amount).scaleb(minor_digits(currency))
-    except decimal.InvalidOperation as error:
-        raise ValueError(f"{amount!r} is not a decimal amount") from error
-    if not scaled.is_finite() or scaled != scaled.to_integral_value():
-        raise ValueError(f"{amount!r} is not an amount in whole minor units of {currency}")
-    return Money(int(scaled), currency)
+        minor = _EXACTLY.to_integral_exact(_EXACTLY.scaleb(decimal.Decimal(amount), minor_digits(currency)))
+    except decimal.DecimalException as error:
+        raise ValueError(f"{str(amount)[:40]!r} is not an amount in whole minor units of {currency[:3]}") from error
+    if not minor.is_finite() or not _MINOR_MIN <= minor <= _MINOR_MAX:
+        raise ValueError(f"{str(amount)[:40]!r} is not an amount that can be booked")
+    return Money(int(minor), currency)
 
 
 def to_decimal(money: AnyMoney) -> decimal.Decimal:

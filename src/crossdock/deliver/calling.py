@@ -1,0 +1,157 @@
+"""Calling: sealed commands go out by noun, in bulk or one by one, and every item gets an outcome of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from crossdock.canonical.lookup import Lookup
+from crossdock.connect.connector import Capability, Command, PerformMany, PerformOne
+from crossdock.connect.documents import Reading
+from crossdock.connect.link import Link
+from crossdock.connect.receipts import Outcome
+from crossdock.deliver.lines import Line, NotSent
+from crossdock.deliver.sealing import Noun, Ready
+from crossdock.kernel.faults import Fault, Rejected, Unknown
+from crossdock.observe.checkpoints import reach
+
+Answer = Outcome | Reading | NotSent
+Findings = dict[int, Answer | None]
+"""promise -> what a search found; None: it is not there."""
+Answers = dict[int, Answer]
+"""promise -> what came of it; a reading is what a fetch brought."""
+
+# A batch that failed as a whole is sent again in parts, so that one poisoned item can't hold its neighbours for long.
+_SPLIT_BY_PER_ATTEMPT = 8
+
+
+async def call(line: Line, ready: Sequence[Ready], lease_ends: float) -> Answers:
+    """Send sealed commands; never raises for what a target does."""
+    link = line.link(lease_ends)
+    gate = asyncio.Semaphore(line.in_flight)
+    answers: Answers = {}
+    reach("call:before")
+    await asyncio.gather(*(_gated(gate, _call_part(line, part, link), answers) for part in _parts(line, ready)))
+    reach("call:after")
+    return answers
+
+
+async def _gated(gate: asyncio.Semaphore, calling: Any, answers: Answers) -> None:
+    async with gate:
+        answers.update(await calling)
+
+
+def _parts(line: Line, ready: Sequence[Ready]) -> Iterator[list[Ready]]:
+    """Commands that can share a call; those that failed before in smaller and smaller company."""
+    groups: dict[tuple[Noun, int], list[Ready]] = {}
+    for each in ready:
+        groups.setdefault((each.noun, min(each.claimed.attempts, 3)), []).append(each)
+    for (noun, attempts), group in groups.items():
+        capability = line.connector.capabilities.get(noun)
+        bulk = min(capability.bulk if capability else 1, line.bulk_max or 1_000_000)
+        size = max(1, bulk // _SPLIT_BY_PER_ATTEMPT**attempts)
+        for start in range(0, len(group), size):
+            yield group[start : start + size]
+
+
+async def _call_part(line: Line, part: list[Ready], link: Link[Any]) -> Answers:
+    body = part[0].command.body
+    if isinstance(body, Lookup):
+        return {part[0].claimed.promise: await _caught(_read(line, body, link))}
+    capability = line.connector.capabilities.get(part[0].noun)
+    if capability is None:
+        fault = Rejected(f"{line.connector.name} has no {part[0].noun.__name__}; give the role to another connection")
+        return {each.claimed.promise: fault for each in part}
+    if capability.one is not None:
+        return {part[0].claimed.promise: await _caught(_one(capability.one, part[0].command, link))}
+    return await _many(capability, part, link)
+
+
+async def _one(perform: PerformOne, command: Command[Any], link: Link[Any]) -> Outcome:
+    return await perform(command, link)
+
+
+async def _many(capability: Capability, part: list[Ready], link: Link[Any]) -> Answers:
+    assert capability.many is not None
+    found = await _caught_many(capability.many, [each.command for each in part], link)
+    if isinstance(found, Rejected) and len(part) > 1:
+        # The whole was refused, which did nothing: halves find out whose fault it is.
+        middle = len(part) // 2
+        return await _many(capability, part[:middle], link) | await _many(capability, part[middle:], link)
+    if isinstance(found, Fault | NotSent):
+        return {each.claimed.promise: found for each in part}
+    missing = Unknown("missing from the target's answer")
+    return {each.claimed.promise: found.get(each.command.key, missing) for each in part}
+
+
+async def _caught_many(
+    perform: PerformMany, commands: Sequence[Command[Any]], link: Link[Any]
+) -> Mapping[str, Outcome] | Fault | NotSent:
+    try:
+        return await perform(commands, link)
+    except (Fault, NotSent) as fault:
+        return fault
+    except Exception as error:  # noqa: BLE001  # a connector's bug leaves its own outcome unknown, and the lane goes on
+        return _broken(error)
+
+
+async def _caught(performing: Any) -> Answer:
+    try:
+        return await performing
+    except (Fault, NotSent) as fault:
+        return fault
+    except Exception as error:  # noqa: BLE001  # as above
+        return _broken(error)
+
+
+def _broken(error: Exception) -> Unknown:
+    return Unknown(f"the connector failed: {type(error).__name__}: {error}")
+
+
+async def _read(line: Line, lookup: Lookup, link: Link[Any]) -> Reading | Fault:
+    """Read one thing at its source; the reading says when it began."""
+    reads = line.connector.reads.get(lookup.kind)
+    if reads is None or reads.read is None:
+        return Rejected(f"{line.connector.name} can't read {lookup.kind}")
+    found = await reads.read(lookup.id, link)
+    return found or Rejected(f"{line.connection} has no {lookup.kind} {lookup.id}", field=lookup.kind)
+
+
+async def search(line: Line, doubtful: Sequence[Ready], lease_ends: float) -> Findings:
+    """Look for doubtful acts by our reference; None: not there."""
+    link = line.link(lease_ends)
+    found: Findings = {}
+    by_noun: dict[Noun, list[Ready]] = {}
+    for each in doubtful:
+        by_noun.setdefault(each.noun, []).append(each)
+    for noun, group in by_noun.items():
+        found |= await _search_noun(line, noun, group, link)
+    return found
+
+
+async def _search_noun(line: Line, noun: Noun, group: Sequence[Ready], link: Link[Any]) -> Findings:
+    finder = line.connector.finders.get(noun)
+    if finder is None:
+        fault = Rejected(f"{line.connector.name} declares {noun.__name__} searchable without a find")
+        return {each.claimed.promise: fault for each in group}
+    try:
+        there = await finder([each.command for each in group], link)
+    except Fault as fault:
+        return {each.claimed.promise: fault for each in group}
+    except Exception as error:  # noqa: BLE001  # as above
+        return {each.claimed.promise: _broken(error) for each in group}
+    return {each.claimed.promise: there.get(each.command.key) for each in group}
+
+
+async def inquire(line: Line, accepted: Sequence[Ready], lease_ends: float) -> Answers:
+    """Ask about accepted jobs."""
+    link = line.link(lease_ends)
+    answers: Answers = {}
+    for each in accepted:
+        function = line.connector.inquiries.get(each.noun)
+        if function is None:
+            answers[each.claimed.promise] = Unknown("accepted, and the connector has no way to ask what became of it")
+        else:
+            answers[each.claimed.promise] = await _caught(function(each.command, each.claimed.job or "", link))
+    return answers

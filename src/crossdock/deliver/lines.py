@@ -1,0 +1,78 @@
+"""One line per connection: its connector, its HTTP session, its budget, and the links its calls are given."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from crossdock.canonical.nouns import COMMANDS
+from crossdock.connect.connector import Connector
+from crossdock.connect.effects import Effect
+from crossdock.connect.link import Http, Link
+from crossdock.store.budgets import Budget
+
+# The lease must outlive the call by this much, so that nobody else takes over while an answer is being recorded.
+_LEASE_MARGIN_SECONDS = 1.0
+
+
+class NotSent(Exception):
+    """The lease ran out before the call was made, so nothing was sent; whoever holds the promise now goes on."""
+
+
+@dataclass
+class Line:
+    """A connection as the hub uses it; `in_flight` is how many calls may be under way at once in this process."""
+
+    connection: str
+    connector: Connector[Any]
+    settings: msgspec.Struct
+    budget: Budget
+    in_flight: int = 16
+    lanes: int = 1
+    bulk_max: int | None = None
+    """Fewer items a call than the connector could take; 1 makes bulk calls single."""
+    memory: dict[str, Any] = field(default_factory=dict[str, Any])
+    _session: aiohttp.ClientSession | None = None
+
+    def effects(self, noun: str) -> tuple[Effect, ...]:
+        """The effect classes the connector declares for a noun; none for states and reads."""
+        capability = self.connector.capabilities.get(COMMANDS[noun])
+        return capability.effects if capability else ()
+
+    def link(self, lease_ends: float) -> Link[Any]:
+        """A link that stops calling when the lease ends (`time.monotonic()` seconds)."""
+        guard = _guard_until(lease_ends - _LEASE_MARGIN_SECONDS)
+        http = Http(
+            self._open_session(),
+            str(getattr(self.settings, "url", "")),
+            spend=self.budget.spend,
+            guard=guard,
+            timeout_seconds=float(getattr(self.settings, "timeout_seconds", 30.0)),
+        )
+        return Link(self.settings, http, self.memory, guard)
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=self.in_flight * 2))
+        return self._session
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+
+Lines = Mapping[str, Line]
+
+
+def _guard_until(monotonic_seconds: float) -> Callable[[], None]:
+    def guard() -> None:
+        if time.monotonic() > monotonic_seconds:
+            raise NotSent("the lease on this work ran out before it was sent")
+
+    return guard

@@ -1,0 +1,112 @@
+"""Recording: receipts are kept, what follows is written, readings enter the inbox, all in one transaction per batch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from crossdock.canonical.nouns import COMMANDS, decoder
+from crossdock.connect.connector import Connector
+from crossdock.connect.documents import Reading
+from crossdock.connect.receipts import Confirmed
+from crossdock.deliver.following import Next
+from crossdock.promises.obligations import Verb
+from crossdock.store import cases, delivery, documents, inbox
+from crossdock.store.brakes import Brake, apply_brake
+from crossdock.store.database import Transaction
+from crossdock.store.delivery import Answered, Claimed
+from crossdock.store.inbox import Message
+
+
+@dataclass
+class Results:
+    """What a batch of calls came to."""
+
+    confirmed: list[tuple[Claimed, Confirmed]] = field(default_factory=list[tuple[Claimed, Confirmed]])
+    fetched: list[tuple[Claimed, Reading, int]] = field(default_factory=list[tuple[Claimed, Reading, int]])
+    """(promise, what was read, microseconds at which the read began)"""
+    next: list[tuple[Claimed, Next]] = field(default_factory=list[tuple[Claimed, Next]])
+
+
+async def record(tx: Transaction, connection: str, connector: Connector[Any], results: Results) -> set[Brake]:
+    """Write a batch's results; answers the brakes that were applied."""
+    await _receipts(tx, connection, connector, results)
+    written = await delivery.reschedule(tx, [n.follow for _, n in results.next])
+    mine = [(claimed, n) for claimed, n in results.next if claimed.promise in written]
+    await delivery.note_attempts(
+        tx, [_attempt(claimed, n) for claimed, n in mine if n.outcome not in ("blocked", "busy")]
+    )
+    await cases.raise_cases(tx, [n.case for _, n in mine if n.case is not None])
+    freed = [claimed for claimed, n in mine if n.frees_accounts]
+    await delivery.move_accounts(tx, _amounts(freed, -1), Counter())
+    await delivery.free_documents(tx, [(c.entity, c.document) for c in freed])
+    await _release_stored(tx, mine)
+    brakes = {n.brake for _, n in mine if n.brake is not None}
+    for brake in brakes:
+        await apply_brake(tx, brake)
+    return brakes
+
+
+async def _receipts(tx: Transaction, connection: str, connector: Connector[Any], results: Results) -> None:
+    answered = [_answered(claimed, connector, c) for claimed, c in results.confirmed]
+    answered += [Answered(c.promise, c.slot, r.id, "", None, 0) for c, r, _ in results.fetched]
+    closed = await delivery.confirm(tx, answered)
+    met = [claimed for claimed, _ in results.confirmed if claimed.promise in closed]
+    await delivery.move_accounts(tx, _amounts(met, -1), _amounts(met, 1))
+    await delivery.free_documents(tx, [(c.entity, c.document) for c in met if c.document != c.name])
+    aliases = [(name, c.entity) for c, answer in results.confirmed for name in (answer.id, *answer.aliases)]
+    await documents.add_aliases(tx, aliases)
+    messages = [Message(connection, r.topic, r.body, f"read:{c.promise}:{c.fence}", at) for c, r, at in results.fetched]
+    if messages:
+        await inbox.store(tx, messages)
+    differing = {c.entity for c, answer in results.confirmed if _differs(c, connector, answer)}
+    if differing:
+        await documents.mark_dirty(tx, differing)
+
+
+def _answered(claimed: Claimed, connector: Connector[Any], confirmed: Confirmed) -> Answered:
+    written = _written(claimed, connector, confirmed) if claimed.verb == Verb.STATE else None
+    number = confirmed.aliases[0] if confirmed.aliases else confirmed.id
+    body = None if written is None else msgspec.json.encode(written)
+    return Answered(claimed.promise, claimed.slot, confirmed.id, number, body, int(claimed.repair))
+
+
+def _written(claimed: Claimed, connector: Connector[Any], confirmed: Confirmed) -> msgspec.Struct:
+    """What the target holds now: as it was read back, or else as the connector says it will hold it."""
+    return confirmed.body if confirmed.body is not None else _desired(claimed, connector)
+
+
+def _desired(claimed: Claimed, connector: Connector[Any]) -> msgspec.Struct:
+    desired = decoder(claimed.noun).decode(claimed.body)
+    capability = connector.capabilities.get(COMMANDS[claimed.noun])
+    return capability.normalise(desired) if capability and capability.normalise else desired
+
+
+def _differs(claimed: Claimed, connector: Connector[Any], confirmed: Confirmed) -> bool:
+    """A state read back other than desired is looked at again; one that is as sent needs no second thought."""
+    if claimed.verb != Verb.STATE or confirmed.body is None:
+        return False
+    return confirmed.body != _desired(claimed, connector)
+
+
+def _amounts(promises: Sequence[Claimed], sign: int) -> Counter[str]:
+    amounts: Counter[str] = Counter()
+    for claimed in promises:
+        for account, amount, _ in claimed.movements():
+            amounts[account] += sign * amount
+    return amounts
+
+
+def _attempt(claimed: Claimed, n: Next) -> tuple[int, int, str, str]:
+    return (claimed.promise, claimed.ordinal, n.outcome, n.detail[:2000])
+
+
+async def _release_stored(tx: Transaction, mine: Sequence[tuple[Claimed, Next]]) -> None:
+    """A mapping given while the call was under way releases at once; nobody would look again."""
+    keys = [n.follow.blocked_on for _, n in mine if n.follow.blocked_on and n.follow.blocked_on.startswith("map/")]
+    if keys:
+        await delivery.release_mapped(tx, keys)

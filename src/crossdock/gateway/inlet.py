@@ -1,0 +1,58 @@
+"""The inlet: messages are stored in shared transactions, and each sender is answered only after its own is durable."""
+
+from __future__ import annotations
+
+import asyncio
+
+from crossdock.observe.checkpoints import reach
+from crossdock.store import inbox
+from crossdock.store.database import Database
+from crossdock.store.inbox import Message
+
+_BATCH_MAX = 500
+
+
+class Inlet:
+    """Group commit: while one transaction is being flushed, the next messages gather for the next one."""
+
+    def __init__(self, database: Database, stored: asyncio.Event, *, writers: int = 2) -> None:
+        self._database = database
+        self._stored = stored
+        self._waiting: asyncio.Queue[tuple[Message, asyncio.Future[None]]] = asyncio.Queue()
+        self._writers = [asyncio.create_task(self._write()) for _ in range(writers)]
+
+    async def store(self, message: Message) -> None:
+        """Returns when the message is durable; raises what the database raised when it is not."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.put_nowait((message, done))
+        await done
+
+    async def _write(self) -> None:
+        while True:
+            batch = [await self._waiting.get()]
+            while len(batch) < _BATCH_MAX and not self._waiting.empty():
+                batch.append(self._waiting.get_nowait())
+            await self._write_batch(batch)
+
+    async def _write_batch(self, batch: list[tuple[Message, asyncio.Future[None]]]) -> None:
+        failure: Exception | None = None
+        try:
+            async with self._database.transaction() as tx:
+                await inbox.store(tx, [message for message, _ in batch])
+                reach("door:before_commit")
+            reach("door:after_commit")
+        except Exception as error:  # noqa: BLE001  # every sender is told; none is acknowledged
+            failure = error
+        self._stored.set()
+        for _, done in batch:
+            if done.done():  # its sender has gone away
+                continue
+            if failure is None:
+                done.set_result(None)
+            else:
+                done.set_exception(failure)
+
+    async def close(self) -> None:
+        for writer in self._writers:
+            writer.cancel()
+        await asyncio.gather(*self._writers, return_exceptions=True)

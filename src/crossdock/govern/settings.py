@@ -1,0 +1,186 @@
+"""The hub's settings: one TOML file, secrets by reference, checked whole at start with errors that name the key."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+
+from crossdock.connect.connector import Connector
+from crossdock.connect.loading import NoSuchConnector, load
+from crossdock.connect.secrets import Secret
+from crossdock.promises.policy import Policy
+
+DATABASE_VARIABLE = "CROSSDOCK_DATABASE_URL"
+FILE_VARIABLE = "CROSSDOCK_CONFIG"
+FILE_DEFAULT = "crossdock.toml"
+
+
+class BadSettings(Exception):
+    """The settings can't be used; the text names the key and what to do."""
+
+
+class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[hub]`: where the hub listens and keeps its things."""
+
+    listen: str = "127.0.0.1:8480"
+    data: str = ".crossdock"
+    database_url: str | None = None
+    """PostgreSQL to use; without it the hub starts its own under `data`. `CROSSDOCK_DATABASE_URL` goes first."""
+    keep_inbox_days: int = 30
+    message_bytes_max: int = 2 * 1024 * 1024
+    lease_seconds: float = 10.0
+    call_lease_seconds: float = 60.0
+    probe_seconds: float = 2.0
+    settle_batch: int = 300
+    deliver_batch: int = 200
+
+
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """What the hub itself reads of every connection; all else is the connector's own."""
+
+    in_flight: int = 16
+    lanes: int = 1
+    bulk_max: int | None = None
+    calls_per_second: float | None = None
+    burst: float = 10.0
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One account on one system."""
+
+    name: str
+    connector: Connector[Any]
+    settings: msgspec.Struct
+    pace: Pace
+
+    @property
+    def webhook_secrets(self) -> list[bytes]:
+        secrets = cast("tuple[Secret, ...]", getattr(self.settings, "webhook_secrets", ()))
+        return [secret.reveal().encode() for secret in secrets]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a hub is told."""
+
+    file: Path
+    hub: HubSettings
+    policy: Policy
+    connections: Mapping[str, Connection]
+
+    @property
+    def data(self) -> Path:
+        return (self.file.parent / self.hub.data).resolve()
+
+    @property
+    def database_url(self) -> str | None:
+        return os.environ.get(DATABASE_VARIABLE) or self.hub.database_url
+
+
+_HUB_KEYS = ("connector", "in_flight", "lanes", "bulk_max")
+
+
+def settings_file(given: str | None) -> Path:
+    """The file to read: as given, else `CROSSDOCK_CONFIG`, else ./crossdock.toml."""
+    return Path(given or os.environ.get(FILE_VARIABLE) or FILE_DEFAULT)
+
+
+def read_settings(file: Path) -> Settings:
+    """Read and check the settings; `BadSettings` names the first key that is wrong, and the remedy."""
+    try:
+        told = tomllib.loads(file.read_text())
+    except FileNotFoundError as error:
+        raise BadSettings(
+            f"there is no {file}; write one (see docs/howto/configure.md) or name it with --config"
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        raise BadSettings(f"{file} is not TOML: {error}") from error
+    return settings_from(told, file)
+
+
+def settings_from(told: Mapping[str, Any], file: Path) -> Settings:
+    """Settings from a parsed TOML document."""
+    unknown = sorted(told.keys() - {"hub", "roles", "policy", "connections"})
+    if unknown:
+        raise BadSettings(f"{unknown[0]}: no such section; there are hub, roles, policy and connections")
+    hub = _shaped(HubSettings, told.get("hub", {}), "hub")
+    policy = _shaped(Policy, {**told.get("policy", {}), "roles": told.get("roles", {})}, "policy")
+    connections = {name: _connection(name, each) for name, each in told.get("connections", {}).items()}
+    _check_roles(policy, connections)
+    return Settings(file, hub, policy, connections)
+
+
+def _connection(name: str, told: object) -> Connection:
+    key = f"connections.{name}"
+    if not isinstance(told, dict):
+        raise BadSettings(f"{key} is no table; write [connections.{name}] with a connector in it")
+    if not name.isidentifier() or not name.islower():
+        raise BadSettings(f"{key}: a connection's name is lower-case letters, digits and _, for it is part of every id")
+    table = cast("dict[str, Any]", told)
+    if "connector" not in table:
+        raise BadSettings(f'{key}.connector is missing; write for instance connector = "shopify"')
+    try:
+        connector = load(str(table["connector"])).connector
+    except NoSuchConnector as error:
+        raise BadSettings(f"{key}.connector: {error}") from error
+    own = {k: v for k, v in table.items() if k not in _HUB_KEYS}
+    settings = _shaped(connector.settings, own, key)
+    declared = {
+        "calls_per_second": getattr(settings, "calls_per_second", None),
+        "burst": getattr(settings, "burst", 10.0),
+    }
+    pace = _shaped(Pace, declared | {k: table[k] for k in _HUB_KEYS[1:] if k in table}, key)
+    return Connection(name, connector, settings, pace)
+
+
+def _shaped(shape: Any, told: Any, key: str) -> Any:
+    try:
+        return msgspec.convert(told, shape, dec_hook=_secret(key), strict=True)
+    except msgspec.ValidationError as error:
+        raise BadSettings(f"{_with_path(key, str(error))}") from error
+
+
+def _with_path(key: str, message: str) -> str:
+    """msgspec says "... - at `$.url`"; people read "connections.shop.url: ..."."""
+    text, _, at = message.partition(" - at `$")
+    return f"{key}{at.rstrip('`')}: {text}; see docs/howto/configure.md"
+
+
+def _secret(key: str) -> Any:
+    def decoded(wanted: type, value: object) -> object:
+        if wanted is Secret and isinstance(value, str):
+            return Secret(_referenced(value, key))
+        raise NotImplementedError
+
+    return decoded
+
+
+def _referenced(reference: str, key: str) -> str:
+    """A secret by reference: `env:NAME` or `file:PATH`; never written in the settings themselves."""
+    kind, _, where = reference.partition(":")
+    match kind:
+        case "env" if where in os.environ:
+            return os.environ[where]
+        case "env":
+            raise BadSettings(f"{key}: environment variable {where} is not set; set it to the secret")
+        case "file" if Path(where).is_file():
+            return Path(where).read_text().strip()
+        case "file":
+            raise BadSettings(f"{key}: there is no file {where}; put the secret there, readable by the hub alone")
+        case _:
+            raise BadSettings(f'{key}: a secret is given by reference, "env:NAME" or "file:PATH", not in the settings')
+
+
+def _check_roles(policy: Policy, connections: Mapping[str, Connection]) -> None:
+    for role in policy.roles.__struct_fields__:
+        name = getattr(policy.roles, role)
+        if name is not None and name not in connections:
+            known = ", ".join(sorted(connections)) or "none"
+            raise BadSettings(f"roles.{role}: there is no connection {name}; connections are {known}")

@@ -1,0 +1,241 @@
+"""The difference between what an entity is owed and what has been promised already: the only thing settling writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+from typing import Any
+
+import msgspec
+
+from crossdock.promises.obligations import Act, Fetch, Obligation, Owed, State, Trouble, Wait
+
+
+class Stage(IntEnum):
+    """How far an open promise is. READY, BLOCKED and CASE are known to have no call under way."""
+
+    READY = 0
+    CALLING = 1
+    ACCEPTED = 2
+    DOUBTFUL = 3
+    BLOCKED = 4
+    CASE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Promised:
+    """A promise as stored; `stage` is None once it is closed, `sealed` when an intent for it exists."""
+
+    id: int
+    name: str
+    target: str
+    cause: str
+    body: Any
+    stage: Stage | None
+    sealed: bool
+    last_ordinal: int
+
+    @property
+    def movable(self) -> bool:
+        """Nothing was done at the target about it, so it may still be withdrawn."""
+        return self.stage in (Stage.READY, Stage.BLOCKED, Stage.CASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a target confirmed for a state: the value read back, normalised, and how often the hub repaired it."""
+
+    body: Any
+    repairs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A promise to open, in place of `replaces` where that one is still movable."""
+
+    owed: Owed
+    ordinal: int
+    in_flight: bool = False
+    replaces: int | None = None
+    repair: bool = False
+
+
+@dataclass(frozen=True)
+class Changes:
+    opened: tuple[Opening, ...] = ()
+    withdrawn: tuple[int, ...] = ()
+    withheld: tuple[str, ...] = ()
+    """Acts that only new code or policy would owe for old facts; opening them takes a campaign."""
+    waits: tuple[Wait, ...] = ()
+    troubles: tuple[Trouble, ...] = ()
+    adopted: tuple[tuple[str, Any], ...] = ()
+    """(state name, value the target holds now) taken over as the written value."""
+    keeps_all: bool = False
+    """Nothing could be worked out, so everything promised stays as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """Under which code an entity was last settled, and since when the present code is live (S6)."""
+
+    code: bytes
+    live_at: datetime
+    settled_code: bytes | None
+    settled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """What is on record about one entity's promises."""
+
+    promised: Sequence[Promised] = ()
+    written: Mapping[str, Written] = field(default_factory=dict[str, Written])
+    observed: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Per state name, what the target's own latest document says it holds."""
+    normalise: Mapping[tuple[str, str], Any] = field(default_factory=dict[tuple[str, str], Any])
+    """(target, noun class name) -> how that target will hold a value."""
+
+
+def difference(
+    obligations: Iterable[Obligation], book: Book, basis: Basis, drift: Mapping[str, str], repairs_max: int
+) -> Changes:
+    """What must change so that exactly the obligations are promised; equal means no change at all."""
+    compared = _Compared(book, basis, drift, repairs_max)
+    for obligation in obligations:
+        compared.take(obligation)
+    return compared.changes()
+
+
+class _Compared:
+    def __init__(self, book: Book, basis: Basis, drift: Mapping[str, str], repairs_max: int) -> None:
+        self._book, self._basis, self._drift, self._repairs_max = book, basis, drift, repairs_max
+        self._open: dict[str, list[Promised]] = {}
+        self._sealed: dict[str, Promised] = {}
+        self._ordinal: dict[str, int] = {}
+        for promised in book.promised:
+            if promised.stage is not None:
+                self._open.setdefault(promised.name, []).append(promised)
+            if promised.sealed and not promised.movable:
+                self._sealed[promised.name] = promised
+            self._ordinal[promised.name] = max(self._ordinal.get(promised.name, 0), promised.last_ordinal)
+        self._claimed: set[int] = set()
+        self._opened: list[Opening] = []
+        self._withheld: list[str] = []
+        self._waits: list[Wait] = []
+        self._troubles: list[Trouble] = []
+        self._adopted: list[tuple[str, Any]] = []
+
+    def take(self, obligation: Obligation) -> None:
+        match obligation:
+            case Wait():
+                self._waits.append(obligation)
+            case Trouble():
+                self._troubles.append(obligation)
+            case State():
+                self._state(obligation)
+            case Act() | Fetch():
+                self._once(obligation)
+
+    def changes(self) -> Changes:
+        movable = (open_ for each in self._open.values() for open_ in each if open_.movable)
+        replaced = {opening.replaces for opening in self._opened}
+        withdrawn = tuple(p.id for p in movable if p.id not in self._claimed and p.id not in replaced)
+        return Changes(
+            tuple(self._opened),
+            withdrawn,
+            tuple(self._withheld),
+            tuple(self._waits),
+            tuple(self._troubles),
+            tuple(self._adopted),
+        )
+
+    def _once(self, owed: Act | Fetch) -> None:
+        """An act's slot that was ever sent stays as it is; one that wasn't follows the facts."""
+        if owed.name in self._sealed:
+            return
+        held = next((p for p in self._open.get(owed.name, ()) if p.movable), None)
+        if held is not None and _same(held, owed):
+            self._claimed.add(held.id)
+        elif isinstance(owed, Act) and held is None and self._retroactive(owed):
+            self._withheld.append(owed.name)
+        else:
+            self._open_(owed, held)
+
+    def _state(self, owed: State) -> None:
+        """Three ways: what should be, what we last wrote, what is there now; equal means no call."""
+        pending = self._open.get(owed.name, [])
+        latest = pending[-1] if pending else None
+        if latest is not None and _same(latest, owed):
+            self._claimed.add(latest.id)
+            return
+        held = latest if latest is not None and latest.movable else None
+        desired = self._as_held_by(owed)
+        written = self._book.written.get(owed.name)
+        there = self._book.observed.get(owed.name)
+        if latest is None or held is not None:
+            if there is None and written is not None and written.body == desired:
+                return
+            if there is not None and there == desired:
+                if written is None or written.body != desired:
+                    self._adopted.append((owed.name, desired))
+                return
+            if there is not None and written is not None and there != written.body and written.body == desired:
+                self._drifted(owed, held, written, there)
+                return
+        self._open_(owed, held)
+
+    def _drifted(self, owed: State, held: Promised | None, written: Written, there: Any) -> None:
+        """The target was changed by someone else while what should be stayed the same."""
+        noun = type(owed.body).__name__
+        choice = self._drift.get(noun, "repair")
+        if choice == "repair" and written.repairs >= self._repairs_max:
+            choice = "case"
+        if choice == "repair":
+            self._open_(owed, held, repair=True)
+        elif choice == "case":
+            self._troubles.append(_fought_over(owed, noun))
+
+    def _open_(self, owed: Owed, held: Promised | None, *, repair: bool = False) -> None:
+        self._opened.append(
+            Opening(
+                owed,
+                self._ordinal.get(owed.name, 0) + 1,
+                in_flight=owed.cause.changed_at < self._basis.live_at,
+                replaces=held.id if held else None,
+                repair=repair,
+            )
+        )
+
+    def _retroactive(self, owed: Act) -> bool:
+        """Other code has seen this cause and owed nothing for it; only a campaign may open it now (S6)."""
+        basis = self._basis
+        return (
+            basis.settled_code is not None
+            and basis.settled_code != basis.code
+            and basis.settled_at is not None
+            and owed.cause.changed_at <= basis.settled_at
+        )
+
+    def _as_held_by(self, owed: State) -> Any:
+        normalise = self._book.normalise.get((owed.to, type(owed.body).__name__))
+        return normalise(owed.body) if normalise else owed.body
+
+
+def _same(held: Promised, owed: Owed) -> bool:
+    return held.target == owed.to and held.body == owed.body
+
+
+def _fought_over(owed: State, noun: str) -> Trouble:
+    return Trouble(
+        cause=f"drift:{owed.to}:{noun}",
+        title=f"{noun} at {owed.to} keeps being changed by someone else",
+        remedy="Decide who owns the field: correct it at the target, or set policy.drift to adopt.",
+        detail=f"{owed.name} at {owed.to} differs from what was written",
+    )
+
+
+def encode(body: msgspec.Struct) -> bytes:
+    """A body as it is stored, sealed and digested."""
+    return msgspec.json.encode(body)

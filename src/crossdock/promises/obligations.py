@@ -1,0 +1,110 @@
+"""The vocabulary of the pure core: what a promise function may yield."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+
+import msgspec
+
+from crossdock.promises.standing import Fact
+
+
+class Priority(IntEnum):
+    """Who goes first in a lane, and who is shed last."""
+
+    MONEY = 0
+    ORDERS = 1
+    CUSTOMERS = 2
+    NOTICES = 3
+    READS = 4
+
+
+class Verb(IntEnum):
+    """What a promise does at its target."""
+
+    FETCH = 0
+    STATE = 1
+    ACT = 2
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Needs that the promise `name` of `entity` is confirmed; its id at the target comes with the command."""
+
+    entity: str
+    name: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.entity}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Within:
+    """An amount of an account that the seal takes; refused when it would go over the limit."""
+
+    account: str
+    amount: int
+    limit: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owed:
+    """Something a target is owed. `cause` is the fact that makes it due, `by` when someone should worry."""
+
+    name: str
+    to: str
+    body: msgspec.Struct
+    cause: Fact
+    by: datetime
+    priority: Priority
+    document: str = ""
+    """The target document it touches; at most one unresolved act each. By default the promise's own."""
+    needs: Mapping[str, Kept] = field(default_factory=dict[str, Kept])
+
+
+@dataclass(frozen=True, kw_only=True)
+class State(Owed):
+    """Make the target equal this; the latest value wins, and equal means no call."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Act(Owed):
+    """Cause this effect once."""
+
+    within: tuple[Within, ...] = ()
+    pins: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What its seal fixes for good."""
+    undo: str | None = None
+    """The promise that corrects it when its premise is withdrawn; None: never by itself, a person decides."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fetch(Owed):
+    """Read this thing at its source: its parent is missing, or a message only hinted at a change."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wait:
+    """Nothing to do for us yet: who is expected to do what, and until when; then the entity is looked at again."""
+
+    name: str
+    on: str
+    what: str
+    until: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trouble:
+    """Something only a person can settle; one case per cause, closed when no entity yields it any more."""
+
+    cause: str
+    title: str
+    remedy: str
+    detail: str
+
+
+Obligation = State | Act | Fetch | Wait | Trouble

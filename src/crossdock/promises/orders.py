@@ -1,0 +1,181 @@
+"""What an order makes us owe before anything has left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from crossdock.canonical.order import ErpAddress, Order, OrderReference, SalesOrder
+from crossdock.canonical.party import Address
+from crossdock.canonical.shipment import ShipmentLine, ShipmentOrder, ShipTo
+from crossdock.kernel.money import AnyMoney, total
+from crossdock.promises.obligations import Act, Kept, Obligation, Priority, State, Trouble, Wait
+from crossdock.promises.policy import Policy, due
+from crossdock.promises.reads import owed_reads
+from crossdock.promises.shipments import owed_for_shipment
+from crossdock.promises.standing import Fact, Standing
+
+SALE = "sale"
+SHIPMENT_ORDER = "shipment_order"
+
+
+def owed_for_order(standing: Standing, policy: Policy) -> Iterator[Obligation]:
+    """Everything an order makes us owe, in the order it becomes due."""
+    order_fact = standing.one("order")
+    yield from owed_reads(standing, "order", policy)
+    if order_fact is None:
+        return
+    order: Order = order_fact.body
+    if policy.orders_from is not None and order.placed_at < policy.orders_from:
+        return
+    erp = standing.pins.get("erp", policy.roles.erp)
+    yield from _changed_too_late(standing, order)
+    if erp is not None and _to_be_sold(standing, order, policy):
+        yield from _sale(standing, order_fact, policy, erp)
+    if _to_be_shipped(standing, order, policy):
+        yield from _shipment_order(standing, order_fact, policy, erp)
+    for shipment in standing.of("shipment"):
+        yield from owed_for_shipment(standing, order_fact, shipment, policy, erp)
+    yield from _parcels_expected(standing, order_fact, policy)
+
+
+def _sale(standing: Standing, fact: Fact, policy: Policy, erp: str) -> Iterator[Obligation]:
+    """One sale in the ERP, under the buyer's account there; the channel is told its number."""
+    order: Order = fact.body
+    account = {"party": Kept(order.customer, f"party_account@{erp}")} if order.customer else {}
+    yield Act(
+        name=SALE,
+        to=erp,
+        body=SalesOrder(order=order, sold_by=standing.source),
+        cause=fact,
+        by=due(fact.recorded_at, policy.deadlines.sale_minutes),
+        priority=Priority.ORDERS,
+        document="sale",
+        needs=account,
+        pins={"erp": erp, "tax": str(_tax(order))},
+    )
+    if policy.tell_shop_erp_number:
+        yield State(
+            name="order_reference",
+            to=standing.source,
+            body=OrderReference(order=order.id),
+            cause=fact,
+            by=due(fact.recorded_at, policy.deadlines.shop_minutes),
+            priority=Priority.NOTICES,
+            needs={"sale": Kept(standing.entity, SALE)},
+        )
+    sold = standing.sealed.get(SALE)
+    if order.ship_to and sold and (_moved(sold.body.order.ship_to, order) or "erp_address" in standing.sealed):
+        yield State(
+            name="erp_address",
+            to=erp,
+            body=ErpAddress(ship_to=order.ship_to),
+            cause=fact,
+            by=due(standing.as_of, policy.deadlines.goods_issue_minutes),
+            priority=Priority.ORDERS,
+            document="sale",
+            needs={"sale": Kept(standing.entity, SALE)},
+        )
+
+
+def _shipment_order(standing: Standing, fact: Fact, policy: Policy, erp: str | None) -> Iterator[Obligation]:
+    """The warehouse is asked once to ship; later it is kept in step with the address."""
+    order: Order = fact.body
+    warehouse = standing.pins.get("warehouse", policy.roles.warehouse)
+    lines = _to_ship(order)
+    if warehouse is None or order.ship_to is None or not lines:
+        return
+    yield Act(
+        name=SHIPMENT_ORDER,
+        to=warehouse,
+        body=ShipmentOrder(reference=standing.entity, number=order.number, ship_to=order.ship_to, lines=lines),
+        cause=fact,
+        by=due(fact.recorded_at, policy.deadlines.shipment_order_minutes),
+        priority=Priority.ORDERS,
+        document="shipment_order",
+        needs={"sale": Kept(standing.entity, SALE)} if erp else {},
+        pins={"warehouse": warehouse},
+    )
+    asked = standing.sealed.get(SHIPMENT_ORDER)
+    if asked and (_moved(asked.body.ship_to, order) or "ship_to" in standing.sealed):
+        yield State(
+            name="ship_to",
+            to=warehouse,
+            body=ShipTo(reference=standing.entity, address=order.ship_to),
+            cause=fact,
+            by=due(standing.as_of, policy.deadlines.shipment_order_minutes),
+            priority=Priority.ORDERS,
+            document="shipment_order",
+            needs={"shipment_order": Kept(standing.entity, SHIPMENT_ORDER)},
+        )
+
+
+def _parcels_expected(standing: Standing, fact: Fact, policy: Policy) -> Iterator[Obligation]:
+    """An order is not done before all of it has left; until then we wait for the warehouse."""
+    asked = standing.sealed.get(SHIPMENT_ORDER)
+    order: Order = fact.body
+    warehouse = standing.pins.get("warehouse", policy.roles.warehouse)
+    if warehouse is None or order.ship_to is None or order.cancelled_at is not None:
+        return
+    lines = asked.body.lines if asked else _to_ship(order)
+    left = sum(line.units for shipment in standing.of("shipment") for line in shipment.body.lines)
+    missing = sum(line.units for line in lines) - left
+    if missing > 0 and _to_be_shipped(standing, order, policy):
+        yield Wait(
+            name="parcels",
+            on=warehouse,
+            what=f"{missing} units to leave",
+            until=due(order.placed_at, policy.deadlines.parcels_minutes),
+        )
+
+
+def _to_ship(order: Order) -> tuple[ShipmentLine, ...]:
+    return tuple(
+        ShipmentLine(line=line.id, sku=line.sku, units=line.ordered)
+        for line in order.lines
+        if line.ships and line.ordered > 0
+    )
+
+
+def _to_be_sold(standing: Standing, order: Order, policy: Policy) -> bool:
+    if SALE in standing.sealed:
+        return True
+    return order.cancelled_at is None and (policy.sell_when == "placed" or order.payment == "paid")
+
+
+def _to_be_shipped(standing: Standing, order: Order, policy: Policy) -> bool:
+    return SHIPMENT_ORDER in standing.sealed or (order.cancelled_at is None and _to_be_sold(standing, order, policy))
+
+
+def _changed_too_late(standing: Standing, order: Order) -> Iterator[Obligation]:
+    """An edit or cancellation after the sale was sealed can't be undone by the hub yet: a person settles it."""
+    sold = standing.sealed.get(SALE)
+    if sold is None:
+        return
+    if order.cancelled_at is not None:
+        yield _too_late("cancelled", order, order.cancelled_at)
+    elif _goods(sold.body.order) != _goods(order):
+        yield _too_late("edited", order, standing.as_of)
+
+
+def _too_late(what: str, order: Order, at: datetime) -> Trouble:
+    return Trouble(
+        cause=f"order_{what}_after_sale",
+        title=f"Orders {what} after their sale was sealed for the ERP",
+        remedy="Correct the sale in the ERP and the shipment order in the warehouse, then resolve the case.",
+        detail=f"order {order.number} was {what} after its sale was sealed (seen {at:%Y-%m-%d})",
+    )
+
+
+def _goods(order: Order) -> list[tuple[str, str, int, int]]:
+    return sorted((line.id, line.sku, line.ordered, line.unit_price.minor) for line in order.lines if line.ordered > 0)
+
+
+def _moved(told: Address | None, order: Order) -> bool:
+    return told != order.ship_to
+
+
+def _tax(order: Order) -> AnyMoney:
+    goods = [tax.amount for line in order.lines for tax in line.taxes]
+    delivery = [tax.amount for charge in order.shipping for tax in charge.taxes]
+    return total(goods + delivery, order.currency)

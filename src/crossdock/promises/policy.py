@@ -1,0 +1,50 @@
+"""What a retailer decides: who plays which part, what is promised at all, and how long each may take."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+
+class Roles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which connection plays which part; a part nobody plays promises nothing."""
+
+    erp: str | None = None
+    warehouse: str | None = None
+    mail: str | None = None
+
+
+class Deadlines(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Minutes until an open promise counts as overdue, from the fact that caused it."""
+
+    sale_minutes: int = 15
+    shipment_order_minutes: int = 30
+    parcels_minutes: int = 3 * 24 * 60
+    goods_issue_minutes: int = 60
+    invoice_minutes: int = 120
+    shop_minutes: int = 60
+    customer_minutes: int = 60
+    notice_minutes: int = 120
+    read_minutes: int = 30
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The spine's policy; its digest is part of what every promise was made under."""
+
+    roles: Roles = Roles()
+    deadlines: Deadlines = Deadlines()
+    sell_when: Literal["placed", "paid"] = "placed"
+    """When an order becomes a sale in the ERP."""
+    orders_from: datetime | None = None
+    """Orders placed before this are history: known, but nothing is owed for them."""
+    tell_shop_erp_number: bool = True
+    drift: dict[str, Literal["repair", "adopt", "case"]] = {}
+    """Per state noun, what to do when the target was changed by someone else; repair unless said otherwise."""
+    repairs_max: int = 3
+    """A state repaired this often by itself becomes a case: two masters are fighting over it."""
+
+
+def due(cause_at: datetime, minutes: int) -> datetime:
+    return cause_at + timedelta(minutes=minutes)

@@ -1,0 +1,31 @@
+"""What we owe ourselves: to read what is missing, and what we were only told has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from crossdock.canonical.lookup import Lookup
+from crossdock.promises.obligations import Fetch, Obligation, Priority
+from crossdock.promises.policy import Policy, due
+from crossdock.promises.standing import Fact, Standing
+
+
+def owed_reads(standing: Standing, kind: str, policy: Policy) -> Iterator[Obligation]:
+    """A placeholder promises itself a fetch of its parent, and every hint a fetch of what it hints at."""
+    if standing.one(kind) is None and not standing.gone:
+        lookup = Lookup(kind=kind, id=standing.source_id)
+        mention = Fact(f"mention:{standing.entity}", kind, standing.source, standing.as_of, standing.as_of, lookup)
+        yield _fetch(f"fetch:{kind}", mention, standing, policy)
+    for hint in standing.hints:
+        yield _fetch(f"fetch:{hint.id}", hint, standing, policy)
+
+
+def _fetch(name: str, cause: Fact, standing: Standing, policy: Policy) -> Fetch:
+    return Fetch(
+        name=name,
+        to=standing.source,
+        body=cause.body,
+        cause=cause,
+        by=due(cause.recorded_at, policy.deadlines.read_minutes),
+        priority=Priority.READS,
+    )

@@ -1,0 +1,130 @@
+"""Stored rows turned into what the pure core reads: standings and books."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from crossdock.canonical.lookup import Lookup
+from crossdock.canonical.nouns import FACTS, decoder
+from crossdock.promises.difference import Book, Promised, Stage, Written
+from crossdock.promises.standing import Evidence, Fact, Sealed, Standing, facts_of
+from crossdock.settle.translation import HINT
+from crossdock.store.database import Row
+from crossdock.store.settling import OnRecord, Unsettled
+
+Normalise = Mapping[tuple[str, str], Callable[[Any], Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One entity as the core sees it, and what was promised about it so far."""
+
+    unsettled: Unsettled
+    standing: Standing
+    book: Book
+
+
+@cache
+def _fact_decoder(kind: str) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(Lookup if kind.startswith(HINT) else FACTS[kind])
+
+
+def read(batch: Sequence[Unsettled], record: OnRecord, normalise: Normalise, as_of: datetime) -> list[Read]:
+    """One `Read` per entity of the batch, in its order."""
+    documents, promises = _by_entity(record.documents), _by_entity(record.promises)
+    receipts, pins = _by_entity(record.receipts), _by_entity(record.pins)
+    return [
+        _read_one(u, documents[u.entity], promises[u.entity], receipts[u.entity], pins[u.entity], normalise, as_of)
+        for u in batch
+    ]
+
+
+def _by_entity(found: Iterable[Row]) -> defaultdict[str, list[Row]]:
+    grouped: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in found:
+        grouped[row[0]].append(row)
+    return grouped
+
+
+def _read_one(
+    unsettled: Unsettled,
+    documents: list[Row],
+    promises: list[Row],
+    receipts: list[Row],
+    pins: list[Row],
+    normalise: Normalise,
+    as_of: datetime,
+) -> Read:
+    evidence = [_evidence(row) for row in documents]
+    facts = facts_of(evidence)
+    promised = [_promised(row) for row in promises]
+    own = unsettled.entity.split(":", 2)
+    standing = Standing(
+        entity=unsettled.entity,
+        facts=tuple(fact for fact in facts if not fact.kind.startswith(HINT)),
+        as_of=as_of,
+        gone=any(e.gone and [e.kind, e.connection, e.id] == own for e in evidence),
+        sealed=_sealed(promised, {row[1] for row in receipts}),
+        pins={row[1]: row[2] for row in pins},
+        hints=tuple(_hint(fact) for fact in facts if fact.kind.startswith(HINT)),
+    )
+    return Read(unsettled, standing, _book(promised, receipts, evidence, normalise))
+
+
+def _evidence(row: Row) -> Evidence:
+    _, connection, kind, id_, fact, epoch, token, observed, recorded_at, changed_at, gone, body = row
+    noun = None if gone else _fact_decoder(kind).decode(body)
+    return Evidence(connection, kind, id_, fact, (epoch, token, observed), recorded_at, changed_at, gone, noun)
+
+
+def _hint(fact: Fact) -> Fact:
+    """A hint's identity includes when it came, so that each new one is a new reason to fetch."""
+    return Fact(
+        f"{fact.id}:{fact.changed_at:%Y%m%dT%H%M%S.%f}",
+        fact.kind,
+        fact.connection,
+        fact.recorded_at,
+        fact.changed_at,
+        fact.body,
+    )
+
+
+def _promised(row: Row) -> Promised:
+    _, id_, name, target, noun, cause, body, stage, sealed, last_ordinal = row
+    held = None if stage is None else Stage(stage)
+    return Promised(id_, name, target, cause, decoder(noun).decode(body), held, sealed, last_ordinal)
+
+
+def _sealed(promised: Iterable[Promised], confirmed: set[str]) -> dict[str, Sealed]:
+    return {p.name: Sealed(p.name, p.body, p.name in confirmed) for p in promised if p.sealed and not p.movable}
+
+
+def _book(promised: list[Promised], receipts: list[Row], evidence: list[Evidence], normalise: Normalise) -> Book:
+    if not receipts:
+        return Book(promised, normalise=normalise)
+    written: dict[str, Written] = {}
+    observed: dict[str, Any] = {}
+    targets = {p.name: p.target for p in promised}
+    for _, name, noun, at, body, repairs in receipts:
+        if body is None:
+            continue
+        written[name] = Written(decoder(noun).decode(body), repairs)
+        theirs = _target_says(evidence, targets.get(name, ""), noun, at)
+        if theirs is not None:
+            observed[name] = theirs
+    return Book(promised, written, observed, normalise)
+
+
+def _target_says(evidence: Iterable[Evidence], target: str, noun: str, written_at: datetime) -> Any:
+    """What the target itself said it holds, if it said so after we last wrote."""
+    said = [
+        e for e in evidence if e.connection == target and e.kind == noun and e.changed_at > written_at and not e.gone
+    ]
+    return max(said, key=lambda e: e.version).body if said else None

@@ -1,0 +1,183 @@
+"""Dirty entities settled: projected, asked what they owe, and the difference to what is promised saved in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from crossdock.canonical.nouns import NAMES
+from crossdock.kernel.ids import bucket_of, digest
+from crossdock.observe.checkpoints import reach
+from crossdock.promises.customers import owed_for_customer
+from crossdock.promises.difference import Basis, Changes, Opening, difference, encode
+from crossdock.promises.obligations import Act, Fetch, Obligation, State, Trouble, Verb
+from crossdock.promises.orders import owed_for_order
+from crossdock.promises.policy import Policy
+from crossdock.promises.standing import Standing
+from crossdock.settle.reading import Normalise, Read, read
+from crossdock.store import cases, delivery, documents, settling
+from crossdock.store.cases import Raised
+from crossdock.store.database import Database, Transaction
+from crossdock.store.leases import Leases
+from crossdock.store.settling import NewPromise, Settlement, Unsettled
+
+_OWED = {"order": owed_for_order, "customer": owed_for_customer}
+_VERBS: dict[type, Verb] = {Fetch: Verb.FETCH, State: Verb.STATE, Act: Verb.ACT}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The code and policy that decide what is owed, and since when they are live."""
+
+    policy: Policy
+    normalise: Normalise
+    code: bytes
+    live_at: datetime
+
+
+def owed(standing: Standing, policy: Policy) -> Iterator[Obligation]:
+    """What an entity makes us owe, by its kind; other kinds owe nothing."""
+    function = _OWED.get(standing.entity.split(":", 1)[0])
+    return iter(()) if function is None else function(standing, policy)
+
+
+def changes_for(each: Read, rules: Rules) -> Changes:
+    """The difference one entity's standing makes; pure."""
+    try:
+        return _changes_for(each, rules)
+    except Exception as error:  # noqa: BLE001  # one entity the core can't settle must not hold up the others
+        return Changes(troubles=(_unsettled(each, error),), keeps_all=True)
+
+
+def _changes_for(each: Read, rules: Rules) -> Changes:
+    basis = Basis(rules.code, rules.live_at, each.unsettled.code, each.unsettled.settled_at)
+    obligations = owed(each.standing, rules.policy)
+    return difference(obligations, each.book, basis, rules.policy.drift, rules.policy.repairs_max)
+
+
+async def settle_dirty(database: Database, leases: Leases, rules: Rules, limit: int) -> int:
+    """Settle the longest waiting entities of my buckets; answers how many. `LeaseLost` when they are not mine any more."""
+    held = dict(leases.held)
+    if not held:
+        return 0
+    async with database.transaction() as tx:
+        batch = await settling.dirty_entities(tx, held, limit)
+        if not batch:
+            return 0
+        record = await settling.on_record(tx, batch)
+        as_of = await settling.now(tx)
+    reads = read(batch, record, rules.normalise, as_of)
+    worked_out = [(each, changes_for(each, rules)) for each in reads]
+    async with database.transaction() as tx:
+        mine = {bucket_of(u.entity) for u in batch}
+        await leases.hold(tx, {bucket: held[bucket] for bucket in mine})
+        waiting = await save(tx, worked_out, rules)
+        reach("settle:before_commit")
+    reach("settle:after_commit")
+    if waiting:
+        async with database.transaction() as tx:
+            # What they wait for may have been confirmed while they were being opened.
+            await delivery.release_met(tx, waiting)
+    return len(batch)
+
+
+async def save(tx: Transaction, worked_out: Sequence[tuple[Read, Changes]], rules: Rules) -> list[int]:
+    """Save what a batch changes; answers promises blocked on other entities. Entities known anew meanwhile stay dirty."""
+    batch = [each.unsettled for each, _ in worked_out]
+    current = await settling.mark_settled(tx, batch, rules.code)
+    changed = _settlement([(e, c) for e, c in worked_out if e.unsettled.entity in current])
+    gone = await settling.withdraw(tx, [promise for _, promise in changed.withdrawn])
+    # A promise that is being called for can't be replaced; its entity is looked at again when the call is over.
+    kept = {entity for entity, promise in changed.withdrawn if promise not in gone}
+    if kept:
+        await documents.mark_dirty(tx, kept)
+    opened = [p for p in changed.opened if p.replaces is None or p.replaces in gone]
+    blocked = await settling.open_promises(tx, opened, rules.code)
+    if changed.spoken_of:
+        await documents.mark_absent_dirty(tx, changed.spoken_of)
+    await _save_the_rest(tx, changed, [(e, c) for e, c in worked_out if e.unsettled.entity in current], rules)
+    return blocked
+
+
+async def _save_the_rest(
+    tx: Transaction, changed: Settlement, worked_out: Sequence[tuple[Read, Changes]], rules: Rules
+) -> None:
+    worked = [e.unsettled.entity for e, c in worked_out if not c.keeps_all]
+    await settling.replace_waits(tx, worked, changed.waits)
+    await settling.withhold(tx, changed.withheld, rules.code)
+    await settling.adopt_written(tx, changed.adopted)
+    again = [u.entity for u in changed.settled if u.settled_at is not None]
+    troubles = [_raised(e.unsettled.entity, t) for e, c in worked_out for t in c.troubles]
+    if again or troubles:
+        await cases.settle_troubles(tx, again, troubles)
+        await cases.close_empty(tx, "settling")
+
+
+def _settlement(worked_out: Iterable[tuple[Read, Changes]]) -> Settlement:
+    changed = Settlement()
+    for each, changes in worked_out:
+        entity = each.unsettled.entity
+        changed.settled.append(each.unsettled)
+        if changes.keeps_all:
+            continue
+        changed.opened.extend(_new_promise(each.unsettled, opening) for opening in changes.opened)
+        changed.withdrawn.extend((entity, promise) for promise in changes.withdrawn)
+        changed.withdrawn.extend((entity, o.replaces) for o in changes.opened if o.replaces is not None)
+        changed.withheld.extend((entity, name) for name in changes.withheld)
+        changed.waits.extend((entity, w.name, w.on, w.what, w.until) for w in changes.waits)
+        changed.adopted.extend((entity, name, encode(body)) for name, body in changes.adopted)
+        needed = {need.entity for opening in changes.opened for need in opening.owed.needs.values()}
+        changed.spoken_of |= needed - {entity}
+    return changed
+
+
+def _new_promise(unsettled: Unsettled, opening: Opening) -> NewPromise:
+    promised = opening.owed
+    is_act = isinstance(promised, Act)
+    body = encode(promised.body)
+    within = [[w.account, w.amount, w.limit] for w in promised.within] if isinstance(promised, Act) else []
+    needs = {label: need.key for label, need in promised.needs.items()}
+    return NewPromise(
+        entity=unsettled.entity,
+        name=promised.name,
+        verb=int(_VERBS[type(promised)]),
+        target=promised.to,
+        noun=NAMES[type(promised.body)],
+        cause=promised.cause.id,
+        cause_recorded_at=promised.cause.changed_at,
+        in_flight=opening.in_flight,
+        revision=unsettled.revision,
+        ordinal=opening.ordinal,
+        document=promised.document or promised.name,
+        needs=_json(needs),
+        within=_json(within),
+        pins=_json(dict(promised.pins) if is_act else {}),
+        repair=opening.repair,
+        digest=digest(body),
+        body=body,
+        priority=int(promised.priority),
+        deadline=promised.by,
+        # The last need is the latest in the story: when it is confirmed, the others mostly are.
+        blocked_on=next(reversed(needs.values()), None),
+        replaces=opening.replaces,
+    )
+
+
+def _json(value: object) -> str:
+    return "{}" if value == {} else msgspec.json.encode(value).decode()
+
+
+def _unsettled(each: Read, error: Exception) -> Trouble:
+    return Trouble(
+        cause=f"unsettled:{type(error).__name__}",
+        title=f"The rules fail on what is known: {type(error).__name__}",
+        remedy="Nothing was changed. Correct the rule or the data, then: crossdock replay --entity <entity>",
+        detail=f"{each.unsettled.entity}: {error}",
+    )
+
+
+def _raised(entity: str, trouble: Trouble) -> Raised:
+    return Raised(trouble.cause, "trouble", trouble.title, trouble.remedy, trouble.detail, entity)

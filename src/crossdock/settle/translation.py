@@ -1,0 +1,158 @@
+"""The inbox translated: each message once, into documents; what can't be translated is kept aside with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from crossdock.canonical.lookup import Lookup
+from crossdock.canonical.nouns import FACTS
+from crossdock.connect.connector import Connector
+from crossdock.connect.documents import Document, Hint, Ignore, Origin, Untranslatable
+from crossdock.kernel.ids import digest
+from crossdock.kernel.moments import to_micros
+from crossdock.observe.checkpoints import reach
+from crossdock.store import documents, inbox
+from crossdock.store.brakes import Brake, apply_brake
+from crossdock.store.database import Database, Row, Transaction
+from crossdock.store.documents import Statement
+from crossdock.store.inbox import Fate, Outcome, Pending
+
+Connectors = Mapping[str, Connector[msgspec.Struct]]
+"""The connectors by the names of their connections."""
+
+HINT = "hint:"
+_GONE = b""
+
+
+@dataclass
+class Batch:
+    """What a batch of messages came to."""
+
+    outcomes: list[Outcome] = field(default_factory=list[Outcome])
+    statements: list[Statement] = field(default_factory=list[Statement])
+    aliases: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    evidence: list[Row] = field(default_factory=list[Row])
+
+
+def translate(messages: Sequence[Pending], connectors: Connectors) -> Batch:
+    """Translate messages; pure, and none of them can spoil another."""
+    batch = Batch()
+    for message in messages:
+        _translate_one(message, connectors, batch)
+    return batch
+
+
+def _translate_one(message: Pending, connectors: Connectors, batch: Batch) -> None:
+    connector = connectors.get(message.connection)
+    function = connector.topics.get(message.topic) if connector else None
+    if function is None:
+        reason = f"topic {message.topic} of connection {message.connection} has no translation"
+        batch.outcomes.append(_quarantined(message, reason))
+        return
+    origin = Origin(connection=message.connection, received_at=message.received_at, observed=message.observed)
+    try:
+        found = list(function(message.body, origin))
+        statements = [_statement(each, message) for each in found if not isinstance(each, Ignore)]
+    except (msgspec.ValidationError, msgspec.DecodeError, Untranslatable) as error:
+        batch.outcomes.append(_quarantined(message, str(error)))
+        return
+    except Exception as error:  # noqa: BLE001  # a connector's bug may cost its message, never the messages beside it
+        batch.outcomes.append(_quarantined(message, f"the translation failed: {type(error).__name__}: {error}"))
+        return
+    batch.statements.extend(statements)
+    for each in found:
+        if isinstance(each, Document) and each.entity is not None:
+            entity = each.entity
+            batch.aliases.extend((name, entity) for name in each.aliases)
+    about = {statement.entity for statement in statements if statement.entity is not None}
+    batch.evidence.extend((entity, message.id, message.received_at) for entity in sorted(about))
+    batch.outcomes.append(_fate(message, found))
+
+
+def _quarantined(message: Pending, reason: str) -> Outcome:
+    return Outcome(message.id, message.received_at, Fate.QUARANTINED, reason[:500])
+
+
+def _fate(message: Pending, found: Sequence[Document | Hint | Ignore]) -> Outcome:
+    if found and all(isinstance(each, Ignore) for each in found):
+        rules = ", ".join(sorted({each.rule for each in found if isinstance(each, Ignore)}))
+        return Outcome(message.id, message.received_at, Fate.IGNORED, rules)
+    if not found:
+        return Outcome(message.id, message.received_at, Fate.IGNORED, "nothing_to_say")
+    return Outcome(message.id, message.received_at, Fate.TRANSLATED)
+
+
+def _statement(each: Document | Hint, message: Pending) -> Statement:
+    match each:
+        case Hint():
+            reason = (message.epoch, to_micros(message.received_at))
+            return hint(message.connection, each.kind, each.id, each.entity, reason)
+        case Document():
+            if each.kind not in FACTS:
+                raise Untranslatable(f"{each.kind!r} is no fact noun")
+            body = _GONE if each.body is None else msgspec.json.encode(each.body)
+            return Statement(
+                message.connection,
+                each.kind,
+                each.id,
+                each.entity,
+                each.fact or f"{each.kind}:{message.connection}:{each.id}",
+                (message.epoch, each.token, message.observed),
+                digest(body),
+                each.body is None,
+                body,
+            )
+
+
+def hint(connection: str, kind: str, id_: str, entity: str, reason: tuple[int, int], mark: str = "") -> Statement:
+    """A statement that something changed, kept beside the documents; `reason` is (epoch, token of this hint).
+
+    Every later hint is a new reason to fetch; `mark` keeps hints of different sorts apart.
+    """
+    body = msgspec.json.encode(Lookup(kind=kind, id=id_))
+    name = f"{HINT}{kind}"
+    own = digest(body + repr(reason).encode())
+    return Statement(
+        connection, name, id_ + mark, entity, f"{name}:{connection}:{id_}{mark}", (*reason, 0), own, False, body
+    )
+
+
+async def translate_pending(database: Database, connectors: Connectors, limit: int) -> int:
+    """Translate the oldest pending messages in one transaction; answers how many."""
+    async with database.transaction() as tx:
+        messages = await inbox.take_pending(tx, limit)
+        if not messages:
+            return 0
+        batch = translate(messages, connectors)
+        merged = await documents.merge(tx, batch.statements)
+        changed = set(merged.changed)
+        if merged.tied:
+            hints = [_refetch(statement) for statement in merged.tied if statement.entity is not None]
+            changed |= (await documents.merge(tx, hints)).changed
+        await documents.add_aliases(tx, batch.aliases)
+        await documents.add_evidence(tx, batch.evidence)
+        await inbox.record_outcomes(tx, batch.outcomes)
+        if merged.regressed:
+            await _brake_regressed(tx, merged.regressed)
+        if changed:
+            await documents.mark_dirty(tx, changed)
+        reach("translate:before_commit")
+    reach("translate:after_commit")
+    return len(messages)
+
+
+def _refetch(tied: Statement) -> Statement:
+    """Equal versions with different bodies: the source has to be asked. Named by the tie, so that a repeat asks nothing new."""
+    assert tied.entity is not None
+    return hint(tied.connection, tied.kind, tied.id, tied.entity, tied.version[:2], mark="@tie")
+
+
+async def _brake_regressed(tx: Transaction, regressed: Sequence[Statement]) -> None:
+    """A source that shows older versions than it did was set back; a person says how to go on."""
+    for connection in sorted({statement.connection for statement in regressed}):
+        first, *others = [s for s in regressed if s.connection == connection]
+        reason = f"{first.kind} {first.id} and {len(others)} more were read in older versions than they had"
+        await apply_brake(tx, Brake(connection, "regression", reason))

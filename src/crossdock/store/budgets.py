@@ -1,0 +1,53 @@
+"""Call budgets: points per second of one connection, shared by all processes through one row each."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from crossdock.store.database import Database, rows, run
+from crossdock.store.statements import load
+
+_SQL = load("budgets")
+# Points taken ahead in one trip: a twentieth of a second's worth, so that an idle process keeps few from the others.
+_AHEAD_SECONDS = 0.05
+
+
+@dataclass
+class Budget:
+    """This process's hand in a connection's budget; no rate means no limit."""
+
+    database: Database
+    connection: str
+    rate: float | None
+    burst: float
+    _in_hand: float = 0
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def declare(self) -> None:
+        """Make the limit known to all processes."""
+        if self.rate is not None:
+            async with self.database.transaction() as tx:
+                await run(
+                    tx, _SQL["set_budget"], {"connection": self.connection, "rate": self.rate, "burst": self.burst}
+                )
+
+    async def spend(self, points: int) -> None:
+        """Wait until that many points may be spent, and spend them."""
+        if self.rate is None:
+            return
+        async with self._turn:
+            while self._in_hand < points:
+                wait_seconds = await self._draw(points, self.rate)
+                if self._in_hand < points:
+                    await asyncio.sleep(wait_seconds)
+            self._in_hand -= points
+
+    async def _draw(self, points: int, rate: float) -> float:
+        wanted = max(points - self._in_hand, min(rate * _AHEAD_SECONDS, self.burst))
+        async with self.database.transaction() as tx:
+            [(taken, wait_seconds)] = await rows(
+                tx, _SQL["take_points"], {"connection": self.connection, "wanted": wanted}
+            )
+        self._in_hand += float(taken)
+        return float(wait_seconds)

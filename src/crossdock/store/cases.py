@@ -1,0 +1,84 @@
+"""Cases: work that needs a person, one open case per cause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from crossdock.store.database import Row, Transaction, columns, rows, run
+from crossdock.store.statements import load
+
+_SQL = load("cases")
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """Something a person must settle. `entity` and `promise` are empty for a whole connection's trouble."""
+
+    cause: str
+    kind: str
+    title: str
+    remedy: str
+    detail: str
+    entity: str = ""
+    promise: int = 0
+    field: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCase:
+    id: int
+    cause: str
+    kind: str
+    title: str
+    remedy: str
+    opened_at: datetime
+    items: int
+    detail: str
+    entities: list[str]
+
+
+_RAISED = ("cause", "kind", "title", "remedy", "entity", "promise", "detail", "field")
+# Outages and credentials end with their brake; doubts only by a person's word.
+_EMPTY_IS_OVER = ["trouble", "rejected", "mapping", "overdrawn"]
+
+
+async def raise_cases(tx: Transaction, raised: Sequence[Raised]) -> None:
+    """Open one case per cause, or add to the one that is open."""
+    if raised:
+        records: list[Row] = [
+            (r.cause, r.kind, r.title, r.remedy, r.entity, r.promise, r.detail, r.field) for r in raised
+        ]
+        await run(tx, _SQL["open_cases"], columns(_RAISED, records))
+
+
+async def settle_troubles(tx: Transaction, entities: Sequence[str], troubles: Sequence[Raised]) -> None:
+    """Of these entities exactly these troubles are open from now on."""
+    await run(
+        tx,
+        _SQL["settle_troubles"],
+        {
+            "entity": list(entities),
+            "trouble_entity": [t.entity for t in troubles],
+            "trouble_cause": [t.cause for t in troubles],
+        },
+    )
+    await raise_cases(tx, troubles)
+
+
+async def close_empty(tx: Transaction, by: str) -> None:
+    """Close the cases none of whose items is open any more."""
+    await run(tx, _SQL["close_empty"], {"kind": _EMPTY_IS_OVER, "by": by})
+
+
+async def close(tx: Transaction, cause: str, by: str) -> bool:
+    return bool(await rows(tx, _SQL["close_by_cause"], {"cause": cause, "by": by}))
+
+
+async def open_cases(tx: Transaction) -> list[OpenCase]:
+    return [OpenCase(*row) for row in await rows(tx, _SQL["open_now"])]
+
+
+def entities_of(raised: Iterable[Raised]) -> set[str]:
+    return {r.entity for r in raised if r.entity}

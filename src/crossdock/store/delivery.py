@@ -1,0 +1,195 @@
+"""What delivering reads and writes: claims, seals, receipts, and what follows a call that ended otherwise."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+
+from crossdock.store.database import Row, Transaction, columns, rows, run
+from crossdock.store.statements import load
+
+_SQL = load("deliver")
+
+Movement = tuple[str, int, int]
+"""(account, amount, limit)"""
+
+
+class Claimed(NamedTuple):
+    """A promise leased to this lane, with its seal when it was sealed before."""
+
+    promise: int
+    entity: str
+    stage: int
+    fence: int
+    attempts: int
+    ordinal: int
+    document: str
+    job: str | None
+    name: str
+    verb: int
+    noun: str
+    cause: str
+    within: str
+    pins: str
+    repair: bool
+    body: bytes
+    key: str | None
+    sealed_at: datetime | None
+    refs: bytes | None
+    sealed_digest: bytes | None
+    needs: str | None
+    met: str | None
+    document_busy: bool
+
+    @property
+    def slot(self) -> str:
+        return f"{self.entity}/{self.name}"
+
+    @property
+    def new_key(self) -> str:
+        """The idempotency key: what is promised and why, never an amount or a body."""
+        return f"{self.slot}/{self.cause}/{self.ordinal}"
+
+    def movements(self) -> list[Movement]:
+        return [] if self.within == "[]" else msgspec.json.decode(self.within, type=list[Movement])
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """An immutable intent: with `refs` and the promise's body, exactly what every send of this key says."""
+
+    promise: int
+    ordinal: int
+    key: str
+    refs: bytes
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A confirmation, as it is kept."""
+
+    promise: int
+    slot: str
+    remote_id: str
+    number: str
+    written: bytes | None
+    repairs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """What follows a call that did not end in a confirmation. No wait means: until some event."""
+
+    promise: int
+    fence: int
+    stage: int
+    actor: int
+    wait_seconds: float | None
+    burnt: bool = False
+    bump: bool = False
+    """The next seal is a new act under a new key, for the target said that this one did not happen."""
+    blocked_on: str | None = None
+    job: str | None = None
+
+
+async def claim(tx: Transaction, target: str, limit: int, lease_seconds: float) -> list[Claimed]:
+    """Lease what is due in a lane, urgent first; a lease that runs out is somebody else's to take."""
+    parameters = {"target": target, "limit": limit, "lease_seconds": lease_seconds}
+    return [Claimed(*row) for row in await rows(tx, _SQL["claim"], parameters)]
+
+
+async def mapped(tx: Transaction, target: str, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """What the target calls these (kind, key) of ours, where somebody said so."""
+    parameters = {**columns(("kind", "key"), list(keys)), "target": target}
+    return {(kind, key): value for kind, key, value in await rows(tx, _SQL["mapped"], parameters)}
+
+
+async def seal(tx: Transaction, seals: Sequence[Seal], worker: str, code: bytes) -> None:
+    if seals:
+        records: list[Row] = [(s.promise, s.ordinal, s.key, s.refs, s.digest) for s in seals]
+        names = ("promise", "ordinal", "key", "refs", "digest")
+        await run(tx, _SQL["seal"], {**columns(names, records), "worker": worker, "code": code})
+
+
+async def calling(tx: Transaction, promises: Sequence[int]) -> None:
+    await run(tx, _SQL["calling"], {"promise": list(promises)})
+
+
+async def set_pins(tx: Transaction, pins: Sequence[tuple[str, str, str]]) -> None:
+    """(entity, name, value), fixed for good."""
+    if pins:
+        await run(tx, _SQL["set_pins"], columns(("entity", "name", "value"), sorted(pins)))
+
+
+async def confirm(tx: Transaction, answered: Sequence[Answered]) -> set[int]:
+    """Keep receipts, even late ones; answers which promises they closed just now."""
+    if not answered:
+        return set()
+    records: list[Row] = [(a.promise, a.slot, a.remote_id, a.number, a.written, a.repairs) for a in answered]
+    names = ("promise", "slot", "remote_id", "number", "written", "repairs")
+    return {row[0] for row in await rows(tx, _SQL["confirm"], columns(names, records))}
+
+
+async def free_documents(tx: Transaction, touched: Iterable[tuple[str, str]]) -> None:
+    """(entity, document): what waited for another act on the same target document may go on."""
+    records = sorted(set(touched))
+    if records:
+        await run(tx, _SQL["free_documents"], columns(("entity", "document"), list(records)))
+
+
+async def release(tx: Transaction, keys: Sequence[str]) -> int:
+    """What was blocked on these keys is ready; answers how many promises."""
+    return int((await rows(tx, _SQL["release"], {"key": list(keys)}))[0][0])
+
+
+async def release_met(tx: Transaction, promises: Sequence[int] | None = None) -> int:
+    """Of these promises, or all, those whose need has been confirmed meanwhile are ready."""
+    parameters = {"promise": None if promises is None else list(promises)}
+    return await run(tx, _SQL["release_met"], parameters)
+
+
+async def release_mapped(tx: Transaction, keys: Sequence[str]) -> int:
+    """Of what is blocked on these mapping keys, that whose mapping stands already is ready."""
+    return await run(tx, _SQL["release_mapped"], {"key": list(keys)})
+
+
+async def reschedule(tx: Transaction, follows: Sequence[Follow]) -> set[int]:
+    """Write what follows, except for promises that another process has claimed since; answers those written."""
+    if not follows:
+        return set()
+    records: list[Row] = [
+        (f.promise, f.fence, f.stage, f.actor, f.wait_seconds, int(f.burnt), int(f.bump), f.blocked_on, f.job)
+        for f in follows
+    ]
+    names = ("promise", "fence", "stage", "actor", "wait_seconds", "burnt", "bump", "blocked_on", "job")
+    return {row[0] for row in await rows(tx, _SQL["reschedule"], columns(names, records))}
+
+
+async def note_attempts(tx: Transaction, attempts: Sequence[tuple[int, int, str, str]]) -> None:
+    """(promise, ordinal, outcome, detail) of calls that did not end in a confirmation."""
+    if attempts:
+        await run(tx, _SQL["note_attempts"], columns(("promise", "ordinal", "outcome", "detail"), list(attempts)))
+
+
+async def lock_accounts(tx: Transaction, movements: Iterable[Movement]) -> dict[str, int]:
+    """What is left of each account, made if new, held until commit."""
+    limits = {(account, limit) for account, _, limit in movements}
+    if not limits:
+        return {}
+    await run(tx, _SQL["make_accounts"], columns(("key", "limit"), sorted(limits)))
+    left = await rows(tx, _SQL["lock_accounts"], {"key": [account for account, _ in limits]})
+    return {account: int(amount) for account, amount in left}
+
+
+async def move_accounts(tx: Transaction, pending: Counter[str], posted: Counter[str]) -> None:
+    """Move amounts into or out of pending and posted; one update per account."""
+    keys = sorted(pending.keys() | posted.keys())
+    if keys:
+        records: list[Row] = [(key, pending[key], posted[key]) for key in keys]
+        await run(tx, _SQL["move_accounts"], columns(("key", "pending", "posted"), records))

@@ -1,0 +1,132 @@
+"""Documents: what each system last said of each thing, merged so that order and repetition make no difference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from crossdock.kernel.ids import bucket_of
+from crossdock.store.database import Row, Transaction, columns, rows, run
+from crossdock.store.statements import load
+
+_SQL = load("documents")
+
+Identity = tuple[str, str, str]
+"""(connection, kind, id)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A document about to be merged; `version` is (epoch, source token, observation)."""
+
+    connection: str
+    kind: str
+    id: str
+    entity: str | None
+    fact: str
+    version: tuple[int, int, int]
+    digest: bytes
+    gone: bool
+    body: bytes
+
+    @property
+    def identity(self) -> Identity:
+        return (self.connection, self.kind, self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What merging came to: who is known anew, what contradicts itself, and which source went backwards."""
+
+    changed: frozenset[str]
+    """Entities about which something new is known."""
+    tied: tuple[Statement, ...]
+    """Equal versions with different bodies: only a fetch can tell which one holds."""
+    regressed: tuple[Statement, ...]
+    """Read by ourselves, and older than what we hold: the source was set back."""
+
+
+_DOCUMENT = ("connection", "kind", "id", "entity", "fact", "epoch", "token", "observed", "digest", "gone", "body")
+
+
+async def merge(tx: Transaction, statements: Iterable[Statement]) -> Merged:
+    """Merge statements; commutative, associative and idempotent in the statements."""
+    latest, tied = _latest(statements)
+    if not latest:
+        return Merged(frozenset(), (), ())
+    records: list[Row] = [
+        (*s.identity, s.entity, s.fact, *s.version, s.digest, s.gone, s.body) for s in latest.values()
+    ]
+    changed: set[str] = set()
+    regressed: list[Statement] = []
+    for row in await rows(tx, _SQL["merge_documents"], columns(_DOCUMENT, records)):
+        statement = latest[(row[0], row[1], row[2])]
+        won, is_changed, held_epoch, held_token, held_digest = row[3:]
+        if is_changed and statement.entity is not None:
+            changed.add(statement.entity)
+        if held_digest is not None and _ties(statement, held_epoch, held_token, held_digest):
+            tied.append(statement)
+        if not won and held_token is not None and _goes_back(statement, held_epoch, held_token):
+            regressed.append(statement)
+    return Merged(frozenset(changed), tuple(tied), tuple(regressed))
+
+
+def _latest(statements: Iterable[Statement]) -> tuple[dict[Identity, Statement], list[Statement]]:
+    """Per document the highest version within the batch, ties broken by content, never by arrival."""
+    latest: dict[Identity, Statement] = {}
+    tied: list[Statement] = []
+    for statement in statements:
+        held = latest.get(statement.identity)
+        if held is not None and _ties(statement, held.version[0], held.version[1], held.digest):
+            tied.append(statement)
+        if held is None or (statement.version, statement.digest) > (held.version, held.digest):
+            entity = statement.entity or (held.entity if held else None)
+            latest[statement.identity] = replace(statement, entity=entity)
+    return latest, tied
+
+
+def _ties(statement: Statement, epoch: int, token: int, body_digest: bytes) -> bool:
+    """The source gave two bodies one version; our own later reading of it settles that, so it is no tie."""
+    same_version = statement.version[:2] == (epoch, token)
+    return same_version and statement.digest != body_digest and statement.version[2] == 0
+
+
+def _goes_back(statement: Statement, epoch: int, token: int) -> bool:
+    return statement.version[2] > 0 and statement.version[0] == epoch and statement.version[1] < token
+
+
+async def mark_dirty(tx: Transaction, entities: Iterable[str]) -> None:
+    """These entities are known anew; somebody will settle them."""
+    await run(tx, _SQL["mark_dirty"], _bucketed(entities))
+
+
+async def mark_absent_dirty(tx: Transaction, entities: Iterable[str]) -> None:
+    """Make placeholders of entities that are spoken of but unknown."""
+    await run(tx, _SQL["mark_absent_dirty"], _bucketed(entities))
+
+
+def _bucketed(entities: Iterable[str]) -> dict[str, object]:
+    records: list[Row] = [(entity, bucket_of(entity)) for entity in sorted(set(entities))]
+    return columns(("entity", "bucket"), records)
+
+
+async def add_aliases(tx: Transaction, names: Sequence[tuple[str, str]]) -> None:
+    """(name, entity) pairs somebody may search by."""
+    if names:
+        await run(tx, _SQL["add_aliases"], columns(("name", "entity"), list(names)))
+
+
+async def add_evidence(tx: Transaction, records: Sequence[Row]) -> None:
+    """(entity, inbox id, received at): which message spoke of which entity."""
+    if records:
+        await run(tx, _SQL["add_evidence"], columns(("entity", "inbox_id", "received_at"), list(records)))
+
+
+async def know_connections(tx: Transaction, names: Sequence[str]) -> None:
+    await run(tx, _SQL["know_connections"], {"name": list(names)})
+
+
+async def open_epoch(tx: Transaction, connection: str) -> int | None:
+    """Accept the state a source was set back to; answers its new epoch, None for an unknown connection."""
+    found = await rows(tx, _SQL["open_epoch"], {"connection": connection})
+    return found[0][0] if found else None

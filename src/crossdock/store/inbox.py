@@ -1,0 +1,114 @@
+"""The inbox: every message, raw and durable before it is acknowledged, stored once and translated once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+
+from crossdock.kernel.ids import digest
+from crossdock.store.database import Row, Transaction, columns, rows, run
+from crossdock.store.statements import load
+
+_SQL = load("inbox")
+
+
+class Fate(IntEnum):
+    """What became of a message; every message has exactly one."""
+
+    PENDING = 0
+    TRANSLATED = 1
+    IGNORED = 2
+    QUARANTINED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as received. Without an id of the vendor's, its topic and body are its identity."""
+
+    connection: str
+    topic: str
+    body: bytes
+    message_id: str | None = None
+    observed: int = 0
+    quarantined: str | None = None
+    """Why it is stored aside at once and not translated; None for an ordinary message."""
+
+    @property
+    def identity(self) -> str:
+        return self.message_id or digest(self.topic.encode() + b"\0" + self.body).hex()
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A stored message waiting to be translated."""
+
+    id: int
+    received_at: datetime
+    connection: str
+    topic: str
+    observed: int
+    body: bytes
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    id: int
+    received_at: datetime
+    fate: Fate
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the inbox, by time, connection and entity; None means all."""
+
+    since: datetime
+    until: datetime
+    connection: str | None = None
+    entity: str | None = None
+
+    def parameters(self) -> dict[str, object]:
+        return {"since": self.since, "until": self.until, "connection": self.connection, "entity": self.entity}
+
+
+_MESSAGE = ("connection", "topic", "message_id", "observed", "outcome", "reason", "body")
+
+
+async def store(tx: Transaction, messages: Sequence[Message]) -> int:
+    """Store messages, each once; answers how many were new and are to be translated."""
+    return await run(tx, _SQL["store_messages"], columns(_MESSAGE, [_stored(message) for message in messages]))
+
+
+def _stored(message: Message) -> Row:
+    fate = Fate.QUARANTINED if message.quarantined else Fate.PENDING
+    return (
+        message.connection,
+        message.topic,
+        message.identity,
+        message.observed,
+        int(fate),
+        message.quarantined,
+        message.body,
+    )
+
+
+async def take_pending(tx: Transaction, limit: int) -> list[Pending]:
+    """Take messages to translate; they are pending again if the transaction doesn't commit."""
+    return [Pending(*row) for row in await rows(tx, _SQL["take_pending"], {"limit": limit})]
+
+
+async def record_outcomes(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
+    records: list[Row] = [(o.id, o.received_at, int(o.fate), o.reason) for o in outcomes]
+    await run(tx, _SQL["record_outcomes"], columns(("id", "received_at", "outcome", "reason"), records))
+
+
+async def put_back(tx: Transaction, part: Part) -> int:
+    """Make a part of the inbox pending again; answers how many messages."""
+    return await run(tx, _SQL["put_back"], part.parameters())
+
+
+async def read_part(tx: Transaction, part: Part) -> list[Pending]:
+    return [Pending(*row) for row in await rows(tx, _SQL["read_part"], part.parameters())]

@@ -1,0 +1,170 @@
+"""What settling reads and writes: whole batches of entities, each in one round trip per table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from crossdock.store.database import Row, Transaction, columns, rows, run
+from crossdock.store.statements import load
+
+_SQL = load("settle")
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """An entity about to be settled at a revision, and how it was settled last."""
+
+    entity: str
+    revision: int
+    settled_at: datetime | None
+    code: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class OnRecord:
+    """Everything stored about a batch of entities, as rows."""
+
+    documents: list[Row]
+    promises: list[Row]
+    receipts: list[Row]
+    pins: list[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class NewPromise:
+    """One promise to open; the fields are the columns of `open_promises`, without its id."""
+
+    entity: str
+    name: str
+    verb: int
+    target: str
+    noun: str
+    cause: str
+    cause_recorded_at: datetime
+    in_flight: bool
+    revision: int
+    ordinal: int
+    document: str
+    needs: str
+    within: str
+    pins: str
+    repair: bool
+    digest: bytes
+    body: bytes
+    priority: int
+    deadline: datetime
+    blocked_on: str | None
+    replaces: int | None = None
+
+
+@dataclass
+class Settlement:
+    """What a batch of settled entities changes."""
+
+    settled: list[Unsettled] = field(default_factory=list[Unsettled])
+    opened: list[NewPromise] = field(default_factory=list[NewPromise])
+    withdrawn: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
+    withheld: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    waits: list[Row] = field(default_factory=list[Row])
+    """(entity, name, on whom, what, until)"""
+    adopted: list[tuple[str, str, bytes]] = field(default_factory=list[tuple[str, str, bytes]])
+    spoken_of: set[str] = field(default_factory=set[str])
+    """Other entities that promises need; unknown ones become placeholders."""
+
+
+async def dirty_entities(tx: Transaction, buckets: Iterable[int], limit: int) -> list[Unsettled]:
+    """The longest waiting entities of these buckets."""
+    found = await rows(tx, _SQL["dirty_entities"], {"buckets": list(buckets), "limit": limit})
+    return [Unsettled(*row) for row in found]
+
+
+async def entities_by_key(tx: Transaction, entities: Sequence[str]) -> list[Unsettled]:
+    return [Unsettled(*row) for row in await rows(tx, _SQL["entities_by_key"], {"entity": list(entities)})]
+
+
+async def on_record(tx: Transaction, batch: Sequence[Unsettled]) -> OnRecord:
+    """Everything stored about these entities; promises and pins only where some entity was settled before."""
+    everyone = {"entity": [each.entity for each in batch]}
+    known = {"entity": [each.entity for each in batch if each.settled_at is not None]}
+    documents = await rows(tx, _SQL["documents_of"], everyone)
+    if not known["entity"]:
+        return OnRecord(documents, [], [], [])
+    return OnRecord(
+        documents,
+        await rows(tx, _SQL["promises_of"], known),
+        await rows(tx, _SQL["receipts_of"], known),
+        await rows(tx, _SQL["pins_of"], known),
+    )
+
+
+async def wake(tx: Transaction) -> list[str]:
+    """Entities whose waiting ran out."""
+    return [row[0] for row in await rows(tx, _SQL["woken"])]
+
+
+async def now(tx: Transaction) -> datetime:
+    """The time by the one clock of all processes."""
+    return (await rows(tx, _SQL["now"]))[0][0]
+
+
+async def go_live(tx: Transaction, code: bytes, name: str) -> datetime:
+    """Since when this code and policy is live; now, the first time it runs."""
+    return (await rows(tx, _SQL["go_live"], {"digest": code, "name": name}))[0][0]
+
+
+async def mark_settled(tx: Transaction, batch: Sequence[Unsettled], code: bytes) -> set[str]:
+    """Settle these revisions; answers which entities were not known anew meanwhile."""
+    parameters = {"entity": [u.entity for u in batch], "revision": [u.revision for u in batch], "code": code}
+    return {row[0] for row in await rows(tx, _SQL["settle_entities"], parameters)}
+
+
+async def withdraw(tx: Transaction, promises: Sequence[int]) -> set[int]:
+    """Take promises back; answers those about which nothing had been done."""
+    if not promises:
+        return set()
+    gone = {row[0] for row in await rows(tx, _SQL["withdraw"], {"promise": list(promises)})}
+    await run(tx, _SQL["delete_unsealed"], {"promise": list(gone)})
+    return gone
+
+
+_NEW = (
+    "id", "entity", "name", "verb", "target", "noun", "cause", "cause_recorded_at", "in_flight", "revision", "ordinal",
+    "document", "needs", "within", "pins", "repair", "digest", "body", "priority", "deadline", "blocked_on",
+)  # fmt: skip
+
+
+async def open_promises(tx: Transaction, opened: Sequence[NewPromise], code: bytes) -> list[int]:
+    """Open promises; answers the ids of those blocked on another entity, to be looked at once more after commit."""
+    if not opened:
+        return []
+    ids = [row[0] for row in await rows(tx, _SQL["next_promise_ids"], {"count": len(opened)})]
+    records: list[Row] = [
+        (
+            id_, p.entity, p.name, p.verb, p.target, p.noun, p.cause, p.cause_recorded_at, p.in_flight, p.revision,
+            p.ordinal, p.document, p.needs, p.within, p.pins, p.repair, p.digest, p.body, p.priority, p.deadline, p.blocked_on,
+        )
+        for id_, p in zip(ids, opened, strict=True)
+    ]  # fmt: skip
+    await run(tx, _SQL["open_promises"], {**columns(_NEW, records), "code": code})
+    return [
+        id_
+        for id_, p in zip(ids, opened, strict=True)
+        if p.blocked_on is not None and not p.blocked_on.startswith(p.entity + "/")
+    ]
+
+
+async def replace_waits(tx: Transaction, settled: Sequence[str], waits: Sequence[Row]) -> None:
+    names = ("entity", "name", "on_whom", "what", "until")
+    await run(tx, _SQL["replace_waits"], {**columns(names, list(waits)), "settled": list(settled)})
+
+
+async def withhold(tx: Transaction, withheld: Sequence[tuple[str, str]], code: bytes) -> None:
+    if withheld:
+        await run(tx, _SQL["withhold"], {**columns(("entity", "name"), list(withheld)), "code": code})
+
+
+async def adopt_written(tx: Transaction, adopted: Sequence[tuple[str, str, bytes]]) -> None:
+    if adopted:
+        await run(tx, _SQL["adopt_written"], columns(("entity", "name", "written"), list(adopted)))

@@ -1,0 +1,16 @@
+-- set_budget: The allowed rate of a connection; points already spent stay spent.
+insert into budget (connection, rate, burst, points, updated_at, started_at)
+values (%(connection)s, %(rate)s, %(burst)s, %(burst)s, clock_timestamp(), clock_timestamp())
+on conflict (connection) do update set rate = excluded.rate, burst = excluded.burst,
+    points = least(budget.points, excluded.burst)
+
+-- take_points: As many whole points as are there, up to what is wanted; and how long until the next one.
+with filled as (
+    select connection, rate,
+           least(burst, points + rate * extract(epoch from clock_timestamp() - updated_at)) as points
+    from budget where connection = %(connection)s for update
+)
+update budget b set points = f.points - taken.points, updated_at = clock_timestamp(), spent = b.spent + taken.points
+from filled f cross join lateral (select least(floor(f.points), %(wanted)s) as points) taken
+where b.connection = f.connection
+returning taken.points, greatest(0, (1 - (f.points - taken.points)) / f.rate)

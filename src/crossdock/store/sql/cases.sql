@@ -1,0 +1,44 @@
+-- open_cases: One open case per cause; further items join it.
+with raised as (
+    select * from unnest(%(cause)b::text[], %(kind)b::text[], %(title)b::text[], %(remedy)b::text[], %(entity)b::text[],
+                         %(promise)b::bigint[], %(detail)b::text[], %(field)b::text[])
+    as r(cause, kind, title, remedy, entity, promise, detail, field)
+), opened as (
+    insert into cases as c (cause, kind, title, remedy, opened_at)
+    select distinct on (cause) cause, kind, title, remedy, now() from raised order by cause
+    on conflict (cause) where closed_at is null do update set title = excluded.title
+    returning id, cause
+)
+insert into case_item as i (case_id, entity, promise, at, detail, field)
+select distinct on (o.id, r.entity, r.promise) o.id, r.entity, r.promise, now(), r.detail, r.field
+from raised r join opened o using (cause)
+on conflict (case_id, entity, promise) do update set detail = excluded.detail, field = excluded.field
+where (i.detail, i.field) is distinct from (excluded.detail, excluded.field)
+
+-- settle_troubles: Of these entities exactly these troubles are open; others of theirs are over.
+delete from case_item i
+using cases c
+where c.id = i.case_id and c.closed_at is null and c.kind = 'trouble' and i.entity = any(%(entity)b::text[])
+  and not exists (
+      select from unnest(%(trouble_entity)b::text[], %(trouble_cause)b::text[]) as t(entity, cause)
+      where t.entity = i.entity and t.cause = c.cause)
+
+-- close_empty: A case none of whose items is open any more is over.
+update cases c set closed_at = now(), closed_by = %(by)s
+where c.closed_at is null and c.kind = any(%(kind)b::text[])
+  and not exists (select from case_item i where i.case_id = c.id)
+
+-- close_by_cause: This case is over.
+with closed as (
+    update cases set closed_at = now(), closed_by = %(by)s where cause = %(cause)s and closed_at is null returning id
+), items as (
+    delete from case_item where case_id in (select id from closed)
+)
+select id from closed
+
+-- open_now: The open cases, those with most items first.
+select c.id, c.cause, c.kind, c.title, c.remedy, c.opened_at, count(i.*),
+       coalesce(min(i.detail), ''), coalesce(array_agg(distinct i.entity) filter (where i.entity <> ''), '{}')
+from cases c left join case_item i on i.case_id = c.id
+where c.closed_at is null
+group by c.id order by count(i.*) desc, c.id

@@ -1,0 +1,152 @@
+-- claim: Open promises that are due in this lane, urgent ones first, leased to me by pushing due_at. Ready ones only when their entity is settled.
+with picked as materialized (
+    select d.promise
+    from generate_series(0, 4) as p(priority)
+    cross join lateral (
+        select q.promise from due q join entity e on e.key = q.entity
+        where q.target = %(target)s and q.priority = p.priority and q.due_at <= now()
+          and (q.stage <> 0 or e.revision = e.settled)
+        order by q.due_at limit %(limit)s
+        for update of q skip locked
+    ) d
+    limit %(limit)s
+), leased as (
+    update due set due_at = now() + make_interval(secs => %(lease_seconds)s), fence = nextval('fence_seq')
+    from picked where due.promise = picked.promise
+    returning due.promise, due.entity, due.stage, due.fence, due.attempts, due.ordinal, due.document, due.job, due.deadline
+)
+select l.promise, l.entity, l.stage, l.fence, l.attempts, l.ordinal, l.document, l.job,
+       p.name, p.verb, p.noun, p.cause, p.within::text, p.pins::text, p.repair, p.body,
+       i.key, i.sealed_at, i.refs, i.digest,
+       case when p.needs = '{}' then null else p.needs::text end,
+       case when p.needs = '{}' then null else (
+           select jsonb_object_agg(n.key, jsonb_build_array(r.remote_id, r.number))::text
+           from jsonb_each_text(p.needs) n join receipt r on r.slot = n.value) end,
+       case when l.document = '' then false else exists (
+           select from due o where o.entity = l.entity and o.target = %(target)s and o.document = l.document
+             and o.promise <> l.promise and o.stage in (1, 2, 3)) end as document_busy
+from leased l
+join promise p on p.id = l.promise
+left join intent i on i.promise = l.promise and i.ordinal = l.ordinal
+order by l.promise
+
+-- mapped: What the target calls these keys of ours.
+select kind, key, value from mapping
+where connection = %(target)s and (kind, key) in (select * from unnest(%(kind)b::text[], %(key)b::text[]))
+
+-- seal: Immutable intents, committed before any call; their promises are being called for from now on.
+with sealed as (
+    select * from unnest(%(promise)b::bigint[], %(ordinal)b::int[], %(key)b::text[], %(refs)b::bytea[], %(digest)b::bytea[])
+    as s(promise, ordinal, key, refs, digest)
+)
+insert into intent (promise, ordinal, key, sealed_at, worker, code, refs, digest)
+select promise, ordinal, key, now(), %(worker)s, %(code)b, refs, digest from sealed
+
+-- calling: These are being called for: the lane owns them until the lease ends.
+update due set stage = 1, actor = 1 where promise = any(%(promise)b::bigint[])
+
+-- set_pins: What these seals used becomes a fact and doesn't move; a pin that stands already stays.
+insert into pin (entity, name, value, at)
+select entity, name, value, now() from unnest(%(entity)b::text[], %(name)b::text[], %(value)b::text[]) as p(entity, name, value)
+on conflict do nothing
+
+-- confirm: The target did it: receipts are kept, promises are met, and what waited for them is ready. Says which were still open.
+with answered as (
+    select * from unnest(%(promise)b::bigint[], %(slot)b::text[], %(remote_id)b::text[], %(number)b::text[],
+                         %(written)b::bytea[], %(repairs)b::int[])
+    as a(promise, slot, remote_id, number, written, repairs)
+), kept as (
+    insert into receipt as r (slot, promise, at, remote_id, number, written, repairs)
+    select slot, promise, now(), remote_id, number, written, repairs from answered order by slot
+    on conflict (slot) do update
+    set promise = excluded.promise, at = excluded.at, remote_id = excluded.remote_id, number = excluded.number,
+        written = excluded.written, repairs = case when excluded.repairs > 0 then r.repairs + excluded.repairs else 0 end
+    where r.promise <= excluded.promise
+), met as (
+    delete from due using answered where due.promise = answered.promise returning due.promise
+), items as (
+    delete from case_item using met where case_item.promise = met.promise
+), released as (
+    update due set stage = 0, actor = 0, blocked_on = null, due_at = now()
+    from answered where due.blocked_on = answered.slot
+)
+select promise from met
+
+-- free_documents: Promises that waited for another act on the same target document may go on.
+update due d set due_at = now()
+from unnest(%(entity)b::text[], %(document)b::text[]) as f(entity, document)
+where d.entity = f.entity and d.document = f.document and d.document <> '' and d.stage = 0 and d.due_at > now()
+
+-- release: What was blocked on these keys is ready, and their case items are done.
+with ready as (
+    update due set stage = 0, actor = 0, blocked_on = null, due_at = now()
+    where blocked_on = any(%(key)b::text[])
+    returning promise
+), items as (
+    delete from case_item where promise in (select promise from ready)
+)
+select count(*) from ready
+
+-- release_met: Promises blocked on something that has been confirmed meanwhile are ready.
+update due d set stage = 0, actor = 0, blocked_on = null, due_at = now()
+where d.blocked_on is not null and d.stage = 4
+  and (%(promise)b::bigint[] is null or d.promise = any(%(promise)b::bigint[]))
+  and exists (select from receipt r where r.slot = d.blocked_on)
+
+-- release_mapped: Promises blocked on a mapping that was given after their last seal are ready.
+update due d set stage = 0, actor = 0, blocked_on = null, due_at = now()
+from mapping m
+where d.blocked_on = any(%(key)b::text[]) and d.blocked_on = 'map/' || m.connection || '/' || m.kind || '/' || m.key
+  and m.at > (select max(i.sealed_at) from intent i where i.promise = d.promise)
+
+-- reschedule: What follows for promises that did not end in a confirmation, unless somebody else has claimed them since.
+update due d
+set stage = r.stage, actor = r.actor, due_at = case when r.wait_seconds is null then 'infinity'
+                                                    else now() + make_interval(secs => r.wait_seconds) end,
+    attempts = d.attempts + r.burnt, ordinal = d.ordinal + r.bump, blocked_on = r.blocked_on,
+    job = coalesce(r.job, d.job)
+from unnest(%(promise)b::bigint[], %(fence)b::bigint[], %(stage)b::smallint[], %(actor)b::smallint[],
+            %(wait_seconds)b::float8[], %(burnt)b::int[], %(bump)b::int[], %(blocked_on)b::text[], %(job)b::text[])
+     as r(promise, fence, stage, actor, wait_seconds, burnt, bump, blocked_on, job)
+where d.promise = r.promise and d.fence = r.fence
+returning d.promise
+
+-- note_attempts: Every call that did not end in a confirmation.
+insert into attempt (promise, ordinal, at, outcome, detail)
+select promise, ordinal, now(), outcome, detail
+from unnest(%(promise)b::bigint[], %(ordinal)b::int[], %(outcome)b::text[], %(detail)b::text[]) as a(promise, ordinal, outcome, detail)
+
+-- make_accounts: Accounts exist from the first time they are moved; a limit follows the facts it was made from.
+insert into account as a (key, "limit")
+select key, max("limit") from unnest(%(key)b::text[], %(limit)b::bigint[]) as n(key, "limit") group by key order by key
+on conflict (key) do update set "limit" = excluded."limit"
+where a."limit" <> excluded."limit" and excluded."limit" >= a.pending + a.posted
+
+-- lock_accounts: What is left of each account, held until commit; in key order, so that nobody deadlocks.
+select key, "limit" - pending - posted from account where key = any(%(key)b::text[]) order by key for update
+
+-- move_accounts: One update per key and batch.
+update account a set pending = a.pending + m.pending, posted = a.posted + m.posted
+from unnest(%(key)b::text[], %(pending)b::bigint[], %(posted)b::bigint[]) as m(key, pending, posted)
+where a.key = m.key
+
+-- permit: Whether the lane may call: no brake; or a probe, to one process at a time, less often the longer it lasts.
+with probing as (
+    update brake set probes = probes + 1,
+        probe_at = now() + make_interval(secs => least(%(probe_seconds)s * power(1.5, probes), 60) * (0.75 + random() / 2))
+    where connection = %(target)s and kind = 'outage' and probe_at <= now()
+    returning 1
+)
+select case when exists (select from probing) then 'probe'
+            when exists (select from brake where connection = %(target)s) then 'braked'
+            else 'free' end
+
+-- brake: The lane stops; True when it wasn't stopped already.
+insert into brake (connection, kind, reason, since, probe_at)
+values (%(connection)s, %(kind)s, %(reason)s, now(), now() + make_interval(secs => %(probe_seconds)s))
+on conflict (connection) do nothing
+returning true
+
+-- lift_brake: The lane may go on; True when it was stopped.
+with lifted as (delete from brake where connection = %(connection)s returning connection)
+select exists (select from lifted)

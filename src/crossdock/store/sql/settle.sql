@@ -1,0 +1,133 @@
+-- dirty_entities: The longest waiting entities in my buckets, each with the revision that is about to be settled.
+select d.entity, e.revision, e.settled_at, e.code
+from (select entity, since from dirty where bucket = any(%(buckets)b::smallint[]) order by since limit %(limit)s) d
+join entity e on e.key = d.entity
+
+-- entities_by_key: The same for named entities, dirty or not.
+select key, revision, settled_at, code from entity where key = any(%(entity)b::text[])
+
+-- documents_of: All evidence about these entities.
+select entity, connection, kind, id, fact, epoch, token, observed, recorded_at, changed_at, gone, body
+from document where entity = any(%(entity)b::text[])
+
+-- promises_of: Every promise ever made about these entities, with its stage while it is open and its last seal.
+select p.entity, p.id, p.name, p.target, p.noun, p.cause, p.body, d.stage,
+       s.last is not null as sealed, coalesce(s.last, p.first_ordinal - 1)
+from promise p
+left join due d on d.promise = p.id
+left join lateral (select max(ordinal) as last from intent i where i.promise = p.id) s on true
+where p.entity = any(%(entity)b::text[])
+order by p.id
+
+-- receipts_of: What targets confirmed for the promises of these entities.
+select p.entity, p.name, p.noun, r.at, r.written, r.repairs
+from promise p join receipt r on r.promise = p.id
+where p.entity = any(%(entity)b::text[]) and p.verb = 1
+
+-- pins_of: What sealed acts fixed for these entities.
+select entity, name, value from pin where entity = any(%(entity)b::text[])
+
+-- woken: Entities whose waiting ran out are looked at again.
+with woken as (
+    update waiting set woken = true where not woken and until <= now() returning entity
+)
+select distinct entity from woken
+
+-- hold_leases: True when all these buckets are still leased to me under these fences; holds them so until commit.
+select count(*) = cardinality(%(bucket)b::smallint[])
+from (
+    select 1 from bucket b
+    join unnest(%(bucket)b::smallint[], %(fence)b::bigint[]) as mine(id, fence) on b.id = mine.id and b.fence = mine.fence
+    where b.owner = %(owner)s and b.until > clock_timestamp()
+    for share of b
+) held
+
+-- settle_entities: These revisions are settled; those known anew meanwhile are not among the answer and stay dirty. Locks dirty before entity.
+with read as (
+    select * from unnest(%(entity)b::text[], %(revision)b::bigint[]) as r(key, revision)
+), locked as materialized (
+    select entity from dirty where entity = any(%(entity)b::text[]) order by entity for update
+), settled as (
+    update entity e set settled = read.revision, settled_at = now(), code = %(code)b
+    from read where e.key = read.key and e.revision = read.revision and (select count(*) from locked) >= 0
+    returning e.key
+), clean as (
+    delete from dirty using settled where dirty.entity = settled.key
+)
+select key from settled
+
+-- withdraw: Promises that nothing was done about are taken back; those a call is under way for stay, and are not in the answer.
+with gone as (
+    delete from due where promise = any(%(promise)b::bigint[]) and stage in (0, 4, 5) returning promise
+), items as (
+    delete from case_item where promise in (select promise from gone) returning case_id
+)
+select promise from gone
+
+-- delete_unsealed: The bodies of withdrawn promises that were never sealed; sealed ones are history and stay.
+delete from promise p where p.id = any(%(promise)b::bigint[])
+  and not exists (select from intent i where i.promise = p.id)
+
+-- next_promise_ids: Ids for new promises.
+select nextval('promise_seq') from generate_series(1, %(count)s)
+
+-- open_promises: Promises as immutable rows, and their place in the queue beside them.
+with opened as (
+    select * from unnest(%(id)b::bigint[], %(entity)b::text[], %(name)b::text[], %(verb)b::smallint[], %(target)b::text[],
+        %(noun)b::text[], %(cause)b::text[], %(cause_recorded_at)b::timestamptz[], %(in_flight)b::bool[],
+        %(revision)b::bigint[], %(ordinal)b::int[], %(document)b::text[], %(needs)b::text[], %(within)b::text[],
+        %(pins)b::text[], %(repair)b::bool[], %(digest)b::bytea[], %(body)b::bytea[], %(priority)b::smallint[], %(deadline)b::timestamptz[],
+        %(blocked_on)b::text[])
+    as o(id, entity, name, verb, target, noun, cause, cause_recorded_at, in_flight, revision, ordinal, document, needs,
+         within, pins, repair, digest, body, priority, deadline, blocked_on)
+), bodies as (
+    insert into promise (id, entity, name, verb, target, noun, cause, cause_recorded_at, code, in_flight, revision,
+                         opened_at, first_ordinal, document, needs, within, pins, repair,
+                         digest, body)
+    select id, entity, name, verb, target, noun, cause, cause_recorded_at, %(code)b, in_flight, revision,
+           now(), ordinal, document, needs::jsonb, within::jsonb, pins::jsonb, repair, digest, body
+    from opened
+)
+insert into due (promise, entity, target, priority, due_at, stage, actor, ordinal, deadline, document, blocked_on)
+select o.id, o.entity, o.target, o.priority,
+       case when blocked is null then now() else 'infinity' end,
+       case when blocked is null then 0 else 4 end, 0, o.ordinal, o.deadline, o.document, blocked
+from opened o
+cross join lateral (
+    select case when o.blocked_on is null or exists (select from receipt r where r.slot = o.blocked_on) then null
+           else o.blocked_on end
+) as b(blocked)
+
+-- replace_waits: What these entities now wait for, and nothing else.
+with desired as (
+    select * from unnest(%(entity)b::text[], %(name)b::text[], %(on_whom)b::text[], %(what)b::text[], %(until)b::timestamptz[])
+    as w(entity, name, on_whom, what, until)
+), over as (
+    delete from waiting w where w.entity = any(%(settled)b::text[])
+      and not exists (select from desired d where d.entity = w.entity and d.name = w.name)
+)
+insert into waiting as w (entity, name, on_whom, what, until)
+select entity, name, on_whom, what, until from desired
+on conflict (entity, name) do update
+set on_whom = excluded.on_whom, what = excluded.what, until = excluded.until,
+    woken = w.woken and excluded.until <= now()
+where (w.on_whom, w.what, w.until) is distinct from (excluded.on_whom, excluded.what, excluded.until)
+
+-- withhold: Acts only new code would owe for old facts; counted until a campaign opens them.
+insert into withheld (entity, name, code, at)
+select entity, name, %(code)b, now() from unnest(%(entity)b::text[], %(name)b::text[]) as w(entity, name)
+on conflict do nothing
+
+-- adopt_written: The target holds the desired value already; what it holds counts as written.
+insert into receipt as r (slot, promise, at, remote_id, number, written)
+select entity || '/' || name, 0, now(), '', '', written
+from unnest(%(entity)b::text[], %(name)b::text[], %(written)b::bytea[]) as a(entity, name, written)
+on conflict (slot) do update set written = excluded.written, at = excluded.at
+
+-- go_live: The first time this code and policy ran; the same ever after.
+insert into code_version (digest, name, live_at) values (%(digest)b, %(name)s, now())
+on conflict (digest) do update set name = code_version.name
+returning live_at
+
+-- now: The one clock of all processes.
+select now()
