@@ -102,7 +102,7 @@ def _amounts(promises: Sequence[Claimed], sign: int) -> Counter[str]:
 
 
 def _attempt(claimed: Claimed, n: Next) -> tuple[int, int, str, str]:
-    return (claimed.promise, claimed.ordinal, n.outcome, n.detail[:2000])
+    return (claimed.promise, claimed.ordinal, n.outcome, n.detail[:2000].replace("\0", "␀"))
 
 
 async def _release_stored(tx: Transaction, mine: Sequence[tuple[Claimed, Next]]) -> None:

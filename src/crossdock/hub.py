@@ -1,0 +1,235 @@
+"""One hub process: its roles wired together, each a loop that goes on whatever happens to the others."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
+import structlog
+import uvicorn
+import uvloop
+
+from crossdock import __version__
+from crossdock.connect.connector import Connector
+from crossdock.deliver.lane import Lane
+from crossdock.deliver.lines import Line
+from crossdock.gateway.door import WebhookDoor
+from crossdock.gateway.inlet import Inlet
+from crossdock.govern.database import database_of
+from crossdock.govern.settings import Connection, Settings
+from crossdock.settle.rules import Rules, live_rules
+from crossdock.settle.settling import settle_dirty
+from crossdock.settle.translation import translate_pending
+from crossdock.store import cases, delivery, documents, settling
+from crossdock.store.budgets import Budget
+from crossdock.store.database import Database
+from crossdock.store.leases import LeaseLost, Leases
+
+Role = Literal["door", "settle", "deliver"]
+ROLES: tuple[Role, ...] = ("door", "settle", "deliver")
+
+log = structlog.get_logger("crossdock")
+
+# Idle loops look again this soon, and then less and less often, when no event of their own process wakes them: that is
+# how they see other processes' work.
+_IDLE_SECONDS = 0.02
+_IDLE_SECONDS_MAX = 0.2
+_HOUSEKEEPING_SECONDS = 2.0
+_FAILED_SECONDS = 1.0
+
+
+@dataclass
+class Hub:
+    """One hub process. Any number of them share one database."""
+
+    settings: Settings
+    database: Database
+    leases: Leases
+    rules: Rules
+    lanes: list[Lane]
+    lines: dict[str, Line]
+    received: asyncio.Event = field(default_factory=asyncio.Event)
+    known: asyncio.Event = field(default_factory=asyncio.Event)
+    promised: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def connectors(self) -> dict[str, Connector[msgspec.Struct]]:
+        return {name: each.connector for name, each in self.settings.connections.items()}
+
+    async def translate(self) -> int:
+        done = await translate_pending(self.database, self.connectors, self.settings.hub.settle_batch)
+        if done:
+            self.known.set()
+        return done
+
+    async def settle(self) -> int:
+        try:
+            done = await settle_dirty(self.database, self.leases, self.rules, self.settings.hub.settle_batch)
+        except LeaseLost:
+            await self.leases.beat()
+            return 0
+        if done:
+            self.promised.set()
+        return done
+
+    async def beat(self) -> int:
+        await self.leases.beat()
+        await asyncio.sleep(self.leases.ttl_seconds / 4)
+        return 1
+
+    async def keep_house(self) -> int:
+        """What nobody's own event brings about: waits that ran out, needs met meanwhile, cases that are over, days ahead."""
+        async with self.database.transaction() as tx:
+            woken = await settling.wake(tx)
+            if woken:
+                await documents.mark_dirty(tx, woken)
+            await delivery.release_met(tx)
+            await cases.close_empty(tx, "the hub")
+        await asyncio.sleep(_HOUSEKEEPING_SECONDS)
+        return 1
+
+
+@contextlib.asynccontextmanager
+async def open_hub(settings: Settings, url: str, roles: Collection[Role]) -> AsyncGenerator[Hub]:
+    """A hub on a database that is up to date; it does nothing before its roles are run."""
+    connectors = {name: each.connector for name, each in settings.connections.items()}
+    async with Database(url, connections_max=8 + 2 * len(connectors)) as database:
+        leases = Leases(database, __version__, settings.hub.lease_seconds, settles="settle" in roles)
+        async with database.transaction() as tx:
+            rules = await live_rules(tx, settings)
+            await documents.know_connections(tx, list(connectors))
+        lines = {name: await _line(database, each) for name, each in settings.connections.items()}
+        lanes = [
+            _lane(settings, database, line, leases.owner, rules.code)
+            for line in lines.values()
+            for _ in range(line.lanes)
+        ]
+        try:
+            yield Hub(settings, database, leases, rules, lanes, lines)
+        finally:
+            for line in lines.values():
+                await line.close()
+
+
+async def _line(database: Database, each: Connection) -> Line:
+    budget = Budget(database, each.name, each.pace.calls_per_second, each.pace.burst)
+    await budget.declare()
+    pace = each.pace
+    return Line(each.name, each.connector, each.settings, budget, pace.in_flight, pace.lanes, pace.bulk_max)
+
+
+def _lane(settings: Settings, database: Database, line: Line, worker: str, code: bytes) -> Lane:
+    hub = settings.hub
+    return Lane(database, line, worker, code, hub.deliver_batch, hub.call_lease_seconds, hub.probe_seconds)
+
+
+def run_until_stopped(settings: Settings, roles: Collection[str]) -> None:
+    """Run a hub process until SIGTERM or SIGINT; prints one line with its address once it works."""
+    wanted: list[Role] = [role for role in ROLES if role in roles]
+    with database_of(settings) as url:
+        uvloop.run(run(settings, url, wanted))
+
+
+async def run(settings: Settings, url: str, roles: Collection[Role]) -> None:
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    async with open_hub(settings, url, roles) as hub:
+        await hub.leases.beat()
+        work = [asyncio.create_task(each) for each in _work(hub, roles)]
+        stopping = asyncio.create_task(_until(stop))
+        # A role that ends by itself (a port that is taken) ends the process; the loops never do.
+        done, _ = await asyncio.wait([*work, stopping], return_when=asyncio.FIRST_COMPLETED)
+        for each in (*work, stopping):
+            each.cancel()
+        await asyncio.gather(*work, stopping, return_exceptions=True)
+        await hub.leases.leave()
+        for each in done - {stopping}:
+            each.result()
+
+
+async def _until(stop: asyncio.Event) -> None:
+    await stop.wait()
+
+
+def _say_ready(address: str) -> None:
+    """One JSON line for whoever started this process."""
+    sys.stdout.write(json.dumps({"ready": True, "address": address, "pid": os.getpid()}) + "\n")
+    sys.stdout.flush()
+
+
+def _work(hub: Hub, roles: Collection[Role]) -> list[Coroutine[None, None, None]]:
+    work: list[Coroutine[None, None, None]] = [_keep_on("beat", hub.beat)]
+    if "settle" in roles:
+        work += [
+            _keep_on("translate", hub.translate, hub.received),
+            _keep_on("settle", hub.settle, hub.known),
+            _keep_on("keep house", hub.keep_house),
+        ]
+    if "deliver" in roles:
+        work += [_keep_on(f"deliver to {lane.line.connection}", lane.round, hub.promised) for lane in hub.lanes]
+    work.append(_listen(hub) if "door" in roles else _stand_by())
+    return work
+
+
+async def _keep_on(name: str, step: Callable[[], Awaitable[int]], woken_by: asyncio.Event | None = None) -> None:
+    """Repeat a step for good, at once while there is work; the process's one boundary, where nothing stops the others."""
+    woken_by = woken_by or asyncio.Event()
+    idle_seconds = _IDLE_SECONDS
+    while True:
+        try:
+            if await step():
+                idle_seconds = _IDLE_SECONDS
+                continue
+        except Exception as error:  # noqa: BLE001  # this is the named boundary
+            log.error("step failed", step=name, error=f"{type(error).__name__}: {error}")
+            await asyncio.sleep(_FAILED_SECONDS)
+        try:
+            await asyncio.wait_for(woken_by.wait(), idle_seconds)
+            woken_by.clear()
+            idle_seconds = _IDLE_SECONDS
+        except TimeoutError:
+            idle_seconds = min(idle_seconds * 1.5, _IDLE_SECONDS_MAX)
+
+
+async def _stand_by() -> None:
+    _say_ready("")
+    await asyncio.Event().wait()
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self):
+        """Signals are the hub's."""
+        yield
+
+
+async def _listen(hub: Hub) -> None:
+    host, _, port = hub.settings.hub.listen.rpartition(":")
+    inlet = Inlet(hub.database, hub.received)
+    app = WebhookDoor(hub.settings.connections, inlet, hub.settings.hub.message_bytes_max)
+    server = _Server(
+        uvicorn.Config(app, host=host, port=int(port), log_level="warning", access_log=False, lifespan="off", ws="none")
+    )
+    serving = asyncio.create_task(server.serve())
+    try:
+        while not server.started:
+            await asyncio.sleep(0.01)
+            if serving.done():
+                await serving
+                raise OSError(f"can't listen on {hub.settings.hub.listen}")
+        bound = server.servers[0].sockets[0].getsockname()
+        _say_ready(f"http://{bound[0]}:{bound[1]}")
+        await serving
+    finally:
+        server.should_exit = True
+        await asyncio.wait([serving], timeout=5)
+        await inlet.close()

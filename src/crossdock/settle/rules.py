@@ -1,0 +1,55 @@
+"""The rules in force: code and policy, known by one digest, and since when they are live (S6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import resources
+
+import msgspec
+
+from crossdock import __version__
+from crossdock.govern.settings import Settings
+from crossdock.kernel.ids import digest
+from crossdock.promises.policy import Policy
+from crossdock.settle.reading import Normalise
+from crossdock.store import settling
+from crossdock.store.database import Transaction
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What decides what is owed."""
+
+    policy: Policy
+    normalise: Normalise
+    code: bytes
+    live_at: datetime
+
+
+async def live_rules(tx: Transaction, settings: Settings) -> Rules:
+    """The rules of these settings; the first time they run, they go live now."""
+    code = code_digest(settings.policy)
+    live_at = await settling.go_live(tx, code, __version__)
+    return Rules(settings.policy, _normalise(settings), code, live_at)
+
+
+def code_digest(policy: Policy) -> bytes:
+    """One digest of the rules' source and the policy, so that no change of either goes unseen."""
+    package = resources.files("crossdock")
+    sources = [
+        file.read_bytes()
+        for room in ("canonical", "promises")
+        for file in sorted(package.joinpath(room).iterdir(), key=lambda file: file.name)
+        if file.name.endswith(".py")
+    ]
+    return digest(b"\0".join(sources) + msgspec.json.encode(policy))
+
+
+def _normalise(settings: Settings) -> Normalise:
+    return {
+        (name, noun.__name__): capability.normalise
+        for name, connection in settings.connections.items()
+        for noun, capability in connection.connector.capabilities.items()
+        if capability.normalise is not None
+    }
