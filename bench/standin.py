@@ -1,22 +1,30 @@
-"""An ERP stand-in that answers at once and keeps a count by key, and the connectors that talk to it. For measuring only."""
+"""An outside system that answers at once and keeps a true count by key, and the connector that talks to it.
+
+Run as a program it is the system: `python -m bench.standin` prints one JSON line with its address. It speaks HTTP/1.1
+straight from the socket, for a web framework would use more of the two cores than the hub it is there to measure.
+"""
 
 from __future__ import annotations
 
-import argparse
+import asyncio
 import json
 import resource
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import cast
 
+import httptools
 import msgspec
-from aiohttp import web
+import uvloop
 from crossdock.canonical.order import OrderReference, PartyAccount, SalesOrder
 from crossdock.canonical.shipment import ShipmentOrder
 from crossdock.connect.connector import Command, Connector
 from crossdock.connect.effects import Keyed
 from crossdock.connect.link import Link
 from crossdock.connect.receipts import Confirmed, Outcome
+from crossdock.connect.secrets import Secret
 
 BULK = 100
 
@@ -24,97 +32,131 @@ BULK = 100
 class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     url: str
     timeout_seconds: float = 30.0
+    webhook_secrets: tuple[Secret, ...] = ()
 
 
-class _Item(msgspec.Struct):
+class Item(msgspec.Struct):
+    """One command on the wire: its key, and its body as it is."""
+
     key: str
     body: msgspec.Raw
 
 
-class _Receipt(msgspec.Struct):
+class Receipt(msgspec.Struct):
+    """What the stand-in calls the thing it made for that key."""
+
     key: str
     id: str
 
 
+class Told(msgspec.Struct):
+    """The stand-in's true ledger: effects by kind, what was repeated, and the processor time it used itself."""
+
+    done: dict[str, int]
+    calls: int
+    repeats: int
+    cpu_seconds: float
+    last_at: float
+
+
 connector: Connector[Settings] = Connector("standin", Settings)
+_receipts = msgspec.json.Decoder(list[Receipt])
 
-_receipts = msgspec.json.Decoder(list[_Receipt])
 
-
-async def _post(noun: str, commands: Sequence[Command], link: Link[Settings]) -> dict[str, Outcome]:
-    items = [_Item(each.key, msgspec.Raw(msgspec.json.encode(each.body))) for each in commands]
-    answer = await link.http.post(f"/{noun}", items)
+async def _post(kind: str, commands: Sequence[Command], link: Link[Settings]) -> Mapping[str, Outcome]:
+    items = [Item(each.key, msgspec.Raw(msgspec.json.encode(each.body))) for each in commands]
+    answer = await link.http.post(f"/{kind}", items)
     return {each.key: Confirmed(id=each.id) for each in _receipts.decode(answer.body)}
 
 
 @connector.bulk_act(SalesOrder, effect=[Keyed()], size=BULK)
-async def post_sales(commands: Sequence[Command[SalesOrder]], link: Link[Settings]) -> dict[str, Outcome]:
+async def post_sales(commands: Sequence[Command[SalesOrder]], link: Link[Settings]) -> Mapping[str, Outcome]:
     return await _post("sales", commands, link)
 
 
 @connector.bulk_act(ShipmentOrder, effect=[Keyed()], size=BULK)
-async def post_shipment_orders(commands: Sequence[Command[ShipmentOrder]], link: Link[Settings]) -> dict[str, Outcome]:
+async def post_shipment_orders(
+    commands: Sequence[Command[ShipmentOrder]], link: Link[Settings]
+) -> Mapping[str, Outcome]:
     return await _post("shipment-orders", commands, link)
 
 
 @connector.state(OrderReference, size=BULK)
-async def put_references(commands: Sequence[Command[OrderReference]], link: Link[Settings]) -> dict[str, Outcome]:
+async def put_references(commands: Sequence[Command[OrderReference]], link: Link[Settings]) -> Mapping[str, Outcome]:
     return await _post("references", commands, link)
 
 
 @connector.state(PartyAccount, size=BULK)
-async def put_parties(commands: Sequence[Command[PartyAccount]], link: Link[Settings]) -> dict[str, Outcome]:
+async def put_parties(commands: Sequence[Command[PartyAccount]], link: Link[Settings]) -> Mapping[str, Outcome]:
     return await _post("parties", commands, link)
 
 
-class _Ledger:
+class Ledger:
+    """What really happened: the first arrival of every key."""
+
     def __init__(self) -> None:
-        self.ids: dict[str, str] = {}
-        self.calls = 0
-        self.repeats = 0
         self.at: dict[str, float] = {}
+        self.numbers: dict[str, int] = {}
+        self.done: Counter[str] = Counter()
+        self.calls = self.repeats = 0
+        self._decoder = msgspec.json.Decoder(list[Item])
 
-    def take(self, items: list[_Item]) -> Iterator[_Receipt]:
+    def take(self, kind: str, body: bytes) -> bytes:
         self.calls += 1
-        now = time.time()
+        now, before, items = time.time(), len(self.at), self._decoder.decode(body)
         for item in items:
-            if item.key in self.ids:
-                self.repeats += 1
-            else:
-                self.ids[item.key] = str(len(self.ids) + 1)
+            if item.key not in self.at:
                 self.at[item.key] = now
-            yield _Receipt(item.key, self.ids[item.key])
+                self.numbers[item.key] = len(self.at)
+        self.done[kind] += len(self.at) - before
+        self.repeats += len(items) - (len(self.at) - before)
+        return msgspec.json.encode([Receipt(item.key, f"{kind[0].upper()}{self.numbers[item.key]}") for item in items])
 
-
-def application(ledger: _Ledger) -> web.Application:
-    decoder = msgspec.json.Decoder(list[_Item])
-
-    async def take(request: web.Request) -> web.Response:
-        items = decoder.decode(await request.read())
-        return web.Response(body=msgspec.json.encode(list(ledger.take(items))), content_type="application/json")
-
-    async def show(_: web.Request) -> web.Response:
+    def told(self) -> Told:
         used = resource.getrusage(resource.RUSAGE_SELF)
-        told = {"done": len(ledger.ids), "calls": ledger.calls, "repeats": ledger.repeats, "cpu": used.ru_utime + used.ru_stime}
-        return web.json_response(told)
-
-    async def times(_: web.Request) -> web.Response:
-        return web.json_response(ledger.at)
-
-    app = web.Application(client_max_size=64 * 1024 * 1024)
-    app.add_routes([web.get("/_ledger", show), web.get("/_times", times), web.post("/{noun}", take)])
-    return app
+        last_at = max(self.at.values(), default=0.0)
+        return Told(dict(self.done), self.calls, self.repeats, used.ru_utime + used.ru_stime, last_at)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--port", type=int, default=0)
-    port = parser.parse_args().port
-    web.run_app(
-        application(_Ledger()), host="127.0.0.1", port=port, access_log=None,
-        print=lambda *_: print(json.dumps({"ready": True}), flush=True),
-    )
+class Conversation(asyncio.Protocol):
+    """One kept-alive connection of one caller."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._parser = httptools.HttpRequestParser(self)
+        self._url, self._parts = b"", list[bytes]()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+
+    def on_url(self, url: bytes) -> None:
+        self._url, self._parts = url, []
+
+    def on_body(self, body: bytes) -> None:
+        self._parts.append(body)
+
+    def on_message_complete(self) -> None:
+        match self._url:
+            case b"/_ledger":
+                body = msgspec.json.encode(self._ledger.told())
+            case b"/_times":
+                body = msgspec.json.encode(self._ledger.at)
+            case url:
+                body = self._ledger.take(url[1:].decode(), b"".join(self._parts))
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+        self._transport.write(head + body)
+
+
+async def serve() -> None:
+    ledger = Ledger()
+    server = await asyncio.get_running_loop().create_server(lambda: Conversation(ledger), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    print(json.dumps({"ready": True, "address": f"http://127.0.0.1:{port}"}), flush=True)
+    await server.serve_forever()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(uvloop.run(serve()))

@@ -25,7 +25,7 @@ class Command(msgspec.Struct, Generic[N], frozen=True, kw_only=True):
     """Our reference and idempotency key, the same on every send: entity / promise / cause / ordinal."""
     entity: str
     body: N
-    refs: Mapping[str, str] = field(default_factory=dict[str, str])
+    refs: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
     """Ids at this target that earlier receipts or mappings gave, and the numbers people know them by:
     {"party": "5", "sale": "17", "sale.number": "SO0042", "product/SKU-9": "X9"}."""
     sealed_at: datetime

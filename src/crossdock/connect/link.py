@@ -67,7 +67,7 @@ class Http:
     ) -> None:
         self._session = session
         self._base_url = base_url.rstrip("/")
-        self._spend = spend
+        self.spend = spend
         self._guard = guard
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds, sock_connect=min(5.0, timeout_seconds))
 
@@ -99,7 +99,7 @@ class Http:
         points: int = 1,
     ) -> Answer:
         """One request, one answer; raises a `Fault` for whatever isn't the connector's own to read."""
-        await self._spend(points)
+        await self.spend(points)
         data = None if body is None else msgspec.json.encode(body)
         sent_headers = {"Content-Type": "application/json", **(headers or {})}
         answer = await self._exchange(method, self._base_url + path, data, sent_headers, safe=safe)
@@ -200,3 +200,5 @@ class Link(Generic[S_co]):
         """For what is costly to get and safe to lose: a session token, ids of reference data."""
         self.guard = guard
         """Call before any effect that doesn't go through `http` (a mail, a file): it raises when the lease is gone."""
+        self.spend = http.spend
+        """Await before such an effect: the connection's call budget counts it as it counts requests."""

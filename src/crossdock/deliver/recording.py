@@ -16,6 +16,7 @@ from crossdock.connect.receipts import Confirmed
 from crossdock.deliver.following import Next
 from crossdock.promises.obligations import Verb
 from crossdock.store import cases, delivery, documents, inbox
+from crossdock.store.accounts import move_accounts
 from crossdock.store.brakes import Brake, apply_brake
 from crossdock.store.database import Transaction
 from crossdock.store.delivery import Answered, Claimed
@@ -42,7 +43,7 @@ async def record(tx: Transaction, connection: str, connector: Connector[Any], re
     )
     await cases.raise_cases(tx, [n.case for _, n in mine if n.case is not None])
     freed = [claimed for claimed, n in mine if n.frees_accounts]
-    await delivery.move_accounts(tx, _amounts(freed, -1), Counter())
+    await move_accounts(tx, _amounts(freed, -1), Counter())
     await delivery.free_documents(tx, [(c.entity, c.document) for c in freed])
     await _release_stored(tx, mine)
     brakes = {n.brake for _, n in mine if n.brake is not None}
@@ -56,7 +57,7 @@ async def _receipts(tx: Transaction, connection: str, connector: Connector[Any],
     answered += [Answered(c.promise, c.slot, r.id, "", None, 0) for c, r, _ in results.fetched]
     closed = await delivery.confirm(tx, answered)
     met = [claimed for claimed, _ in results.confirmed if claimed.promise in closed]
-    await delivery.move_accounts(tx, _amounts(met, -1), _amounts(met, 1))
+    await move_accounts(tx, _amounts(met, -1), _amounts(met, 1))
     await delivery.free_documents(tx, [(c.entity, c.document) for c in met if c.document != c.name])
     aliases = [(name, c.entity) for c, answer in results.confirmed for name in (answer.id, *answer.aliases)]
     await documents.add_aliases(tx, aliases)

@@ -17,9 +17,10 @@ from crossdock.deliver.following import Actor, Next, Situation
 from crossdock.kernel.ids import digest
 from crossdock.promises.difference import Stage
 from crossdock.store import delivery
+from crossdock.store.accounts import Movement, lock_accounts, move_accounts
 from crossdock.store.cases import Raised
 from crossdock.store.database import Transaction
-from crossdock.store.delivery import Claimed, Movement, Seal
+from crossdock.store.delivery import Claimed, Seal
 
 Refs = dict[str, str]
 Noun = type[msgspec.Struct]
@@ -63,7 +64,7 @@ async def seal(tx: Transaction, situations: Sequence[Situation], now: datetime, 
     sealing = Sealing()
     fresh = [s for s in situations if s.claimed.key is None]
     bodies = {s.claimed.promise: decoder(s.claimed.noun).decode(s.claimed.body) for s in fresh}
-    left = await delivery.lock_accounts(tx, (m for s in fresh for m in s.claimed.movements()))
+    left = await lock_accounts(tx, (m for s in fresh for m in s.claimed.movements()))
     names = await _mapped(tx, fresh, bodies)
     documents: set[tuple[str, str]] = set()
     for situation in situations:
@@ -77,7 +78,7 @@ async def seal(tx: Transaction, situations: Sequence[Situation], now: datetime, 
             _seal_one(sealing, claimed, bodies[claimed.promise], names, left, now)
     await delivery.seal(tx, sealing.seals, worker, code)
     await delivery.set_pins(tx, sealing.pins)
-    await delivery.move_accounts(tx, sealing.taken, Counter())
+    await move_accounts(tx, sealing.taken, Counter())
     await delivery.calling(tx, [r.claimed.promise for r in sealing.ready])
     return sealing
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -72,13 +72,14 @@ async def close_empty(tx: Transaction, by: str) -> None:
     await run(tx, _SQL["close_empty"], {"kind": _EMPTY_IS_OVER, "by": by})
 
 
+async def close_empty_doubts(tx: Transaction, by: str) -> None:
+    """Close the cases of doubt in which nothing is in doubt any more."""
+    await run(tx, _SQL["close_empty"], {"kind": ["doubt"], "by": by})
+
+
 async def close(tx: Transaction, cause: str, by: str) -> bool:
     return bool(await rows(tx, _SQL["close_by_cause"], {"cause": cause, "by": by}))
 
 
 async def open_cases(tx: Transaction) -> list[OpenCase]:
     return [OpenCase(*row) for row in await rows(tx, _SQL["open_now"])]
-
-
-def entities_of(raised: Iterable[Raised]) -> set[str]:
-    return {r.entity for r in raised if r.entity}

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-import msgspec
-
+from crossdock.store.accounts import Movement, movements
 from crossdock.store.database import Row, Transaction, columns, rows, run
 from crossdock.store.statements import load
 
 _SQL = load("deliver")
-
-Movement = tuple[str, int, int]
-"""(account, amount, limit)"""
 
 
 class Claimed(NamedTuple):
@@ -56,7 +51,7 @@ class Claimed(NamedTuple):
         return f"{self.slot}/{self.cause}/{self.ordinal}"
 
     def movements(self) -> list[Movement]:
-        return [] if self.within == "[]" else msgspec.json.decode(self.within, type=list[Movement])
+        return movements(self.within)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,21 +170,3 @@ async def note_attempts(tx: Transaction, attempts: Sequence[tuple[int, int, str,
     """(promise, ordinal, outcome, detail) of calls that did not end in a confirmation."""
     if attempts:
         await run(tx, _SQL["note_attempts"], columns(("promise", "ordinal", "outcome", "detail"), list(attempts)))
-
-
-async def lock_accounts(tx: Transaction, movements: Iterable[Movement]) -> dict[str, int]:
-    """What is left of each account, made if new, held until commit."""
-    limits = {(account, limit) for account, _, limit in movements}
-    if not limits:
-        return {}
-    await run(tx, _SQL["make_accounts"], columns(("key", "limit"), sorted(limits)))
-    left = await rows(tx, _SQL["lock_accounts"], {"key": [account for account, _ in limits]})
-    return {account: int(amount) for account, amount in left}
-
-
-async def move_accounts(tx: Transaction, pending: Counter[str], posted: Counter[str]) -> None:
-    """Move amounts into or out of pending and posted; one update per account."""
-    keys = sorted(pending.keys() | posted.keys())
-    if keys:
-        records: list[Row] = [(key, pending[key], posted[key]) for key in keys]
-        await run(tx, _SQL["move_accounts"], columns(("key", "pending", "posted"), records))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from crossdock.store.accounts import amounts, move_accounts
 from crossdock.store.database import Row, Transaction, columns, rows, run
 from crossdock.store.statements import load
 
@@ -124,9 +126,13 @@ async def withdraw(tx: Transaction, promises: Sequence[int]) -> set[int]:
     """Take promises back; answers those about which nothing had been done."""
     if not promises:
         return set()
-    gone = {row[0] for row in await rows(tx, _SQL["withdraw"], {"promise": list(promises)})}
-    await run(tx, _SQL["delete_unsealed"], {"promise": list(gone)})
-    return gone
+    gone = await rows(tx, _SQL["withdraw"], {"promise": list(promises)})
+    held: Counter[str] = Counter()
+    for _, within in gone:
+        held.subtract(amounts(within))
+    await move_accounts(tx, held, Counter())
+    await run(tx, _SQL["delete_unsealed"], {"promise": [row[0] for row in gone]})
+    return {row[0] for row in gone}
 
 
 _NEW = (

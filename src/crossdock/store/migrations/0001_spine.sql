@@ -223,6 +223,12 @@ create table account (
     constraint account_within_limit check (0 <= pending and 0 <= posted and pending + posted <= "limit")
 );
 
+-- Promises that were sealed, did not happen, and are not owed any more.
+create table withdrawn (
+    promise bigint primary key,
+    at      timestamptz not null
+);
+
 create table withheld (
     entity text not null,
     name   text not null,

@@ -62,6 +62,13 @@ with answered as (
     set promise = excluded.promise, at = excluded.at, remote_id = excluded.remote_id, number = excluded.number,
         written = excluded.written, repairs = case when excluded.repairs > 0 then r.repairs + excluded.repairs else 0 end
     where r.promise <= excluded.promise
+    returning new.promise, new.slot, old.remote_id as was, new.remote_id as is_now, old.promise as was_promise
+), doubled as (
+    -- The same act confirmed as two things: the target did it twice.
+    insert into attempt (promise, ordinal, at, outcome, detail)
+    select k.promise, 0, now(), 'second effect', k.slot || ' was ' || k.was || ', and then ' || k.is_now
+    from kept k join promise p on p.id = k.promise
+    where k.was_promise = k.promise and k.was <> k.is_now and p.verb = 2
 ), met as (
     delete from due using answered where due.promise = answered.promise returning due.promise
 ), items as (
@@ -115,20 +122,6 @@ returning d.promise
 insert into attempt (promise, ordinal, at, outcome, detail)
 select promise, ordinal, now(), outcome, detail
 from unnest(%(promise)b::bigint[], %(ordinal)b::int[], %(outcome)b::text[], %(detail)b::text[]) as a(promise, ordinal, outcome, detail)
-
--- make_accounts: Accounts exist from the first time they are moved; a limit follows the facts it was made from.
-insert into account as a (key, "limit")
-select key, max("limit") from unnest(%(key)b::text[], %(limit)b::bigint[]) as n(key, "limit") group by key order by key
-on conflict (key) do update set "limit" = excluded."limit"
-where a."limit" <> excluded."limit" and excluded."limit" >= a.pending + a.posted
-
--- lock_accounts: What is left of each account, held until commit; in key order, so that nobody deadlocks.
-select key, "limit" - pending - posted from account where key = any(%(key)b::text[]) order by key for update
-
--- move_accounts: One update per key and batch.
-update account a set pending = a.pending + m.pending, posted = a.posted + m.posted
-from unnest(%(key)b::text[], %(pending)b::bigint[], %(posted)b::bigint[]) as m(key, pending, posted)
-where a.key = m.key
 
 -- permit: Whether the lane may call: no brake; or a probe, to one process at a time, less often the longer it lasts.
 with probing as (

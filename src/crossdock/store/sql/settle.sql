@@ -56,13 +56,18 @@ with read as (
 )
 select key from settled
 
--- withdraw: Promises that nothing was done about are taken back; those a call is under way for stay, and are not in the answer.
+-- withdraw: Promises that nothing was done about are taken back, with what their last seal still holds of accounts; those a call is under way for stay, and are not in the answer.
 with gone as (
-    delete from due where promise = any(%(promise)b::bigint[]) and stage in (0, 4, 5) returning promise
+    delete from due where promise = any(%(promise)b::bigint[]) and stage in (0, 4, 5) returning promise, ordinal
 ), items as (
-    delete from case_item where promise in (select promise from gone) returning case_id
+    delete from case_item where promise in (select promise from gone)
+), noted as (
+    insert into withdrawn (promise, at)
+    select promise, now() from gone where exists (select from intent i where i.promise = gone.promise)
 )
-select promise from gone
+select g.promise, case when i.promise is null then '[]' else p.within::text end
+from gone g join promise p on p.id = g.promise
+left join intent i on i.promise = g.promise and i.ordinal = g.ordinal
 
 -- delete_unsealed: The bodies of withdrawn promises that were never sealed; sealed ones are history and stay.
 delete from promise p where p.id = any(%(promise)b::bigint[])

@@ -1,0 +1,24 @@
+"""`python -m bench [names,...]`: all measurements, or the named ones."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+
+NAMES = ("orders", "door", "latency", "backlog", "replay", "footprint", "tryton")
+
+
+def main() -> None:
+    names = [name for argument in sys.argv[1:] for name in argument.split(",") if name] or list(NAMES)
+    unknown = sorted(set(names) - set(NAMES))
+    if unknown:
+        sys.exit(f"no benchmark {unknown[0]}; there are {', '.join(NAMES)}")
+    # What was started is stopped on the way out, also when somebody ends the whole run.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for name in names:
+        importlib.import_module(f"bench.{name}").measure()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""Stored inbox to the stand-ins' receipts, by two hub processes: how many orders a second, at how much processor time."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from bench import webhooks
+from bench.figures import show
+from bench.stage import Stage, staged
+
+BULK_ORDERS, SINGLE_ORDERS = 9000, 4500
+RUNS = 3
+WORK = ("settle", "deliver")
+_WAIT_SECONDS = 120.0
+_DONE = ("sales", "shipment-orders", "references")
+
+
+@dataclass
+class Used:
+    """Processor seconds used so far, and Unix seconds."""
+
+    hub: float
+    postgres: float
+    standin: float
+    at: float
+
+
+@dataclass
+class Run:
+    """One run: `count` orders from stored to done, and the processor seconds that took."""
+
+    count: int
+    seconds: float
+    hub: float
+    postgres: float
+    standin: float
+
+    @property
+    def rate(self) -> float:
+        return self.count / self.seconds
+
+    def ms(self, cpu_seconds: float) -> float:
+        return 1000 * cpu_seconds / self.count
+
+
+def measure() -> None:
+    """The figures of bulk calls, and of the same connector called for one thing at a time."""
+    with staged() as stage:
+        runs = _runs(stage, BULK_ORDERS, "")
+    show("orders", "orders per second, bulk of 100", [run.rate for run in runs], "1/s", target=">= 1500")
+    show("orders", "hub and PostgreSQL", [run.ms(run.hub + run.postgres) for run in runs], "CPU-ms/order", target="<= 1.5")
+    show("orders", "hub", [run.ms(run.hub) for run in runs], "CPU-ms/order")
+    show("orders", "PostgreSQL", [run.ms(run.postgres) for run in runs], "CPU-ms/order")
+    show("orders", "stand-in", [run.ms(run.standin) for run in runs], "CPU-ms/order")
+    with staged() as stage:
+        runs = _runs(stage, SINGLE_ORDERS, "bulk_max = 1\nin_flight = 50")
+    show("orders", "orders per second, single calls", [run.rate for run in runs], "1/s", target=">= 800")
+    show("orders", "hub and PostgreSQL, single calls", [run.ms(run.hub + run.postgres) for run in runs], "CPU-ms/order")
+    show("orders", "stand-in, single calls", [run.ms(run.standin) for run in runs], "CPU-ms/order")
+
+
+def _runs(stage: Stage, count: int, connection: str) -> list[Run]:
+    warm(stage, connection)
+    return [run(stage, webhooks.CUSTOMERS + n * count, count) for n in range(RUNS)]
+
+
+def warm(stage: Stage, connection: str = "") -> None:
+    """Two hub processes that have worked already, and every customer's account at the ERP."""
+    stage.start_hubs(WORK, WORK, connection=connection)
+    time.sleep(3)  # the two share the entities from their next beat on, after 2.5 s
+    webhooks.store(stage.url, 0, webhooks.CUSTOMERS, lambda: None)
+    stage.wait_for_done("references", webhooks.CUSTOMERS, _WAIT_SECONDS)
+    stage.settle_down()
+
+
+def run(stage: Stage, first: int, count: int) -> Run:
+    """Store orders, and wait until all three things of each are at the stand-in and recorded.
+
+    The clock starts when the whole inbox becomes visible: storing is the door's work, and measured there.
+    """
+    before = webhooks.store(stage.url, first, count, lambda: _used(stage))
+    for kind in _DONE:
+        told = stage.wait_for_done(kind, first + count, _WAIT_SECONDS)
+    stage.settle_down()
+    after = _used(stage)
+    seconds = told.last_at - before.at
+    return Run(count, seconds, after.hub - before.hub, after.postgres - before.postgres, after.standin - before.standin)
+
+
+def _used(stage: Stage) -> Used:
+    hub = sum(each.cpu_seconds() for each in stage.hubs)
+    return Used(hub, stage.postgres_cpu_seconds(), stage.told().cpu_seconds, time.time())

@@ -1,0 +1,222 @@
+"""The stage of a measurement: PostgreSQL as the product starts it, hub processes as the command starts them, a stand-in."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import psutil
+import psycopg
+from bench.load import Came
+from bench.standin import Told
+from crossdock.store.postgres import EmbeddedPostgres, start_or_attach
+
+ROOT = Path(__file__).parents[1]
+SECRET = "simulated-client-secret"
+_READY_SECONDS = 60.0
+_STOP_SECONDS = 15.0
+
+# The simulated orders carry a fixed date; without this their parcels would be overdue at once and each settled twice.
+_SETTINGS = """
+[hub]
+listen = "127.0.0.1:0"
+data = "{data}"
+[roles]
+erp = "erp"
+warehouse = "warehouse"
+[policy.deadlines]
+parcels_minutes = 5_256_000
+"""
+
+
+class Stuck(RuntimeError):
+    """A measurement did not come to its end in time."""
+
+
+@dataclass
+class Program:
+    """A process of ours that said it is ready, and where."""
+
+    process: subprocess.Popen[str]
+    address: str
+    ps: psutil.Process
+
+    def cpu_seconds(self) -> float:
+        used = self.ps.cpu_times()
+        return used.user + used.system
+
+    def rss_bytes(self) -> int:
+        return self.ps.memory_info().rss
+
+    def told_to_go(self) -> str:
+        """Let a program that waits for a line on its input go on; answers the line that it prints at its end."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline()
+
+    def stop(self) -> None:
+        """End this very process; harder when it doesn't go."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe:
+                pipe.close()
+
+
+def start(*command: str, environment: dict[str, str] | None = None) -> Program:
+    """Start a program that prints one JSON line when it is ready."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "BENCH_SECRET": SECRET, **(environment or {})}
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment, cwd=ROOT)
+    assert process.stdout
+    readable, _, _ = select.select([process.stdout], [], [], _READY_SECONDS)
+    line = process.stdout.readline() if readable else ""
+    program = Program(process, "", psutil.Process(process.pid))
+    if not line:
+        program.stop()
+        raise Stuck(f"{' '.join(command)} did not become ready")
+    program.address = json.loads(line)["address"]
+    return program
+
+
+@dataclass
+class Stage:
+    """One folder, one database, one stand-in, and the hub processes that were started on them."""
+
+    folder: Path
+    postgres: EmbeddedPostgres
+    sql: psycopg.Connection
+    """Held open all the time: the last process to leave an embedded PostgreSQL stops it."""
+    standin: Program
+    hubs: list[Program] = field(default_factory=list[Program])
+
+    @property
+    def url(self) -> str:
+        return self.postgres.url
+
+    def start_hubs(self, *roles: Sequence[str], connection: str = "", hub: str = "") -> list[Program]:
+        """One hub process for each list of roles; `connection` is added to the settings of each connection."""
+        file = self.folder / f"crossdock-{len(self.hubs)}.toml"
+        file.write_text(self._settings(connection, hub))
+        command = [sys.executable, "-m", "crossdock.main", "--config", str(file), "run"]
+        started: list[Program] = []
+        for names in roles:
+            hub_process = start(*command, *(word for name in names for word in ("--role", name)))
+            started.append(hub_process)
+            self.hubs.append(hub_process)
+        return started
+
+    def _settings(self, connection: str, hub: str) -> str:
+        common = f'url = "{self.standin.address}"\n{connection}\n'
+        text = _SETTINGS.format(data=self.folder).replace("[roles]", f"{hub}\n[roles]")
+        text += f'[connections.shop]\nconnector = "bench.shop"\nwebhook_secrets = ["env:BENCH_SECRET"]\n{common}'
+        for name in ("erp", "warehouse"):
+            text += f'[connections.{name}]\nconnector = "bench.standin"\n{common}'
+        return text
+
+    def stop_hubs(self) -> None:
+        for hub in self.hubs:
+            hub.stop()
+        self.hubs.clear()
+
+    def send(self, to: Program, first: int, count: int, connections: int, *rate: int) -> Came:
+        """Send that many orders' webhooks to a hub process, from a process of its own; `Stuck` when one was refused."""
+        words = [to.address, *map(str, (first, count, connections, *rate))]
+        load = start(sys.executable, "-m", "bench.load", *words)
+        try:
+            came = msgspec.json.decode(load.told_to_go(), type=Came)
+        finally:
+            load.stop()
+        if came.refused:
+            raise Stuck(f"{came.refused} webhooks were refused")
+        return came
+
+    def told(self) -> Told:
+        return msgspec.json.decode(fetch(f"{self.standin.address}/_ledger"), type=Told)
+
+    def arrivals(self) -> dict[str, float]:
+        """Unix seconds at which each key first reached the stand-in."""
+        return msgspec.json.decode(fetch(f"{self.standin.address}/_times"), type=dict[str, float])
+
+    def cpu_seconds(self) -> float:
+        """Processor time of the hub processes and of all of PostgreSQL, backends that have ended included."""
+        return sum(hub.cpu_seconds() for hub in self.hubs) + self.postgres_cpu_seconds()
+
+    def postgres_cpu_seconds(self) -> float:
+        pid = int((self.postgres.folder / "postmaster.pid").read_text().split()[0])
+        postmaster = psutil.Process(pid)
+        used = postmaster.cpu_times()
+        total = used.user + used.system + used.children_user + used.children_system
+        for child in postmaster.children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                own = child.cpu_times()
+                total += own.user + own.system
+        return total
+
+    def count(self, query: str) -> int:
+        found = self.sql.execute(query).fetchone()  # pyright: ignore[reportArgumentType,reportCallIssue]
+        assert found
+        return int(found[0])
+
+    def wait_for(self, query: str, wanted: int, seconds: float) -> None:
+        """Until the query answers this number; `Stuck` when it doesn't in time."""
+        until = time.monotonic() + seconds
+        while (found := self.count(query)) != wanted:
+            if time.monotonic() > until:
+                raise Stuck(f"{query} is {found} and not {wanted} after {seconds} s")
+            time.sleep(0.05)
+
+    def wait_for_done(self, kind: str, wanted: int, seconds: float) -> Told:
+        """Until the stand-in has done this many of a kind."""
+        until = time.monotonic() + seconds
+        while (told := self.told()).done.get(kind, 0) < wanted:
+            if time.monotonic() > until:
+                raise Stuck(f"the stand-in has {told.done} and not {wanted} {kind} after {seconds} s")
+            time.sleep(0.02)
+        return told
+
+    def settle_down(self, seconds: float = 60.0) -> None:
+        """Until nothing is pending, dirty or due."""
+        for table in ("inbox_pending", "dirty", "due"):
+            self.wait_for(f"select count(*) from {table}", 0, seconds)
+
+
+def fetch(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return answer.read()
+
+
+@contextlib.contextmanager
+def staged() -> Generator[Stage]:
+    """A stage of its own, taken down whatever happens on it."""
+    # Short: the path of a socket must stay under 107 bytes.
+    folder = Path(tempfile.mkdtemp(prefix="cdb", dir="/tmp"))
+    with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        postgres = start_or_attach(folder / "postgres")
+        stack.callback(postgres.stop)
+        sql = stack.enter_context(psycopg.connect(postgres.url, autocommit=True))
+        standin = start(sys.executable, "-m", "bench.standin")
+        stack.callback(standin.stop)
+        stage = Stage(folder, postgres, sql, standin)
+        stack.callback(stage.stop_hubs)
+        yield stage

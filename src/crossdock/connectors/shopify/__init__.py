@@ -1,0 +1,69 @@
+"""Shopify, over webhooks and Admin GraphQL 2026-07: what a shop tells us, and what it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from crossdock.canonical.order import OrderReference
+from crossdock.canonical.shipment import Fulfilment
+from crossdock.connect.connector import Connector
+from crossdock.connect.documents import Ignore, Origin, Translated
+from crossdock.connect.effects import Searchable
+from crossdock.connectors.shopify.door import door
+from crossdock.connectors.shopify.fulfilments import find_parcels, show_parcel
+from crossdock.connectors.shopify.graphql_facts import customer_read, order_read
+from crossdock.connectors.shopify.reads import list_customers, list_orders, read_customer, read_order
+from crossdock.connectors.shopify.references import METAFIELDS_MAX, show_references
+from crossdock.connectors.shopify.settings import Settings
+from crossdock.connectors.shopify.webhook_facts import (
+    customer_gone,
+    customer_stated,
+    fulfilment_stated,
+    order_edited,
+    order_gone,
+    order_stated,
+)
+
+__all__ = ["Settings", "connector"]
+
+connector = Connector("shopify", Settings, door=door)
+
+connector.translate(
+    "orders/create",
+    "orders/updated",
+    "orders/paid",
+    "orders/cancelled",
+    "orders/fulfilled",
+    "orders/partially_fulfilled",
+)(order_stated)
+connector.translate("orders/edited")(order_edited)
+connector.translate("orders/delete")(order_gone)
+connector.translate("customers/create", "customers/update", "customers/enable", "customers/disable")(customer_stated)
+connector.translate("customers/delete")(customer_gone)
+connector.translate("fulfillments/create", "fulfillments/update")(fulfilment_stated)
+connector.translate("graphql/order")(order_read)
+connector.translate("graphql/customer")(customer_read)
+
+
+@connector.translate("carts/create", "carts/update", "checkouts/create", "checkouts/update", "checkouts/delete")
+def nothing_bought(body: bytes, origin: Origin) -> Iterator[Translated]:
+    yield Ignore("nothing bought yet")
+
+
+@connector.translate("app/uninstalled", "app/scopes_update")
+def app_changed(body: bytes, origin: Origin) -> Iterator[Translated]:
+    yield Ignore("our own app's installation")
+
+
+connector.read("order")(read_order)
+connector.list("order")(list_orders)
+connector.read("customer")(read_customer)
+connector.list("customer")(list_customers)
+
+# Shopify keeps no idempotency key for fulfilments (the schema names the 19 mutations that take one). An order's
+# fulfilments are read from its database, not from the search index; a request ends within 30 s or not at all.
+_once = Searchable(by="tracking number", visible_after=timedelta(seconds=5), max_travel=timedelta(seconds=60))
+connector.act(Fulfilment, effect=[_once])(show_parcel)
+connector.find(Fulfilment)(find_parcels)
+connector.state(OrderReference, size=METAFIELDS_MAX)(show_references)

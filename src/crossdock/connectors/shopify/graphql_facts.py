@@ -1,0 +1,107 @@
+"""What our reads over GraphQL tell us: the same documents as webhooks of the same state. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from crossdock.canonical.order import Order, OrderLine, ShippingCharge, Tax
+from crossdock.connect.documents import Document, Origin, Translated, Untranslatable
+from crossdock.connectors.shopify import terms
+from crossdock.connectors.shopify.graphql_wire import (
+    GraphCustomer,
+    GraphLine,
+    GraphOrder,
+    GraphShipping,
+    GraphTax,
+)
+
+_ORDER = msgspec.json.Decoder(GraphOrder)
+_CUSTOMER = msgspec.json.Decoder(GraphCustomer)
+
+
+def order_read(body: bytes, origin: Origin) -> Iterator[Translated]:
+    """The order as it was read, and its buyer."""
+    wire = terms.decoded(body, _ORDER)
+    if wire.line_items.page_info.has_next_page or wire.shipping_lines.page_info.has_next_page:
+        raise Untranslatable("a page of the order, not the whole of it")
+    number = terms.plain_number(wire.legacy_resource_id)
+    buyer = None if wire.customer is None else _customer_document(wire.customer, origin)
+    yield Document(
+        kind="order",
+        id=number,
+        entity=origin.entity("order", number),
+        body=_order(wire, number, None if buyer is None else buyer.entity),
+        token=terms.token(wire.updated_at),
+        aliases=terms.order_names(number, wire.name, wire.number, wire.confirmation_number),
+    )
+    if buyer is not None:
+        yield buyer
+
+
+def customer_read(body: bytes, origin: Origin) -> Iterator[Translated]:
+    yield _customer_document(terms.decoded(body, _CUSTOMER), origin)
+
+
+def _order(wire: GraphOrder, number: str, buyer: str | None) -> Order:
+    currency, status = wire.currency_code, wire.display_financial_status
+    return Order(
+        id=number,
+        number=wire.name,
+        placed_at=terms.utc(wire.processed_at),
+        currency=currency,
+        lines=tuple([_line(line, currency) for line in wire.line_items.nodes]),
+        total=terms.amount(wire.current_total_price_set.shop_money.amount, currency),
+        tax_included=wire.taxes_included,
+        customer=buyer,
+        email=wire.email or "",
+        bill_to=terms.address(wire.billing_address),
+        ship_to=terms.address(wire.shipping_address),
+        shipping=tuple([_shipping(charge, currency) for charge in wire.shipping_lines.nodes]),
+        payment=terms.PAYMENT[None if status is None else status.lower()],
+        cancelled_at=None if wire.cancelled_at is None else terms.utc(wire.cancelled_at),
+    )
+
+
+def _line(line: GraphLine, currency: str) -> OrderLine:
+    units, of = line.current_quantity, line.quantity
+    allocated = [part.allocated_amount_set.shop_money.amount for part in line.discount_allocations]
+    return OrderLine(
+        id=terms.number_of(line.id),
+        sku=line.sku or "",
+        title=line.name,
+        ordered=units,
+        unit_price=terms.amount(line.original_unit_price_set.shop_money.amount, currency),
+        discount=terms.discount(allocated, currency, units, of),
+        taxes=_taxes(line.tax_lines, currency, units, of),
+        ships=line.requires_shipping,
+    )
+
+
+def _shipping(charge: GraphShipping, currency: str) -> ShippingCharge:
+    return ShippingCharge(
+        title=charge.title,
+        price=terms.amount(charge.discounted_price_set.shop_money.amount, currency),
+        taxes=_taxes(charge.tax_lines, currency, 1, 1),
+    )
+
+
+def _taxes(taxes: list[GraphTax], currency: str, units: int, of: int) -> tuple[Tax, ...]:
+    if not units:
+        return ()
+    return tuple([terms.tax(t.title, t.rate, t.price_set.shop_money.amount, currency, units, of) for t in taxes])
+
+
+def _customer_document(wire: GraphCustomer, origin: Origin) -> Document:
+    email, phone = wire.default_email_address, wire.default_phone_number
+    return terms.customer(
+        origin,
+        terms.plain_number(wire.legacy_resource_id),
+        wire.updated_at,
+        first=wire.first_name,
+        last=wire.last_name,
+        email=email.email_address if email else "",
+        phone=phone.phone_number if phone else "",
+        lives_at=terms.address(wire.default_address),
+    )

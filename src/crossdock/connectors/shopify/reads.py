@@ -1,0 +1,142 @@
+"""Reading orders and customers: one by id, and pages of what changed since a cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from crossdock.connect.documents import Page, Reading
+from crossdock.connect.link import Link
+from crossdock.connectors.shopify.graphql import ask
+from crossdock.connectors.shopify.graphql_wire import PageInfo
+from crossdock.connectors.shopify.settings import Settings
+from crossdock.connectors.shopify.terms import gid
+from crossdock.kernel.faults import Rejected
+from crossdock.kernel.moments import parse
+
+# Shopify refuses a query reckoned above 1,000 points: 2 a connection, 1 an object, times `first`.
+_ONE_ORDER = {"lines": 50, "charges": 20}
+_MANY_ORDERS = {"orders": 5, "lines": 15, "charges": 2}
+_MANY_CUSTOMERS = {"customers": 100}
+
+
+class _Cursor(msgspec.Struct):
+    """Where a listing stands: `since` what it asks, `after` which page, `latest` the last change it saw."""
+
+    since: str = ""
+    after: str | None = None
+    latest: str = ""
+
+
+class _Stub(msgspec.Struct, rename="camel"):
+    """What a listing must know of a node without reading it."""
+
+    legacy_resource_id: str
+    updated_at: str
+    line_items: _Connection | None = None
+    shipping_lines: _Connection | None = None
+
+    @property
+    def whole(self) -> bool:
+        return not any(part.page_info.has_next_page for part in (self.line_items, self.shipping_lines) if part)
+
+
+class _Connection(msgspec.Struct, rename="camel"):
+    page_info: PageInfo
+
+
+class _Nodes(msgspec.Struct, rename="camel"):
+    nodes: list[msgspec.Raw]
+    page_info: PageInfo
+
+
+class _Orders(msgspec.Struct):
+    orders: _Nodes
+
+
+class _Customers(msgspec.Struct):
+    customers: _Nodes
+
+
+class _OneOrder(msgspec.Struct):
+    order: dict[str, Any] | None
+
+
+class _OneCustomer(msgspec.Struct):
+    customer: msgspec.Raw
+
+
+async def read_order(number: str, link: Link[Settings]) -> Reading | None:
+    """The whole order, with as many pages of lines as it has; None when the shop has none of that id."""
+    order = await _page_of_order(number, None, link)
+    if order is None:
+        return None
+    last = order["lineItems"]["pageInfo"]
+    while last["hasNextPage"]:
+        more = await _page_of_order(number, last["endCursor"], link)
+        if more is None or more["updatedAt"] != order["updatedAt"]:
+            return await read_order(number, link)  # it changed between two pages, which must not be pasted together
+        order["lineItems"]["nodes"] += more["lineItems"]["nodes"]
+        last = order["lineItems"]["pageInfo"] = more["lineItems"]["pageInfo"]
+    return Reading(topic="graphql/order", id=number, body=msgspec.json.encode(order))
+
+
+async def _page_of_order(number: str, after: str | None, link: Link[Settings]) -> dict[str, Any] | None:
+    answer = await ask("Order", {"id": gid("Order", number), "linesAfter": after, **_ONE_ORDER}, _OneOrder, link)
+    if answer.order and answer.order["shippingLines"]["pageInfo"]["hasNextPage"]:
+        raise Rejected(f"order {number} has more than {_ONE_ORDER['charges']} shipping charges", field="shippingLines")
+    return answer.order
+
+
+async def list_orders(cursor: str, link: Link[Settings]) -> Page:
+    """Orders by their last change, the oldest first; one with more lines than the page shows is read by itself."""
+    at = _decoded(cursor)
+    answer = await ask("Orders", {**_asked(at, link), **_MANY_ORDERS}, _Orders, link)
+    stubs = [msgspec.json.decode(node, type=_Stub) for node in answer.orders.nodes]
+    readings = [
+        Reading(topic="graphql/order", id=stub.legacy_resource_id, body=bytes(node))
+        if stub.whole
+        else await read_order(stub.legacy_resource_id, link)
+        for stub, node in zip(stubs, answer.orders.nodes, strict=True)
+    ]
+    return _page([reading for reading in readings if reading], stubs, answer.orders.page_info, at)
+
+
+async def read_customer(number: str, link: Link[Settings]) -> Reading | None:
+    answer = await ask("Customer", {"id": gid("Customer", number)}, _OneCustomer, link)
+    if bytes(answer.customer) == b"null":
+        return None
+    return Reading(topic="graphql/customer", id=number, body=bytes(answer.customer))
+
+
+async def list_customers(cursor: str, link: Link[Settings]) -> Page:
+    at = _decoded(cursor)
+    answer = await ask("Customers", {**_asked(at, link), **_MANY_CUSTOMERS}, _Customers, link)
+    stubs = [msgspec.json.decode(node, type=_Stub) for node in answer.customers.nodes]
+    readings = [
+        Reading(topic="graphql/customer", id=stub.legacy_resource_id, body=bytes(node))
+        for stub, node in zip(stubs, answer.customers.nodes, strict=True)
+    ]
+    return _page(readings, stubs, answer.customers.page_info, at)
+
+
+def _decoded(cursor: str) -> _Cursor:
+    return msgspec.json.decode(cursor, type=_Cursor) if cursor else _Cursor()
+
+
+def _asked(at: _Cursor, link: Link[Settings]) -> Mapping[str, object]:
+    """Since the last change seen and some time before it; the filter stays the same through all pages."""
+    if not at.since:
+        return {"since": None, "after": at.after}
+    since: datetime = parse(at.since) - timedelta(seconds=link.settings.overlap_seconds)
+    return {"since": f"updated_at:>='{since.isoformat()}'", "after": at.after}
+
+
+def _page(readings: list[Reading], stubs: list[_Stub], info: PageInfo, at: _Cursor) -> Page:
+    latest = stubs[-1].updated_at if stubs else at.latest
+    more = info.has_next_page and info.end_cursor is not None
+    next_at = _Cursor(at.since, info.end_cursor, latest) if more else _Cursor(since=latest or at.since)
+    return Page(items=readings, cursor=msgspec.json.encode(next_at).decode(), more=more)

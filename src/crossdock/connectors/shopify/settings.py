@@ -1,0 +1,28 @@
+"""What a connection to one Shopify shop needs to know."""
+
+from __future__ import annotations
+
+import msgspec
+
+from crossdock.connect.secrets import Secret
+
+API_VERSION = "2026-07"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One shop; `calls_per_second` and `burst` count points of query cost, as Shopify's own bucket does."""
+
+    url: str
+    """The shop's address: `https://example.myshopify.com`."""
+    access_token: Secret
+    """The Admin API access token of the shop's app."""
+    webhook_secrets: tuple[Secret, ...] = ()
+    """The app's client secret; during a rotation the old one and the new one."""
+    locations: dict[str, str] = {}
+    """The warehouse's name of a location to the shop's location id, where the names differ."""
+    overlap_seconds: float = 300.0
+    """How far a listing looks back behind the last change it saw: Shopify's search index lags behind its database."""
+    timeout_seconds: float = 30.0
+    # Standard plan: 100 points a second, a bucket of 2,000; Advanced 200, Plus 1,000, Enterprise 2,000 a second.
+    calls_per_second: float = 100.0
+    burst: int = 2000

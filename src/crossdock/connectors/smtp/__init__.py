@@ -1,0 +1,8 @@
+"""Mail over SMTP: a customer is told about a parcel, at most once."""
+
+from __future__ import annotations
+
+from crossdock.connectors.smtp import acts
+from crossdock.connectors.smtp.system import Settings, connector
+
+__all__ = ["Settings", "acts", "connector"]

@@ -1,0 +1,390 @@
+"""What people do in the shop: buy, pay, change, cancel, pack by hand. Each tells the webhooks Shopify tells."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from fractions import Fraction
+
+import msgspec
+
+from crossdock.kernel.moments import Clock
+from crossdock.kernel.money import AnyMoney, Money, allocate, from_decimal
+from crossdock.simulators.ledger import Ledger
+from crossdock.simulators.shop_packing import close_shipped, expect, set_units
+from crossdock.simulators.shop_prices import Json
+from crossdock.simulators.shop_state import (
+    Address,
+    Customer,
+    FulfilledLine,
+    Fulfilment,
+    Line,
+    Location,
+    NotPossible,
+    Order,
+    Product,
+    ShippingLine,
+    TaxLine,
+    ToFulfil,
+    World,
+    totals,
+)
+from crossdock.simulators.shop_webhooks import customer_body, edit_body, fulfilment_body, order_body
+
+Tell = Callable[[str, Json, str], None]
+"""(topic, body, id of what happened): send a webhook."""
+
+
+class Bought(msgspec.Struct, forbid_unknown_fields=True):
+    """Units of one product."""
+
+    sku: str
+    quantity: int = 1
+
+
+class TrackingInfo(msgspec.Struct):
+    company: str | None = None
+    numbers: list[str] = []
+    urls: list[str] = []
+
+
+class Trading:
+    """The shop's till and back office; times are whole seconds, as Shopify's are."""
+
+    def __init__(self, world: World, ledger: Ledger, tell: Tell, clock: Clock, seed: int) -> None:
+        self.world = world
+        self.ledger = ledger
+        self._tell_webhook = tell
+        self._clock = clock
+        self._random = random.Random(seed)  # noqa: S311  (repeatable on purpose)
+        self._events = 0
+
+    def now(self) -> datetime:
+        return self._clock().replace(microsecond=0)
+
+    def add_location(self, name: str) -> Location:
+        location = Location(92_000_000_000 + len(self.world.locations) + 1, name)
+        self.world.locations[location.id] = location
+        return location
+
+    def add_product(
+        self,
+        sku: str,
+        title: str,
+        price: str,
+        variant_title: str | None = None,
+        grams: int = 500,
+        ships: bool = True,
+        location: int | None = None,
+    ) -> Product:
+        """A product with one variant, kept at the location given or the first one."""
+        product = Product(
+            id=self.world.next_id("Product"),
+            variant_id=self.world.next_id("ProductVariant"),
+            sku=sku,
+            title=title,
+            variant_title=variant_title,
+            price=self._minor(price),
+            grams=grams,
+            ships=ships,
+            location=location or next(iter(self.world.locations)),
+        )
+        self.world.products[sku] = product
+        return product
+
+    def create_customer(
+        self,
+        first_name: str | None = None,
+        last_name: str | None = None,
+        email: str | None = None,
+        phone: str | None = None,
+        address: Address | None = None,
+    ) -> Customer:
+        customer = Customer(
+            id=self.world.next_id("Customer"),
+            created_at=self.now(),
+            updated_at=self.now(),
+            first_name=first_name,
+            last_name=last_name,
+            email=email,
+            phone=phone,
+            address_id=self.world.next_id("MailingAddress"),
+            address=address,
+        )
+        self.world.customers[customer.id] = customer
+        self.ledger.append("customer_created", str(customer.id))
+        self._tell_customer("customers/create", customer)
+        return customer
+
+    def update_customer(
+        self,
+        customer: int,
+        email: str | None = None,
+        phone: str | None = None,
+        address: Address | None = None,
+    ) -> Customer:
+        """Change what is given, and leave the rest."""
+        known = self._customer(customer)
+        known.email, known.phone = email or known.email, phone or known.phone
+        known.address, known.updated_at = address or known.address, self.now()
+        self.ledger.append("customer_updated", str(customer))
+        self._tell_customer("customers/update", known)
+        return known
+
+    def delete_customer(self, customer: int) -> None:
+        del self.world.customers[self._customer(customer).id]
+        self.ledger.append("customer_deleted", str(customer))
+        gone: Json = {
+            "id": customer,
+            "tax_exemptions": [],
+            "admin_graphql_api_id": f"gid://shopify/Customer/{customer}",
+        }
+        self._tell_webhook("customers/delete", gone, self._event())
+
+    def place_order(
+        self,
+        lines: list[Bought],
+        customer: int | None = None,
+        email: str | None = None,
+        shipping_address: Address | None = None,
+        billing_address: Address | None = None,
+        discount: str = "0",
+        discount_code: str | None = None,
+        tax_rate: str = "0",
+        tax_title: str = "Sales tax",
+        taxes_included: bool = False,
+        shipping: str | None = None,
+        shipping_title: str = "Standard",
+        paid: bool = False,
+        presentment_currency: str | None = None,
+        presentment_rate: float = 1.0,
+    ) -> Order:
+        """Amounts are decimal strings; the discount is for the whole order and spread over its lines by value.
+
+        `paid`: at the checkout, so that even the first webhook says so.
+        """
+        buyer = None if customer is None else self._customer(customer)
+        order = Order(
+            id=self.world.next_id("Order"),
+            number=1000 + self.world.given_ids["Order"],
+            confirmation_number="".join(self._random.choices("ABCDEFGHJKLMNPQRSTUVWXYZ23456789", k=9)),
+            token=self._random.randbytes(16).hex(),
+            created_at=self.now(),
+            updated_at=self.now(),
+            currency=self.world.currency,
+            presentment_currency=presentment_currency or self.world.currency,
+            presentment_rate=presentment_rate,
+            taxes_included=taxes_included,
+            customer=customer,
+            email=email or (buyer.email if buyer else None),
+            phone=None,
+            billing_address=billing_address or shipping_address,
+            shipping_address=shipping_address,
+            lines=[self._line(bought) for bought in lines],
+            shipping_lines=[],
+            financial_status="paid" if paid else "pending",
+            discount_code=discount_code,
+        )
+        self._discount(order.lines, self._minor(discount))
+        for line in order.lines:
+            line.taxes = _taxes(line.price * line.quantity - sum(line.discounts), tax_rate, tax_title, taxes_included)
+        if shipping is not None:
+            order.shipping_lines = [self._shipping(shipping, shipping_title, tax_rate, tax_title, taxes_included)]
+        for line in order.lines:
+            expect(self.world, order, line, line.quantity, self.now())
+        self.world.orders[order.id] = order
+        self.ledger.append("order_placed", str(order.id), name=order.name, total=totals(order, current=True).total)
+        event = self._event()
+        self._tell_order("orders/create", order, event)
+        if paid:
+            self._tell_paid(order, event)
+        return order
+
+    def pay_order(self, order: int) -> Order:
+        found = self._order(order)
+        found.financial_status, found.updated_at = "paid", self.now()
+        event = self._event()
+        self._tell_paid(found, event)
+        self._tell_order("orders/updated", found, event)
+        return found
+
+    def _tell_paid(self, order: Order, event: str) -> None:
+        self.ledger.append("order_paid", str(order.id), total=totals(order, current=True).total)
+        self._tell_order("orders/paid", order, event)
+
+    def edit_address(self, order: int, address: Address) -> Order:
+        """Support changes where the order goes."""
+        found = self._order(order)
+        found.shipping_address, found.updated_at = address, self.now()
+        self.ledger.append("address_edited", str(order))
+        self._tell_order("orders/updated", found, self._event())
+        return found
+
+    def edit_order(
+        self, order: int, quantities: dict[int, int] | None = None, add: list[Bought] | None = None
+    ) -> Order:
+        """Set the current units of lines, by line id, and add lines; units that left already can't be taken off."""
+        found = self._order(order)
+        added, removed = dict[int, int](), dict[int, int]()
+        for number, units in (quantities or {}).items():
+            delta = set_units(self.world, found, found.line(number), units, self.now())
+            (added if delta > 0 else removed)[number] = abs(delta)
+        for bought in add or []:
+            line = self._line(bought)
+            found.lines.append(line)
+            expect(self.world, found, line, line.quantity, self.now())
+            added[line.id] = line.quantity
+        found.updated_at = self.now()
+        self.ledger.append("order_edited", str(order), added=added, removed=removed)
+        event = self._event()
+        edit = edit_body(self.world.next_id("OrderEdit"), found, added, removed)
+        self._tell_webhook("orders/edited", edit, event)
+        self._tell_order("orders/updated", found, event)
+        return found
+
+    def cancel_order(self, order: int, reason: str = "customer") -> Order:
+        """Cancel what hasn't left: its units go to zero and nothing more is expected to leave."""
+        found = self._order(order)
+        for line in found.lines:
+            set_units(self.world, found, line, found.fulfilled(line.id), self.now())
+        found.cancelled_at = found.updated_at = self.now()
+        found.cancel_reason = reason
+        found.financial_status = "refunded" if found.financial_status == "paid" else "voided"
+        self.ledger.append("order_cancelled", str(order))
+        event = self._event()
+        self._tell_order("orders/cancelled", found, event)
+        self._tell_order("orders/updated", found, event)
+        return found
+
+    def delete_order(self, order: int) -> None:
+        del self.world.orders[self._order(order).id]
+        self.ledger.append("order_deleted", str(order))
+        self._tell_webhook("orders/delete", {"id": order}, self._event())
+
+    def fulfil_by_hand(self, order: int, quantities: dict[int, int], tracking_number: str | None = None) -> Fulfilment:
+        """A clerk packs units of lines, by line id, and types in the tracking number."""
+        found = self._order(order)
+        for wanted in found.fulfilment_orders:
+            parts = [(part, quantities[part.line]) for part in wanted.lines if quantities.get(part.line)]
+            if parts and all(units <= part.remaining for part, units in parts):
+                tracking = TrackingInfo(numbers=[tracking_number] if tracking_number else [])
+                return self.fulfil(found, wanted.location, parts, tracking, by="hand")
+        raise NotPossible("no fulfilment order has that many units left")
+
+    def fulfil(
+        self,
+        order: Order,
+        location: int,
+        parts: Iterable[tuple[ToFulfil, int]],
+        tracking: TrackingInfo,
+        *,
+        by: str,
+        told_customer: bool = False,
+    ) -> Fulfilment:
+        """Ship units of fulfilment order lines in one parcel; the caller has checked that they are there."""
+        shipped = list(parts)
+        fulfilment = Fulfilment(
+            id=self.world.next_id("Fulfillment"),
+            order=order.id,
+            name=f"{order.name}-F{len(order.fulfilments) + 1}",
+            status="success",
+            created_at=self.now(),
+            updated_at=self.now(),
+            location=location,
+            company=tracking.company,
+            numbers=tracking.numbers,
+            urls=tracking.urls,
+            lines=[
+                FulfilledLine(self.world.next_id("FulfillmentLineItem"), part.line, units) for part, units in shipped
+            ],
+        )
+        for part, units in shipped:
+            part.remaining -= units
+        order.fulfilments.append(fulfilment)
+        order.updated_at = self.now()
+        close_shipped(order, self.now())
+        self.ledger.append(
+            "fulfilment_created",
+            str(order.id),
+            id=str(fulfilment.id),
+            name=fulfilment.name,
+            tracking=tracking.numbers,
+            company=tracking.company,
+            location=self.world.locations[location].name,
+            lines={str(part.line): units for part, units in shipped},
+            by=by,
+            told_customer=told_customer,
+        )
+        self._tell_fulfilment("fulfillments/create", order, fulfilment)
+        return fulfilment
+
+    def cancel_fulfilment(self, fulfilment: int) -> Fulfilment:
+        """A clerk takes a parcel back: its units are to ship again."""
+        order, found = next(
+            (order, each) for order in self.world.orders.values() for each in order.fulfilments if each.id == fulfilment
+        )
+        found.status, found.updated_at = "cancelled", self.now()
+        order.updated_at = self.now()
+        for part in found.lines:
+            expect(self.world, order, order.line(part.line), part.units, self.now())
+        self.ledger.append("fulfilment_cancelled", str(order.id), id=str(fulfilment))
+        self._tell_fulfilment("fulfillments/update", order, found)
+        return found
+
+    def _tell_fulfilment(self, topic: str, order: Order, fulfilment: Fulfilment) -> None:
+        event = self._event()
+        self._tell_webhook(topic, fulfilment_body(fulfilment, order), event)
+        self._tell_order("orders/updated", order, event)
+        complete = order.fulfilment_status == "fulfilled"
+        self._tell_order("orders/fulfilled" if complete else "orders/partially_fulfilled", order, event)
+
+    def _tell_order(self, topic: str, order: Order, event: str) -> None:
+        self._tell_webhook(topic, order_body(order, self.world), event)
+
+    def _tell_customer(self, topic: str, customer: Customer) -> None:
+        self._tell_webhook(topic, customer_body(customer, self.world.currency), self._event())
+
+    def _event(self) -> str:
+        """The id of one thing that happened: every webhook it causes carries it."""
+        self._events += 1
+        return f"{self._random.getrandbits(96):024x}-{self._events}"
+
+    def _order(self, number: int) -> Order:
+        if number not in self.world.orders:
+            raise NotPossible(f"there is no order {number}")
+        return self.world.orders[number]
+
+    def _customer(self, number: int) -> Customer:
+        if number not in self.world.customers:
+            raise NotPossible(f"there is no customer {number}")
+        return self.world.customers[number]
+
+    def _minor(self, amount: str) -> int:
+        return from_decimal(amount, self.world.currency).minor
+
+    def _line(self, bought: Bought) -> Line:
+        if bought.sku not in self.world.products:
+            raise NotPossible(f"there is no product {bought.sku}")
+        product, units = self.world.products[bought.sku], bought.quantity
+        return Line(self.world.next_id("LineItem"), product, product.price, units, units, discounts=[], taxes=[])
+
+    def _discount(self, lines: list[Line], whole: int) -> None:
+        if whole:
+            amount: AnyMoney = Money(whole, self.world.currency)
+            parts = allocate(amount, [line.price * line.quantity for line in lines])
+            for line, part in zip(lines, parts, strict=True):
+                line.discounts = [part.minor]
+
+    def _shipping(self, price: str, title: str, rate: str, tax_title: str, included: bool) -> ShippingLine:
+        minor = self._minor(price)
+        taxes = _taxes(minor, rate, tax_title, included)
+        return ShippingLine(self.world.next_id("ShippingLine"), title, price=minor, discounted=minor, taxes=taxes)
+
+
+def _taxes(taxed: int, rate: str, title: str, included: bool) -> list[TaxLine]:
+    """The tax on an amount, on top of it or contained in it."""
+    share = Fraction(rate)
+    if not share:
+        return []
+    return [TaxLine(title, float(rate), round(taxed * share / (1 + share) if included else taxed * share))]

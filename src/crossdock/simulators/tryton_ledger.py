@@ -1,0 +1,220 @@
+"""What the ERP of the tests and the demo holds, read over JSON-RPC: the books that independent judges go by."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+from collections.abc import Mapping
+from contextlib import closing
+from datetime import date
+from typing import Any
+from urllib.parse import urlsplit
+
+from crossdock.simulators.tryton import Tryton
+
+CALL_SECONDS_MAX = 300.0
+
+Row = dict[str, Any]
+
+
+class Refusal(RuntimeError):
+    """The ERP answered a call with an error."""
+
+
+class Session:
+    """JSON-RPC to Tryton with its own login; for judges and tests, never for the hub."""
+
+    def __init__(self, erp: Tryton) -> None:
+        address = urlsplit(erp.url)
+        self._http = http.client.HTTPConnection(address.hostname or "", address.port, timeout=CALL_SECONDS_MAX)
+        self._path = f"/{erp.db}/rpc/"
+        self._headers = {"Content-Type": "application/json"}
+        uid, token, *_ = self._post("common.db.login", [erp.user, {"password": erp.password}])
+        secret = base64.b64encode(f"{erp.user}:{uid}:{token}".encode()).decode()
+        self._headers["Authorization"] = f"Session {secret}"
+        self._context: Row = self._post("model.res.user.get_preferences", [True, {}])
+
+    def call(self, method: str, *params: Any, **context: Any) -> Any:
+        """Call `model.<name>.<method>`; decimals and dates come back as strings."""
+        return self._post(f"model.{method}", [*params, {**self._context, **context}])
+
+    def rows(self, name: str, fields: str, where: list[Any] | None = None) -> list[Row]:
+        """All records of a model in the order of their creation; a dotted field goes through its relation."""
+        found: list[Row] = self.call(f"{name}.search_read", where or [], 0, None, [["id", "ASC"]], fields.split())
+        return found
+
+    def _post(self, method: str, params: list[Any]) -> Any:
+        body = json.dumps({"id": 1, "method": method, "params": params})
+        self._http.request("POST", self._path, body, self._headers)
+        response = self._http.getresponse()
+        said = response.read()
+        if response.status != http.HTTPStatus.OK:
+            raise Refusal(f"{method}: {response.status} {said[:500].decode(errors='replace')}")
+        answer: Row = json.loads(said, object_hook=_plain)
+        if "error" in answer:
+            raise Refusal(f"{method}: {answer['error']}")
+        return answer["result"]
+
+    def close(self) -> None:
+        self._http.close()
+
+
+def _plain(value: Row) -> Any:
+    """Tryton's tagged decimals and dates as strings."""
+    match value.get("__class__"):
+        case "Decimal":
+            return value["decimal"]
+        case "date":
+            return f"{value['year']}-{value['month']:02}-{value['day']:02}"
+        case "datetime":
+            clock = f"{value['hour']:02}:{value['minute']:02}:{value['second']:02}.{value['microsecond']:06}"
+            return f"{value['year']}-{value['month']:02}-{value['day']:02}T{clock}"
+        case _:
+            return value
+
+
+def ledger(erp: Tryton) -> dict[str, list[Row]]:
+    """Everything that was ordered, shipped, returned and billed, as the ERP has it: what independent judges go by.
+
+    Amounts are decimal strings as they were written ("20", "20.00"): compare them as `Decimal`. Quantities are floats.
+    """
+    with closing(Session(erp)) as session:
+        return {
+            "parties": _parties(session),
+            "sales": _sales(session),
+            "shipments": _shipments(session),
+            "returns": _returns(session),
+            "invoices": _invoices(session),
+            "stock": _stock(session, erp.facts["locations"]),
+        }
+
+
+def _parties(session: Session) -> list[Row]:
+    found = session.rows("party.party", f"code name email phone mobile {_ADDRESS.format('addresses')}")
+    return [
+        {**_kept(row, "code name email phone mobile"), "addresses": [_address(place) for place in row["addresses."]]}
+        for row in found
+    ]
+
+
+def _sales(session: Session) -> list[Row]:
+    found = session.rows(
+        "sale.sale",
+        "number reference web_id state shipment_state invoice_state party.code untaxed_amount tax_amount total_amount "
+        f"lines.product.code lines.quantity lines.unit_price {_ADDRESS.format('shipment_address')}",
+    )
+    return [
+        {
+            **_kept(row, "number reference web_id state shipment_state invoice_state"),
+            "party": row["party."]["code"],
+            "address": _address(row["shipment_address."]),
+            **_amounts(row),
+            "lines": [_line(line, "unit_price") for line in row["lines."]],
+        }
+        for row in found
+    ]
+
+
+def _shipments(session: Session) -> list[Row]:
+    found = session.rows(
+        "stock.shipment.out",
+        "number reference state effective_date outgoing_moves.sale.number outgoing_moves.sale.reference "
+        "inventory_moves.product.code inventory_moves.quantity inventory_moves.from_location.code "
+        f"{_ADDRESS.format('delivery_address')}",
+    )
+    return [
+        {
+            **_kept(row, "number reference state effective_date"),
+            "address": _address(row["delivery_address."]),
+            "sales": _origins([move["sale."] for move in row["outgoing_moves."]]),
+            "lines": [_line(move) | {"from": move["from_location."]["code"]} for move in row["inventory_moves."]],
+        }
+        for row in found
+    ]
+
+
+def _returns(session: Session) -> list[Row]:
+    found = session.rows(
+        "stock.shipment.out.return",
+        "number reference state effective_date incoming_moves.sale.number incoming_moves.sale.reference "
+        "incoming_moves.product.code incoming_moves.quantity "
+        "inventory_moves.product.code inventory_moves.quantity inventory_moves.to_location.code",
+    )
+    return [
+        {
+            **_kept(row, "number reference state effective_date"),
+            "sales": _origins([move["sale."] for move in row["incoming_moves."]]),
+            "lines": [_line(move) for move in row["incoming_moves."]],
+            "stored": [_line(move) | {"to": move["to_location."]["code"]} for move in row["inventory_moves."]],
+        }
+        for row in found
+    ]
+
+
+def _invoices(session: Session) -> list[Row]:
+    found = session.rows(
+        "account.invoice",
+        "number reference state type invoice_date party.code sales.number sales.reference untaxed_amount tax_amount "
+        "total_amount lines.product.code lines.quantity lines.unit_price lines.amount",
+    )
+    return [
+        {
+            **_kept(row, "number reference state type invoice_date"),
+            "party": row["party."]["code"],
+            "sales": _origins(row["sales."]),
+            **_amounts(row),
+            "lines": [_line(line, "unit_price", "amount") for line in row["lines."]],
+        }
+        for row in found
+    ]
+
+
+def _stock(session: Session, locations: Mapping[str, int]) -> list[Row]:
+    """On hand now, per location and product."""
+    today = date.today()
+    until = {"__class__": "date", "year": today.year, "month": today.month, "day": today.day}
+    ids = session.call("product.product.search", [])
+    levels: list[Row] = []
+    for code, location in locations.items():
+        counted = session.call(
+            "product.product.read", ids, ["code", "quantity"], locations=[location], stock_date_end=until
+        )
+        levels += [{"location": code, "product": row["code"], "on_hand": row["quantity"]} for row in counted]
+    return levels
+
+
+_ADDRESS = "{0}.full_address {0}.party_name {0}.street {0}.city {0}.postal_code {0}.subdivision.code {0}.country.code"
+
+
+def _address(row: Row | None) -> Row | None:
+    """The label as the ERP prints it (each country has its form) beside the parts it is made of."""
+    if row is None:
+        return None
+    region, country = row["subdivision."], row["country."]
+    return {
+        "text": row["full_address"],
+        "name": row["party_name"],
+        **_kept(row, "street city postal_code"),
+        "region": region and region["code"],
+        "country": country and country["code"],
+    }
+
+
+def _origins(sales: list[Row | None]) -> list[Row]:
+    """The sales a document came from, each once."""
+    named = {sale["number"]: {"number": sale["number"], "reference": sale["reference"]} for sale in sales if sale}
+    return list(named.values())
+
+
+def _amounts(row: Row) -> Row:
+    return {"untaxed": row["untaxed_amount"], "tax": row["tax_amount"], "total": row["total_amount"]}
+
+
+def _kept(row: Row, names: str) -> Row:
+    return {name: row[name] for name in names.split()}
+
+
+def _line(row: Row, *names: str) -> Row:
+    product = row["product."]
+    return {"product": product and product["code"], "quantity": row["quantity"], **{name: row[name] for name in names}}

@@ -1,0 +1,124 @@
+"""People's decisions, each recorded with who and when, and carried out in the same transaction."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from crossdock.store import cases, delivery, documents
+from crossdock.store.accounts import amounts, move_accounts
+from crossdock.store.brakes import lift_brake
+from crossdock.store.database import Row, Transaction, rows, run
+from crossdock.store.delivery import Answered
+from crossdock.store.statements import load
+
+_SQL = load("decisions")
+_DOUBTFUL = 3
+_MOVABLE = (0, 4, 5)
+
+
+class NotDecidable(Exception):
+    """The decision doesn't fit what is there; the text says why, and nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decider:
+    """A person deciding inside one transaction."""
+
+    tx: Transaction
+    by: str
+
+    async def map(self, connection: str, kind: str, key: str, value: str) -> int:
+        """Say what `key` is called at a target; answers how many promises that releases."""
+        await run(
+            self.tx,
+            _SQL["map"],
+            {"connection": connection, "kind": kind, "key": key, "value": value, "by": self.by},
+        )
+        await self._record("map", connection=connection, kind=kind, key=key, value=value)
+        released = await delivery.release(self.tx, [f"map/{connection}/{kind}/{key}"])
+        await cases.close_empty(self.tx, self.by)
+        return released
+
+    async def release(self, connection: str) -> bool:
+        """Let a stopped lane go on; answers whether it was stopped."""
+        await self._record("release", connection=connection)
+        return await lift_brake(self.tx, connection, self.by)
+
+    async def open_epoch(self, connection: str) -> int:
+        """Accept the state a source was set back to, and let its lane go on."""
+        epoch = await documents.open_epoch(self.tx, connection)
+        if epoch is None:
+            raise NotDecidable(f"there is no connection {connection}")
+        await self._record("epoch", connection=connection, epoch=epoch)
+        await lift_brake(self.tx, connection, self.by)
+        return epoch
+
+    async def retry(self, case_id: int) -> int:
+        """Try everything in a case again; answers how many promises."""
+        promises = [row for row in await self._promises(case_id) if row[2] in _MOVABLE]
+        if not promises:
+            raise NotDecidable(
+                f"case {case_id} holds nothing to try again; what may have happened needs: crossdock resolve"
+            )
+        await self._again(case_id, promises, bump=0)
+        await self._record("retry", case=case_id, promises=[row[0] for row in promises])
+        return len(promises)
+
+    async def happened(self, case_id: int, remote_id: str, promise: int | None) -> str:
+        """A doubtful act did happen, as `remote_id`; answers which."""
+        doubtful = self._one_of(case_id, await self._doubtful(case_id), promise)
+        slot = f"{doubtful[1]}/{doubtful[4]}"
+        answered = Answered(doubtful[0], slot, remote_id, remote_id, None, 0)
+        await delivery.confirm(self.tx, [answered])
+        held = amounts(doubtful[5])
+        await move_accounts(self.tx, _negative(held), held)
+        await self._over(case_id, [doubtful], "happened", remote_id=remote_id, slot=slot)
+        return slot
+
+    async def did_not_happen(self, case_id: int, promise: int | None) -> str:
+        """A doubtful act did not happen; it is sent again, as a new act under a new key."""
+        doubtful = self._one_of(case_id, await self._doubtful(case_id), promise)
+        await move_accounts(self.tx, _negative(amounts(doubtful[5])), Counter())
+        await self._again(case_id, [doubtful], bump=1)
+        slot = f"{doubtful[1]}/{doubtful[4]}"
+        await self._over(case_id, [doubtful], "did not happen", slot=slot)
+        return slot
+
+    async def _promises(self, case_id: int) -> list[Row]:
+        if not await rows(self.tx, _SQL["case_by_id"], {"case_id": case_id}):
+            raise NotDecidable(f"there is no open case {case_id}; list them with: crossdock cases")
+        return await rows(self.tx, _SQL["promises_in_case"], {"case_id": case_id})
+
+    async def _doubtful(self, case_id: int) -> list[Row]:
+        return [row for row in await self._promises(case_id) if row[2] == _DOUBTFUL]
+
+    def _one_of(self, case_id: int, doubtful: list[Row], promise: int | None) -> Row:
+        chosen = [row for row in doubtful if promise is None or row[0] == promise]
+        if len(chosen) == 1:
+            return chosen[0]
+        known = ", ".join(str(row[0]) for row in doubtful) or "none"
+        raise NotDecidable(f"case {case_id} has {len(doubtful)} acts in doubt; name one with --promise: {known}")
+
+    async def _again(self, case_id: int, promises: list[Row], *, bump: int) -> None:
+        ids = [row[0] for row in promises]
+        await run(self.tx, _SQL["try_again"], {"promise": ids, "bump": bump})
+        await run(self.tx, _SQL["leave_case"], {"case_id": case_id, "promise": ids})
+        await cases.close_empty(self.tx, self.by)
+
+    async def _over(self, case_id: int, promises: list[Row], what: str, **detail: Any) -> None:
+        await run(self.tx, _SQL["leave_case"], {"case_id": case_id, "promise": [row[0] for row in promises]})
+        await delivery.free_documents(self.tx, [(row[1], row[6]) for row in promises])
+        await self._record(what, case=case_id, **detail)
+        await cases.close_empty_doubts(self.tx, self.by)
+
+    async def _record(self, what: str, **detail: Any) -> None:
+        encoded = msgspec.json.encode(detail).decode()
+        await run(self.tx, _SQL["record"], {"by": self.by, "what": what, "detail": encoded})
+
+
+def _negative(held: Counter[str]) -> Counter[str]:
+    return Counter({account: -amount for account, amount in held.items()})

@@ -1,0 +1,22 @@
+-- record: A person's word, kept for good.
+insert into decision (at, by, what, detail) values (now(), %(by)s, %(what)s, %(detail)s)
+
+-- map: What one of our keys is called at this target.
+insert into mapping (connection, kind, key, value, by, at)
+values (%(connection)s, %(kind)s, %(key)s, %(value)s, %(by)s, now())
+on conflict (connection, kind, key) do update set value = excluded.value, by = excluded.by, at = excluded.at
+
+-- promises_in_case: The open promises of a case, with what each needs to go on.
+select d.promise, d.entity, d.stage, d.actor, p.name, p.within::text, d.document
+from case_item i join due d on d.promise = i.promise join promise p on p.id = d.promise
+where i.case_id = %(case_id)s for update of d
+
+-- case_by_id: An open case.
+select cause, kind, title from cases where id = %(case_id)s and closed_at is null
+
+-- try_again: These promises are ready, as new acts under new keys where the target said no.
+update due set stage = 0, actor = 0, due_at = now(), blocked_on = null, attempts = 0, ordinal = ordinal + %(bump)s
+where promise = any(%(promise)b::bigint[])
+
+-- leave_case: These promises need nobody's decision any more.
+delete from case_item where case_id = %(case_id)s and promise = any(%(promise)b::bigint[])

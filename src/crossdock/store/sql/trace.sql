@@ -1,0 +1,44 @@
+-- entities_named: The entities somebody knows by this name: ours, a document's, a receipt's, or any alias.
+select distinct entity from (
+    select key as entity from entity where key = any(%(name)b::text[])
+    union all select entity from alias where name = any(%(name)b::text[])
+    union all select entity from document where id = any(%(name)b::text[]) and entity is not null
+        and connection = any(%(connection)b::text[]) and kind = any(%(kind)b::text[])
+) named order by entity
+
+-- messages: What was received about these entities.
+select e.entity, i.received_at, i.connection, i.topic, i.outcome, i.id
+from evidence e join inbox i on i.received_at = e.received_at and i.id = e.inbox_id
+where e.entity = any(%(entity)b::text[]) order by i.received_at, i.id
+
+-- promises: What was promised about these entities, and how far each is.
+select p.entity, p.name, p.verb, p.target, p.noun, p.cause, p.opened_at, d.stage,
+       case when b.connection is not null and d.stage = 0 then 5 else d.actor end, d.deadline, d.attempts, d.blocked_on,
+       d.due_at, i.key, i.sealed_at, r.at, r.remote_id, r.number, p.id, w.at
+from promise p
+left join due d on d.promise = p.id
+left join lateral (select key, sealed_at from intent where promise = p.id order by ordinal desc limit 1) i on true
+left join receipt r on r.slot = p.entity || '/' || p.name and r.promise = p.id
+left join withdrawn w on w.promise = p.id
+left join brake b on b.connection = p.target
+where p.entity = any(%(entity)b::text[]) order by p.opened_at, p.id
+
+-- attempts: Calls about these entities that did not end in a confirmation.
+select p.entity, p.name, p.target, a.at, a.outcome, a.detail
+from attempt a join promise p on p.id = a.promise
+where p.entity = any(%(entity)b::text[]) order by a.at
+
+-- expectations: What these entities wait for that is not ours to do.
+select entity, name, on_whom, what, until from waiting where entity = any(%(entity)b::text[]) order by until
+
+-- cases: The open cases these entities are in.
+select i.entity, c.id, c.title, c.remedy, i.detail, i.at
+from case_item i join cases c on c.id = i.case_id
+where c.closed_at is null and i.entity = any(%(entity)b::text[]) order by c.id
+
+-- facts: What is known about these entities.
+select entity, connection, kind, id, fact, recorded_at, changed_at, gone, body
+from document where entity = any(%(entity)b::text[]) order by recorded_at, kind, id
+
+-- pins: What was fixed for these entities.
+select entity, name, value, at from pin where entity = any(%(entity)b::text[]) order by name

@@ -1,0 +1,62 @@
+"""What the hub relies on in every connector, asked of Shopify's against the simulated shop."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Collection
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+
+from crossdock.canonical.order import OrderReference
+from crossdock.canonical.shipment import Fulfilment
+from crossdock.connect.conformance import Misbehaviour, StandIn, conformance_of
+from crossdock.connect.connector import Command
+from crossdock.connect.secrets import Secret
+from crossdock.connectors.shopify import Settings
+from crossdock.connectors.shopify.fulfilments import tracking_number
+from crossdock.simulators.mischief import FaultRule
+from crossdock.simulators.shop import TOKEN, Shop
+from crossdock.simulators.shop_actions import Bought
+from tests.contract.shopify_site import fulfil, refer
+
+_CALLS: dict[type[msgspec.Struct], str] = {Fulfilment: "FulfillmentCreate", OrderReference: "MetafieldsSet"}
+
+
+@asynccontextmanager
+async def shop() -> AsyncGenerator[StandIn]:
+    """A shop with two orders of two lines, each with two parcels to show."""
+    simulated = Shop(points_max=100_000)
+    for sku in ("MUG", "TEA"):
+        simulated.add_product(sku, sku.title(), "10.00")
+    orders = [simulated.place_order([Bought("MUG", 2), Bought("TEA", 1)]) for _ in range(2)]
+
+    async def effects(command: Command[Any]) -> int:
+        if isinstance(command.body, OrderReference):
+            return len(simulated.ledger.select("metafield_set", command.body.order))
+        made = simulated.ledger.select("fulfilment_created", command.body.order)
+        return sum(tracking_number(command.body) in entry.details["tracking"] for entry in made)
+
+    async def misbehave(noun: type[msgspec.Struct], how: Misbehaviour) -> None:
+        simulated.mischief.arm(FaultRule(match=_CALLS[noun], kind=how, status=502, times=1))
+
+    async def fill(kind: str) -> Collection[str]:
+        if kind == "customer":
+            return [str(simulated.create_customer(email=f"buyer{n}@example.com").id) for n in range(230)]
+        long = simulated.place_order([Bought("MUG")] * 120)
+        return [str(long.id), *(str(simulated.place_order([Bought("TEA")]).id) for _ in range(12))]
+
+    async with simulated.serve() as running:
+        yield StandIn(
+            settings=Settings(url=running.url, access_token=Secret(TOKEN)),
+            effects=effects,
+            misbehave=misbehave,
+            commands={
+                Fulfilment: [fulfil(order, {0: 1}, tracking=f"1Z{order.number}") for order in orders],
+                OrderReference: [refer(order, f"SO{order.number}") for order in orders],
+            },
+            fill=fill,
+        )
+
+
+TestShopify = conformance_of("shopify", stand_in=shop)
