@@ -89,3 +89,217 @@ def run(wiring: Wiring, roles: tuple[str, ...]) -> None:
     except OSError as error:
         raise Failure(str(error)) from error
     sys.exit(EXIT_OK)
+
+
+@app.command()
+@click.argument("name", metavar="ID")
+@json_option
+def trace(name: str, wants_json: bool) -> None:
+    """Where one order or customer stands and how it got there; ID is any name any system knows it by."""
+    from crossdock.cli import tracing
+
+    found = tracing.traced(name)
+    if found is None:
+        raise Failure(f"nobody knows {name}; try the order's number or its id in any system", EXIT_FOUND)
+    if wants_json:
+        as_json(tracing.as_builtins(found))
+    else:
+        click.echo(tracing.as_text(found))
+
+
+@app.command()
+@json_option
+def check(wants_json: bool) -> None:
+    """Count everything: the two sums and the invariants. Exit code 1 when one is broken."""
+    from crossdock.cli import checking
+
+    found = checking.checked()
+    if wants_json:
+        as_json(checking.as_builtins(found))
+    else:
+        click.echo(checking.as_text(found))
+    sys.exit(EXIT_OK if found.holds else EXIT_FOUND)
+
+
+@app.command()
+@json_option
+def doctor(wants_json: bool) -> None:
+    """Look for what would lose data or stop work; every finding has a remedy. Exit code 1 when something is bad."""
+    from msgspec import to_builtins
+
+    from crossdock.cli import doctor as doctors
+
+    found = doctors.examined()
+    if wants_json:
+        as_json(to_builtins(found))
+    else:
+        click.echo(doctors.as_text(found))
+    sys.exit(EXIT_FOUND if any(finding.bad for finding in found) else EXIT_OK)
+
+
+@app.command()
+@click.option("--since", metavar="TIME", help="From this time on (ISO 8601; default: the beginning).")
+@click.option("--until", metavar="TIME", help="Up to this time (default: now).")
+@click.option("--connection", metavar="NAME", help="Only what came from this connection.")
+@click.option("--entity", metavar="KEY", help="Only what spoke of this entity, such as order:shop:1001.")
+@click.option("--dry-run", is_flag=True, help="Write nothing; show which promises would differ.")
+@json_option
+def replay(
+    since: str | None, until: str | None, connection: str | None, entity: str | None, dry_run: bool, wants_json: bool
+) -> None:
+    """Take a part of the inbox once more; settled traffic opens nothing. A running hub does the work."""
+    from crossdock.cli import replaying
+    from crossdock.store.inbox import Part
+
+    part = Part(_moment(since, "--since", "0001-01-01T00:00Z"), _moment(until, "--until", None), connection, entity)
+    if dry_run:
+        found = replaying.rehearsed(part)
+        if wants_json:
+            as_json(replaying.as_builtins(found))
+        else:
+            click.echo(replaying.as_text(found))
+        return
+    count = replaying.put_back(part)
+    if wants_json:
+        as_json({"put_back": count})
+    else:
+        click.echo(f"{count} messages are pending again; a running hub takes them from here.")
+
+
+def _moment(text: str | None, option: str, default: str | None) -> Any:
+    from datetime import UTC, datetime
+
+    wanted = text or default
+    if wanted is None:
+        return datetime.now(UTC)
+    try:
+        moment = datetime.fromisoformat(wanted)
+    except ValueError as error:
+        raise Failure(f"{option}: {wanted!r} is no time; write for instance 2026-11-22T14:00+01:00") from error
+    return moment if moment.tzinfo else moment.astimezone()
+
+
+@app.group()
+def config() -> None:
+    """The settings."""
+
+
+@config.command("show")
+@json_option
+def config_show(wants_json: bool) -> None:
+    """The settings as the hub reads them, defaults included, secrets hidden."""
+    from crossdock.govern.settings import shown
+
+    told = shown(settings())
+    if wants_json:
+        as_json(told)
+    else:
+        click.echo(json.dumps(told, indent=2, default=str))
+
+
+@app.command("cases")
+@json_option
+def cases_(wants_json: bool) -> None:
+    """The open cases: what needs a person, since when, and what to do."""
+    from crossdock.cli import deciding
+
+    found = deciding.open_cases()
+    if wants_json:
+        as_json(deciding.as_builtins(found))
+    else:
+        click.echo(deciding.as_text(found))
+
+
+by_option = click.option("--by", envvar="CROSSDOCK_USER", default=None, help="Who decides (default: the system user).")
+
+
+def _decider(by: str | None) -> str:
+    from getpass import getuser
+
+    return by or getuser()
+
+
+@app.command("map")
+@click.argument("connection")
+@click.argument("kind")
+@click.argument("key")
+@click.argument("value")
+@by_option
+@json_option
+def map_(connection: str, kind: str, key: str, value: str, by: str | None, wants_json: bool) -> None:
+    """Say what KEY (a product, location or tax) is called at CONNECTION; releases everything it blocked."""
+    from crossdock.cli import deciding
+
+    if connection not in settings().connections:
+        raise Failure(
+            f"there is no connection {connection}; connections are {', '.join(sorted(settings().connections))}"
+        )
+    released = deciding.decided(_decider(by), lambda decider: decider.map(connection, kind, key, value))
+    said = f"{connection} calls {kind} {key} {value}; {released} promises released."
+    _tell(wants_json, {"released": released}, said)
+
+
+@app.command()
+@click.argument("case", type=int)
+@by_option
+@json_option
+def retry(case: int, by: str | None, wants_json: bool) -> None:
+    """Try everything in a case again."""
+    from crossdock.cli import deciding
+
+    tried = deciding.decided(_decider(by), lambda decider: decider.retry(case))
+    _tell(wants_json, {"tried_again": tried}, f"{tried} promises are tried again.")
+
+
+@app.command()
+@click.argument("case", type=int)
+@click.option("--happened", metavar="ID", help="It did happen; ID is what the target calls it.")
+@click.option("--did-not-happen", is_flag=True, help="It did not; it is sent again.")
+@click.option("--promise", type=int, help="Which act, when the case has several.")
+@by_option
+@json_option
+def resolve(
+    case: int, happened: str | None, did_not_happen: bool, promise: int | None, by: str | None, wants_json: bool
+) -> None:
+    """Say whether an act that may have happened did."""
+    from crossdock.cli import deciding
+
+    if (happened is None) is not did_not_happen:
+        raise Failure("say either --happened ID or --did-not-happen")
+    if happened is not None:
+        slot = deciding.decided(_decider(by), lambda decider: decider.happened(case, happened, promise))
+    else:
+        slot = deciding.decided(_decider(by), lambda decider: decider.did_not_happen(case, promise))
+    _tell(wants_json, {"resolved": slot}, f"{slot} is resolved.")
+
+
+@app.command()
+@click.argument("connection")
+@by_option
+@json_option
+def release(connection: str, by: str | None, wants_json: bool) -> None:
+    """Let a stopped lane go on, once its credentials or rights are renewed."""
+    from crossdock.cli import deciding
+
+    was_stopped = deciding.decided(_decider(by), lambda decider: decider.release(connection))
+    said = f"{connection} goes on." if was_stopped else f"{connection} was not stopped."
+    _tell(wants_json, {"was_stopped": was_stopped}, said)
+
+
+@app.command()
+@click.argument("connection")
+@by_option
+@json_option
+def epoch(connection: str, by: str | None, wants_json: bool) -> None:
+    """Accept the state a source was set back to: what it says from now on counts, however old it looks."""
+    from crossdock.cli import deciding
+
+    opened = deciding.decided(_decider(by), lambda decider: decider.open_epoch(connection))
+    _tell(wants_json, {"epoch": opened}, f"{connection} is in epoch {opened} now.")
+
+
+def _tell(wants_json: bool, value: dict[str, Any], text: str) -> None:
+    if wants_json:
+        as_json(value)
+    else:
+        click.echo(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -184,3 +185,28 @@ def _check_roles(policy: Policy, connections: Mapping[str, Connection]) -> None:
         if name is not None and name not in connections:
             known = ", ".join(sorted(connections)) or "none"
             raise BadSettings(f"roles.{role}: there is no connection {name}; connections are {known}")
+
+
+def shown(settings: Settings) -> dict[str, Any]:
+    """The settings as the hub reads them, for people: defaults included, secrets hidden."""
+    return {
+        "file": str(settings.file),
+        "hub": _plain(settings.hub) | {"database_url": _without_password(settings.database_url)},
+        "policy": _plain(settings.policy),
+        "connections": {
+            name: {"connector": each.connector.name, **_plain(each.pace), **_plain(each.settings)}
+            for name, each in settings.connections.items()
+        },
+    }
+
+
+def _plain(value: msgspec.Struct) -> dict[str, Any]:
+    return msgspec.to_builtins(value, enc_hook=str)
+
+
+def _without_password(url: str | None) -> str | None:
+    return (
+        None
+        if url is None
+        else re.sub(r"(://[^:/@]*):[^@]*@", r"\1:····@", re.sub(r"password=\S+", "password=····", url))
+    )

@@ -72,3 +72,9 @@ async def lift_brake(tx: Transaction, connection: str, by: str) -> bool:
 async def permit(tx: Transaction, connection: str, probe_seconds: float = _PROBE_SECONDS) -> Permit:
     """Whether the lane may call now; a probe is granted to one process at a time."""
     return (await rows(tx, _SQL["permit"], {"target": connection, "probe_seconds": probe_seconds}))[0][0]
+
+
+async def stopped_by(tx: Transaction, connection: str) -> str | None:
+    """The kind of brake a lane is stopped by, if it is."""
+    found = await rows(tx, _SQL["stopped_by"], {"connection": connection})
+    return found[0][0] if found else None

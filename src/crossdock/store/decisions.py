@@ -10,7 +10,7 @@ import msgspec
 
 from crossdock.store import cases, delivery, documents
 from crossdock.store.accounts import amounts, move_accounts
-from crossdock.store.brakes import lift_brake
+from crossdock.store.brakes import lift_brake, stopped_by
 from crossdock.store.database import Row, Transaction, rows, run
 from crossdock.store.delivery import Answered
 from crossdock.store.statements import load
@@ -50,9 +50,11 @@ class Decider:
 
     async def open_epoch(self, connection: str) -> int:
         """Accept the state a source was set back to, and let its lane go on."""
+        if await stopped_by(self.tx, connection) != "regression":
+            raise NotDecidable(
+                f"{connection} was not found set back to an earlier state, so there is nothing to accept"
+            )
         epoch = await documents.open_epoch(self.tx, connection)
-        if epoch is None:
-            raise NotDecidable(f"there is no connection {connection}")
         await self._record("epoch", connection=connection, epoch=epoch)
         await lift_brake(self.tx, connection, self.by)
         return epoch

@@ -126,7 +126,6 @@ async def know_connections(tx: Transaction, names: Sequence[str]) -> None:
     await run(tx, _SQL["know_connections"], {"name": list(names)})
 
 
-async def open_epoch(tx: Transaction, connection: str) -> int | None:
-    """Accept the state a source was set back to; answers its new epoch, None for an unknown connection."""
-    found = await rows(tx, _SQL["open_epoch"], {"connection": connection})
-    return found[0][0] if found else None
+async def open_epoch(tx: Transaction, connection: str) -> int:
+    """Accept the state a source was set back to; answers its new epoch."""
+    return (await rows(tx, _SQL["open_epoch"], {"connection": connection}))[0][0]

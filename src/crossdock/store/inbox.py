@@ -116,3 +116,8 @@ async def put_back(tx: Transaction, part: Part) -> int:
 
 async def read_part(tx: Transaction, part: Part) -> list[Pending]:
     return [Pending(*row) for row in await rows(tx, _SQL["read_part"], part.parameters())]
+
+
+async def entities_in(tx: Transaction, part: Part) -> list[str]:
+    """The entities that messages of a part of the inbox speak of."""
+    return [row[0] for row in await rows(tx, _SQL["entities_in"], part.parameters())]

@@ -143,3 +143,6 @@ returning true
 -- lift_brake: The lane may go on; True when it was stopped.
 with lifted as (delete from brake where connection = %(connection)s returning connection)
 select exists (select from lifted)
+
+-- stopped_by: What kind of brake stops the lane.
+select kind from brake where connection = %(connection)s

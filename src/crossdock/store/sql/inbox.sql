@@ -56,3 +56,10 @@ where i.received_at >= %(since)s and i.received_at < %(until)s
   and (%(entity)s::text is null or (i.received_at, i.id) in
        (select received_at, inbox_id from evidence where entity = %(entity)s))
 order by i.received_at, i.id
+
+-- entities_in: The entities that messages of a part of the inbox speak of.
+select distinct e.entity
+from evidence e join inbox i on i.received_at = e.received_at and i.id = e.inbox_id
+where i.received_at >= %(since)s and i.received_at < %(until)s
+  and (%(connection)s::text is null or i.connection = %(connection)s)
+  and (%(entity)s::text is null or e.entity = %(entity)s)

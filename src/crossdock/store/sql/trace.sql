@@ -14,7 +14,7 @@ where e.entity = any(%(entity)b::text[]) order by i.received_at, i.id
 -- promises: What was promised about these entities, and how far each is.
 select p.entity, p.name, p.verb, p.target, p.noun, p.cause, p.opened_at, d.stage,
        case when b.connection is not null and d.stage = 0 then 5 else d.actor end, d.deadline, d.attempts, d.blocked_on,
-       d.due_at, i.key, i.sealed_at, r.at, r.remote_id, r.number, p.id, w.at
+       nullif(d.due_at, 'infinity'), i.key, i.sealed_at, r.at, r.remote_id, r.number, p.id, w.at
 from promise p
 left join due d on d.promise = p.id
 left join lateral (select key, sealed_at from intent where promise = p.id order by ordinal desc limit 1) i on true

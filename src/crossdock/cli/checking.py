@@ -1,0 +1,46 @@
+"""`crossdock check`: the sums and the invariants."""
+
+from __future__ import annotations
+
+import msgspec
+
+from crossdock.cli.asking import ask
+from crossdock.govern.settings import Settings
+from crossdock.store import checking
+from crossdock.store.checking import Check
+from crossdock.store.database import Database
+
+
+def checked() -> Check:
+    return ask(_check)
+
+
+async def _check(database: Database, _: Settings) -> Check:
+    async with database.transaction() as tx:
+        return await checking.check(tx)
+
+
+def as_builtins(found: Check) -> dict[str, object]:
+    """The check as JSON, with its verdict."""
+    return {"holds": found.holds, **msgspec.to_builtins(found)}
+
+
+def as_text(found: Check) -> str:
+    """The check for a person: two sums, then every invariant."""
+    inbox = found.inbox
+    lines = [
+        f"Inbox     {inbox.total:>8} messages = {inbox.translated} translated + {inbox.ignored} ignored"
+        f" + {inbox.quarantined} quarantined + {inbox.pending} pending",
+        f"Entities  {found.entities:>8} = " + " + ".join(f"{count} {state}" for state, count in found.states.items()),
+    ]
+    if found.unbound:
+        lines.append(f"Unbound   {found.unbound:>8} documents belong to nothing we know yet")
+    if found.withheld:
+        lines.append(f"Withheld  {found.withheld:>8} acts only newer rules would owe for older facts")
+    lines.append("")
+    for finding in found.invariants:
+        mark = "holds" if not finding.breaches else f"BROKEN {finding.breaches} times, e.g. {finding.example}"
+        lines.append(f"{finding.name:<4} {finding.promise:<76} {mark}")
+    lines.append("")
+    lines.append("Everything adds up." if found.holds else "NOT everything adds up.")
+    return "\n".join(lines)

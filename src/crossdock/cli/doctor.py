@@ -1,0 +1,133 @@
+"""`crossdock doctor`: what would lose data or keep the hub from working, each with its remedy."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+import msgspec
+
+from crossdock.cli.asking import ask
+from crossdock.connect.secrets import Secret
+from crossdock.govern.settings import Connection, Settings
+from crossdock.store import health
+from crossdock.store.database import Database
+
+_CLOCK_SECONDS_MAX = 5.0
+_DISK_BYTES_MIN = 2 * 1024**3
+_SECRET_CHARACTERS_MIN = 16
+_CONNECT_SECONDS = 3.0
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """`bad` findings lose data or stop work; the others are for your information."""
+
+    what: str
+    bad: bool
+    detail: str
+    remedy: str = ""
+
+
+def examined() -> list[Finding]:
+    """Look at everything; the bad findings first."""
+    return sorted(ask(_examine), key=lambda finding: not finding.bad)
+
+
+async def _examine(database: Database, told: Settings) -> list[Finding]:
+    async with database.transaction() as tx:
+        settings = await health.durability(tx)
+        database_time = await health.clock(tx)
+        bytes_used, brakes, oldest = await health.size(tx), await health.brakes(tx), await health.oldest_pending(tx)
+    findings = [*_durability(settings), _clock(database_time), *_disk(told), *_secrets(told)]
+    findings += [
+        Finding("brake", True, f"{connection} is stopped: {reason}", "see: crossdock cases")
+        for connection, reason in brakes
+    ]
+    findings.append(Finding("inbox", oldest > 60, f"the oldest pending message is {oldest:.0f} s old",
+                            "start a hub process with the settle role: crossdock run"))  # fmt: skip
+    findings.append(Finding("database", False, f"{bytes_used / 1e6:.0f} MB"))
+    return findings + [await _reachable(each) for each in told.connections.values()]
+
+
+def _durability(settings: dict[str, str]) -> Iterator[Finding]:
+    """Settings with which a crash loses what was acknowledged."""
+    wanted = {
+        "fsync": ("on",),
+        "full_page_writes": ("on",),
+        "synchronous_commit": ("on", "remote_write", "remote_apply"),
+    }
+    for name, good in wanted.items():
+        value = settings[name]
+        yield Finding(name, value not in good, f"{name} = {value}", f"set {name} = on in postgresql.conf")
+    idle = settings["idle_in_transaction_session_timeout"]
+    yield Finding(
+        "idle transactions", idle == "0", f"idle_in_transaction_session_timeout = {idle}",
+        "set it to 60s: one forgotten transaction makes every claim slow",
+    )  # fmt: skip
+
+
+def _clock(database_time: datetime) -> Finding:
+    apart = abs((datetime.now(UTC) - database_time).total_seconds())
+    return Finding(
+        "clock", apart > _CLOCK_SECONDS_MAX, f"{apart:.1f} s between this machine and the database",
+        "run a time service (chrony, systemd-timesyncd) on both",
+    )  # fmt: skip
+
+
+def _disk(told: Settings) -> Iterator[Finding]:
+    if told.database_url is None:
+        free = shutil.disk_usage(told.data).free
+        yield Finding("disk", free < _DISK_BYTES_MIN, f"{free / 1e9:.1f} GB free", "make room, or move hub.data")
+
+
+def _secrets(told: Settings) -> Iterator[Finding]:
+    for name, each in told.connections.items():
+        if each.connector.door is not None and not each.webhook_secrets:
+            yield Finding(
+                "webhooks", True, f"{name} has no webhook secret, so every message is refused",
+                f"set connections.{name}.webhook_secrets",
+            )  # fmt: skip
+        for key, secret in _all_secrets(each):
+            if len(secret.reveal()) < _SECRET_CHARACTERS_MIN:
+                detail = f"connections.{name}.{key} has fewer than {_SECRET_CHARACTERS_MIN} characters"
+                yield Finding("secret", False, detail, "use a longer one where the system lets you choose")
+
+
+def _all_secrets(each: Connection) -> Iterator[tuple[str, Secret]]:
+    for key in each.settings.__struct_fields__:
+        value = getattr(each.settings, key)
+        for one in value if isinstance(value, tuple) else (value,):  # pyright: ignore[reportUnknownVariableType]
+            if isinstance(one, Secret):
+                yield key, one
+
+
+async def _reachable(each: Connection) -> Finding:
+    """Whether anything listens at the connection's address; its credentials show at the first call."""
+    host, port = _address(each)
+    try:
+        _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), _CONNECT_SECONDS)
+        writer.close()
+    except (OSError, TimeoutError) as error:
+        remedy = f"check connections.{each.name}, the network, and whether the system is up"
+        return Finding("connection", True, f"{each.name} at {host}:{port}: {error or 'no answer'}", remedy)
+    return Finding("connection", False, f"{each.name} at {host}:{port} answers")
+
+
+def _address(each: Connection) -> tuple[str, int]:
+    url = getattr(each.settings, "url", None)
+    if url is None:
+        return str(getattr(each.settings, "host", "")), int(getattr(each.settings, "port", 0))
+    parts = urlsplit(str(url))
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def as_text(found: list[Finding]) -> str:
+    lines: list[str] = []
+    for finding in found:
+        lines.append(f"{'BAD ' if finding.bad else 'ok  '} {finding.what:<18} {finding.detail}")
+        if finding.bad and finding.remedy:
+            lines.append(f"     remedy: {finding.remedy}")
+    return "\n".join(lines)
