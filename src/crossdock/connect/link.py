@@ -158,8 +158,8 @@ def _unreadable(answer: Answer, error: Exception) -> Fault:
     return Transient(detail) if answer.safe else Unknown(detail)
 
 
-def _lost(detail: str, *, safe: bool) -> Fault:
-    return Transient(detail, outage=True) if safe else Unknown(detail, outage=True)
+def _lost(detail: str, *, safe: bool, outage: bool = True) -> Fault:
+    return Transient(detail, outage=outage) if safe else Unknown(detail, outage=outage)
 
 
 def fault_of(answer: Answer, *, safe: bool, not_done: Collection[int] = ()) -> Fault | None:
@@ -173,7 +173,8 @@ def fault_of(answer: Answer, *, safe: bool, not_done: Collection[int] = ()) -> F
         case 429:
             return Throttled(detail, retry_after_seconds=_retry_after(answer.headers))
         case status if status >= 500 or status == 408:
-            return _lost(detail, safe=safe)
+            # 500 is mostly one message the target chokes on; the others mean that it is down.
+            return _lost(detail, safe=safe, outage=status != 500)
         case status if 300 <= status < 400:
             return Refused(
                 f"{detail}: a redirect to {answer.headers.get('Location', 'nowhere')}; set the final address"

@@ -143,14 +143,12 @@ def _rejected(situation: Situation, fault: Rejected) -> Next:
 
 def _unknown(situation: Situation, detail: str) -> Next:
     """Nobody knows whether it happened; the first effect class that still helps decides."""
-    if situation.claimed.verb != Verb.ACT:  # a state or a read: doing it again does no harm
-        follow = situation.follow(Stage.READY, Actor.HUB, situation.backoff_seconds, burnt=True)
-        return Next(follow, "unknown", detail)
+    if resendable(situation):
+        # It stays in CALLING, for until it is known nobody may replace it or touch its document.
+        follow = situation.follow(Stage.CALLING, Actor.HUB, situation.backoff_seconds, burnt=True)
+        return Next(follow, "unknown", f"{detail}; sent again as it was")
     for effect in situation.effects:
         match effect:
-            case Keyed() if key_holds(effect, situation.claimed.sealed_at, situation.now):
-                follow = situation.follow(Stage.READY, Actor.HUB, situation.backoff_seconds, burnt=True)
-                return Next(follow, "unknown", f"{detail}; sent again under the same key")
             case Searchable():
                 wait = effect.quiet_period.total_seconds()
                 follow = situation.follow(Stage.DOUBTFUL, Actor.CLOCK, wait, burnt=True)
@@ -158,6 +156,14 @@ def _unknown(situation: Situation, detail: str) -> Next:
             case Keyed() | Blind():
                 continue
     return _in_doubt(situation, detail)
+
+
+def resendable(situation: Situation) -> bool:
+    """Whether sending the same seal again does no harm: a state, a read, or an act whose key the target still holds."""
+    if situation.claimed.verb != Verb.ACT:
+        return True
+    keyed = (effect for effect in situation.effects if isinstance(effect, Keyed))
+    return any(key_holds(effect, situation.claimed.sealed_at, situation.now) for effect in keyed)
 
 
 def _in_doubt(situation: Situation, detail: str) -> Next:

@@ -12,7 +12,7 @@ from crossdock.connect.documents import Reading
 from crossdock.connect.receipts import Confirmed
 from crossdock.deliver import calling, sealing
 from crossdock.deliver.calling import Answer
-from crossdock.deliver.following import Actor, Next, Situation, after, after_search, crashed
+from crossdock.deliver.following import Actor, Next, Situation, after, after_search, crashed, resendable
 from crossdock.deliver.lines import Line, NotSent
 from crossdock.deliver.recording import Results, record
 from crossdock.deliver.sealing import Sealing, as_sealed
@@ -57,7 +57,7 @@ class Lane:
             if not claimed:
                 return 0
             now = await settling.now(tx)
-            ready = [self._situation(c, now) for c in claimed if c.stage == Stage.READY]
+            ready = [situation for c in claimed if _to_send(situation := self._situation(c, now))]
             sealed = await sealing.seal(tx, ready, now, self.worker, self.code) if ready else Sealing()
             reach("seal:before_commit")
         reach("seal:after_commit")
@@ -96,10 +96,10 @@ class Lane:
         for each in claimed:
             if each.promise in held:
                 results.next.append((each, held[each.promise]))
-            elif each.stage == Stage.CALLING:
-                results.next.append((each, after(self._situation(each, now), crashed())))
-            else:
+            elif each.promise in answers:
                 self._sort(results, each, answers[each.promise], now)
+            else:
+                results.next.append((each, after(self._situation(each, now), crashed())))
         return results
 
     def _sort(self, results: Results, claimed: Claimed, answer: Answer | None, now: datetime) -> None:
@@ -133,4 +133,11 @@ class Lane:
             reach("receipt:before_commit")
         reach("receipt:after_commit")
         # After a stop the lane goes faster and faster, so that a target that just came back isn't knocked over.
-        self._ramp = min(self.batch_max, self._ramp * 4) if reached else 1
+        if answers:
+            self._ramp = min(self.batch_max, self._ramp * 4) if reached else 1
+
+
+def _to_send(situation: Situation) -> bool:
+    """Ready, or sent before without a known outcome where sending the same again does no harm."""
+    stage = situation.claimed.stage
+    return stage == Stage.READY or (stage == Stage.CALLING and resendable(situation))

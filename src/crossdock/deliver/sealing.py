@@ -69,12 +69,13 @@ async def seal(tx: Transaction, situations: Sequence[Situation], now: datetime, 
     documents: set[tuple[str, str]] = set()
     for situation in situations:
         claimed = situation.claimed
+        if held := _busy(situation, documents) or (_holding(situation, left) if claimed.key is None else None):
+            sealing.held.append(held)
+            continue
+        documents.add((claimed.entity, claimed.document))
         if claimed.key is not None:
             sealing.ready.append(as_sealed(claimed))
-        elif held := _holding(situation, documents, left):
-            sealing.held.append(held)
         else:
-            documents.add((claimed.entity, claimed.document))
             _seal_one(sealing, claimed, bodies[claimed.promise], names, left, now)
     await delivery.seal(tx, sealing.seals, worker, code)
     await delivery.set_pins(tx, sealing.pins)
@@ -90,18 +91,23 @@ async def _mapped(
     return await delivery.mapped(tx, fresh[0].target, keys) if keys else {}
 
 
-def _holding(situation: Situation, documents: set[tuple[str, str]], left: Mapping[str, int]) -> Next | None:
+def _busy(situation: Situation, documents: set[tuple[str, str]]) -> Next | None:
+    """At most one unresolved act per target document (S8): the others wait for it, at the stage they are in."""
+    claimed = situation.claimed
+    if not claimed.document_busy and (claimed.entity, claimed.document) not in documents:
+        return None
+    # Woken as soon as the other act is resolved; the wait is for the case that its process dies.
+    follow = situation.follow(Stage(claimed.stage), Actor.TARGET, 1.0)
+    return Next(follow, "busy", f"{claimed.document} has an unresolved act")
+
+
+def _holding(situation: Situation, left: Mapping[str, int]) -> Next | None:
     """Why a promise can't be sealed now, if so."""
     claimed = situation.claimed
     missing = _unmet(claimed)
     if missing is not None:
         follow = situation.follow(Stage.BLOCKED, Actor.HUB, None, blocked_on=missing)
         return Next(follow, "blocked", f"waits for {missing}")
-    if claimed.document_busy or (claimed.entity, claimed.document) in documents:
-        # Woken as soon as the other act is resolved; the wait is for the case that its process dies.
-        return Next(
-            situation.follow(Stage.READY, Actor.TARGET, 1.0), "busy", f"{claimed.document} has an unresolved act"
-        )
     overdrawn = [m for m in claimed.movements() if m[1] > left[m[0]]]
     return _overdrawn(situation, overdrawn[0], left) if overdrawn else None
 
