@@ -38,7 +38,7 @@ class WebhookDoor:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
         if path in ("/healthz", "/readyz"):
-            await _answer(send, 200, b'{"status":"ok"}', b"application/json")
+            await self._tell_health(send, ready=path == "/healthz" or await self._inlet.can_store())
             return
         connection = path.removeprefix(_PREFIX)
         found = self._doors.get(connection) if path.startswith(_PREFIX) else None
@@ -48,6 +48,13 @@ class WebhookDoor:
             await _problem(send, 405, "post-only", f"{scope['method']} {path}: webhooks are sent with POST")
         else:
             await self._take(connection, *found, scope, receive, send)
+
+    async def _tell_health(self, send: Send, *, ready: bool) -> None:
+        """`/healthz`: the process runs. `/readyz`: it can also store what comes in."""
+        if ready:
+            await _answer(send, 200, b'{"status":"ok"}', b"application/json")
+        else:
+            await _problem(send, 503, "no-database", "the database can't be reached, so nothing can be taken in")
 
     async def _take(
         self, connection: str, door: Door, secrets: list[bytes], scope: Scope, receive: Receive, send: Send

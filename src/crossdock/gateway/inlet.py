@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
+import psycopg
+from psycopg_pool import PoolTimeout
+
 from crossdock.observe.checkpoints import reach
-from crossdock.store import inbox
+from crossdock.store import health, inbox
 from crossdock.store.database import Database
 from crossdock.store.inbox import Message
 
 _BATCH_MAX = 500
+_ANSWER_SECONDS_MAX = 2.0
 
 
 class Inlet:
@@ -26,6 +30,15 @@ class Inlet:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.put_nowait((message, done))
         await done
+
+    async def can_store(self) -> bool:
+        """Whether the database answers now."""
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS_MAX), self._database.transaction() as tx:
+                await health.clock(tx)
+        except (TimeoutError, psycopg.OperationalError, PoolTimeout):
+            return False
+        return True
 
     async def _write(self) -> None:
         while True:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from crossdock.kernel.ids import bucket_of
+from crossdock.kernel.moments import to_micros
 from crossdock.store.database import Row, Transaction, columns, rows, run
 from crossdock.store.statements import load
 
 _SQL = load("documents")
+# A read replica may show what was true this long before the read began.
+_LAG = timedelta(seconds=10)
 
 Identity = tuple[str, str, str]
 """(connection, kind, id)"""
@@ -61,12 +65,12 @@ async def merge(tx: Transaction, statements: Iterable[Statement]) -> Merged:
     regressed: list[Statement] = []
     for row in await rows(tx, _SQL["merge_documents"], columns(_DOCUMENT, records)):
         statement = latest[(row[0], row[1], row[2])]
-        won, is_changed, held_epoch, held_token, held_digest = row[3:]
+        won, is_changed, held_epoch, held_token, held_digest, held_raised_at = row[3:]
         if is_changed and statement.entity is not None:
             changed.add(statement.entity)
         if held_digest is not None and _ties(statement, held_epoch, held_token, held_digest):
             tied.append(statement)
-        if not won and held_token is not None and _goes_back(statement, held_epoch, held_token):
+        if not won and held_token is not None and _goes_back(statement, held_epoch, held_token, held_raised_at):
             regressed.append(statement)
     return Merged(frozenset(changed), tuple(tied), tuple(regressed))
 
@@ -91,8 +95,10 @@ def _ties(statement: Statement, epoch: int, token: int, body_digest: bytes) -> b
     return same_version and statement.digest != body_digest and statement.version[2] == 0
 
 
-def _goes_back(statement: Statement, epoch: int, token: int) -> bool:
-    return statement.version[2] > 0 and statement.version[0] == epoch and statement.version[1] < token
+def _goes_back(statement: Statement, epoch: int, token: int, raised_at: datetime) -> bool:
+    """Read by ourselves, older than what we hold, and begun well after we held it: no message overtook it on the way."""
+    epoch_read, token_read, observed = statement.version
+    return epoch_read == epoch and token_read < token and observed > to_micros(raised_at + _LAG)
 
 
 async def mark_dirty(tx: Transaction, entities: Iterable[str]) -> None:

@@ -61,7 +61,8 @@ create table document (
     digest      bytea       not null,
     gone        boolean     not null,
     recorded_at timestamptz not null,              -- when this fact was first heard of
-    changed_at  timestamptz not null,
+    changed_at  timestamptz not null,              -- when its content changed last
+    raised_at   timestamptz not null,              -- when its version rose last
     body        bytea       not null,
     primary key (connection, kind, id)
 ) with (fillfactor = 80);

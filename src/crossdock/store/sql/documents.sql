@@ -6,13 +6,13 @@ with incoming as materialized (
     as d(connection, kind, id, entity, fact, epoch, token, observed, digest, gone, body)
 ), merged as (
     insert into document as held (connection, kind, id, entity, fact, epoch, token, observed, digest, gone,
-                                  recorded_at, changed_at, body)
-    select connection, kind, id, entity, fact, epoch, token, observed, digest, gone, now(), now(), body
+                                  recorded_at, changed_at, raised_at, body)
+    select connection, kind, id, entity, fact, epoch, token, observed, digest, gone, now(), now(), now(), body
     from incoming order by connection, kind, id
     on conflict (connection, kind, id) do update set
         entity = coalesce(excluded.entity, held.entity), fact = excluded.fact,
         epoch = excluded.epoch, token = excluded.token, observed = excluded.observed, digest = excluded.digest,
-        gone = excluded.gone, body = excluded.body,
+        gone = excluded.gone, body = excluded.body, raised_at = excluded.raised_at,
         changed_at = case when held.digest = excluded.digest and held.gone = excluded.gone
                            and held.entity is not distinct from coalesce(excluded.entity, held.entity)
                      then held.changed_at else excluded.changed_at end
@@ -26,7 +26,8 @@ select i.connection, i.kind, i.id,
        coalesce(m.is_new or m.digest <> m.is_digest or m.gone <> m.is_gone or m.is_bound, false) as changed,
        coalesce(m.epoch, h.epoch) as held_epoch,
        coalesce(m.token, h.token) as held_token,
-       coalesce(m.digest, h.digest) as held_digest
+       coalesce(m.digest, h.digest) as held_digest,
+       h.raised_at as held_raised_at
 from incoming i
 left join merged m using (connection, kind, id)
 left join document h using (connection, kind, id)

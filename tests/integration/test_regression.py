@@ -1,0 +1,34 @@
+"""A source that was set back is noticed; a read that was merely overtaken is not taken for one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from crossdock.kernel.ids import digest
+from crossdock.kernel.moments import to_micros
+from crossdock.store import documents
+from crossdock.store.database import Database
+from crossdock.store.documents import Statement
+
+
+def order(token: int, read_at: datetime | None = None) -> Statement:
+    body = b'{"version":%d}' % token
+    observed = to_micros(read_at) if read_at else 0
+    entity = "order:shop:1"
+    return Statement("shop", "order", "1", entity, "order:shop:1", (1, token, observed), digest(body), False, body)
+
+
+async def test_a_read_that_began_before_the_newer_message_came_is_no_regression(database_url: str) -> None:
+    overtaken = datetime.now(UTC) - timedelta(seconds=20)
+    async with Database(database_url) as database, database.transaction() as tx:
+        await documents.merge(tx, [order(5)])
+        assert (await documents.merge(tx, [order(4, read_at=overtaken)])).regressed == ()
+
+
+async def test_a_read_that_began_well_after_a_newer_version_was_known_shows_that_the_source_was_set_back(
+    database_url: str,
+) -> None:
+    later = datetime.now(UTC) + timedelta(seconds=60)
+    async with Database(database_url) as database, database.transaction() as tx:
+        await documents.merge(tx, [order(5)])
+        assert [s.version[1] for s in (await documents.merge(tx, [order(4, read_at=later)])).regressed] == [4]
