@@ -45,6 +45,8 @@ _IDLE_SECONDS_MAX = 0.2
 _HOUSEKEEPING_SECONDS = 2.0
 # Looking through everything blocked finds only what a killed process left behind, and costs most in a backlog.
 _RELEASE_EVERY = 10
+# What an order or customer may be late by, before a person is asked what a document is about.
+_UNBOUND_MINUTES_MAX = 15
 _FAILED_SECONDS = 1.0
 
 
@@ -94,6 +96,7 @@ class Hub:
             woken = await settling.wake(tx)
             if woken:
                 await documents.mark_dirty(tx, woken)
+            await cases.raise_unbound(tx, _UNBOUND_MINUTES_MAX)
             await cases.close_empty(tx, "the hub")
             if self.rounds % _RELEASE_EVERY == 0:
                 await delivery.release_met(tx)
@@ -106,7 +109,7 @@ class Hub:
 async def open_hub(settings: Settings, url: str, roles: Collection[Role]) -> AsyncGenerator[Hub]:
     """A hub on a database that is up to date; it does nothing before its roles are run."""
     connectors = {name: each.connector for name, each in settings.connections.items()}
-    async with Database(url, connections_max=8 + 2 * len(connectors)) as database:
+    async with Database(url, connections_max=8 + 2 * len(connectors), by_key=True) as database:
         leases = Leases(database, __version__, settings.hub.lease_seconds, settles="settle" in roles)
         async with database.transaction() as tx:
             rules = await live_rules(tx, settings)

@@ -74,16 +74,16 @@ def _translate_one(message: Pending, connectors: Connectors, batch: Batch) -> No
 
 
 def _quarantined(message: Pending, reason: str) -> Outcome:
-    return Outcome(message.id, message.received_at, Fate.QUARANTINED, reason[:500].replace("\0", "␀"))
+    return Outcome(message, Fate.QUARANTINED, reason[:500].replace("\0", "␀"))
 
 
 def _fate(message: Pending, found: Sequence[Document | Hint | Ignore]) -> Outcome:
     if found and all(isinstance(each, Ignore) for each in found):
         rules = ", ".join(sorted({each.rule for each in found if isinstance(each, Ignore)}))
-        return Outcome(message.id, message.received_at, Fate.IGNORED, rules)
+        return Outcome(message, Fate.IGNORED, rules)
     if not found:
-        return Outcome(message.id, message.received_at, Fate.IGNORED, "nothing_to_say")
-    return Outcome(message.id, message.received_at, Fate.TRANSLATED)
+        return Outcome(message, Fate.IGNORED, "nothing_to_say")
+    return Outcome(message, Fate.TRANSLATED)
 
 
 def _statement(each: Document | Hint, message: Pending) -> Statement:

@@ -41,7 +41,7 @@ class OpenCase:
 
 _RAISED = ("cause", "kind", "title", "remedy", "entity", "promise", "detail", "field")
 # Outages and credentials end with their brake; doubts only by a person's word.
-_EMPTY_IS_OVER = ["trouble", "rejected", "mapping", "overdrawn"]
+_EMPTY_IS_OVER = ["trouble", "rejected", "mapping", "overdrawn", "quarantine", "unbound"]
 
 
 async def raise_cases(tx: Transaction, raised: Sequence[Raised]) -> None:
@@ -65,6 +65,26 @@ async def settle_troubles(tx: Transaction, entities: Sequence[str], troubles: Se
         },
     )
     await raise_cases(tx, troubles)
+
+
+async def raise_unbound(tx: Transaction, after_minutes: int) -> None:
+    """What could not be attributed for that long becomes a case, and stops being one when it is."""
+    await run(tx, _SQL["bound_since"])
+    unbound = await rows(tx, _SQL["unbound"], {"minutes": after_minutes})
+    await raise_cases(
+        tx,
+        [
+            Raised(
+                f"unbound:{connection}:{kind}",
+                "unbound",
+                f"{kind} of {connection} that belongs to nothing we know",
+                "Find out what it is about and correct its reference at the source.",
+                f"{kind} {id_} names no order or customer of ours",
+                f"{kind}:{connection}:{id_}",
+            )
+            for connection, kind, id_ in unbound
+        ],
+    )
 
 
 async def close_empty(tx: Transaction, by: str) -> None:

@@ -143,15 +143,17 @@ async def release(tx: Transaction, keys: Sequence[str]) -> int:
     return int((await rows(tx, _SQL["release"], {"key": list(keys)}))[0][0])
 
 
-async def release_met(tx: Transaction, promises: Sequence[int] | None = None) -> int:
+async def release_met(tx: Transaction, promises: Sequence[int] | None = None) -> None:
     """Of these promises, or all, those whose need has been confirmed meanwhile are ready."""
-    parameters = {"promise": None if promises is None else list(promises)}
-    return await run(tx, _SQL["release_met"], parameters)
+    if promises is None:
+        await run(tx, _SQL["release_met"])
+    else:
+        await run(tx, _SQL["release_these"], {"promise": list(promises)})
 
 
-async def release_mapped(tx: Transaction, keys: Sequence[str]) -> int:
+async def release_mapped(tx: Transaction, keys: Sequence[str]) -> None:
     """Of what is blocked on these mapping keys, that whose mapping stands already is ready."""
-    return await run(tx, _SQL["release_mapped"], {"key": list(keys)})
+    await run(tx, _SQL["release_mapped"], {"key": list(keys)})
 
 
 async def reschedule(tx: Transaction, follows: Sequence[Follow]) -> set[int]:

@@ -63,9 +63,13 @@ async def merge(tx: Transaction, statements: Iterable[Statement]) -> Merged:
     ]
     changed: set[str] = set()
     regressed: list[Statement] = []
-    for row in await rows(tx, _SQL["merge_documents"], columns(_DOCUMENT, records)):
-        statement = latest[(row[0], row[1], row[2])]
+    found = await rows(tx, _SQL["merge_documents"], columns(_DOCUMENT, records))
+    winners = {row[:3] for row in found if row[3]}
+    for row in found:
         won, is_changed, held_epoch, held_token, held_digest, held_raised_at = row[3:]
+        if not won and row[:3] in winners:
+            continue
+        statement = latest[(row[0], row[1], row[2])]
         if is_changed and statement.entity is not None:
             changed.add(statement.entity)
         if held_digest is not None and _ties(statement, held_epoch, held_token, held_digest):
@@ -84,8 +88,8 @@ def _latest(statements: Iterable[Statement]) -> tuple[dict[Identity, Statement],
         if held is not None and _ties(statement, held.version[0], held.version[1], held.digest):
             tied.append(statement)
         if held is None or (statement.version, statement.digest) > (held.version, held.digest):
-            entity = statement.entity or (held.entity if held else None)
-            latest[statement.identity] = replace(statement, entity=entity)
+            unbound = statement.entity is None and held is not None
+            latest[statement.identity] = replace(statement, entity=held.entity) if unbound else statement
     return latest, tied
 
 

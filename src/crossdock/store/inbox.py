@@ -8,10 +8,14 @@ from datetime import datetime
 from enum import IntEnum
 
 from crossdock.kernel.ids import digest
+from crossdock.store import cases
+from crossdock.store.cases import Raised
 from crossdock.store.database import Row, Transaction, columns, rows, run
 from crossdock.store.statements import load
 
 _SQL = load("inbox")
+MESSAGE = "message:"
+"""What the name of a message in a case begins with."""
 # An index entry has room for 2,700 bytes; no vendor's message id comes near this.
 _IDENTITY_CHARACTERS_MAX = 400
 
@@ -52,6 +56,7 @@ class Pending:
     received_at: datetime
     connection: str
     topic: str
+    message_id: str
     observed: int
     body: bytes
     epoch: int
@@ -59,8 +64,7 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    id: int
-    received_at: datetime
+    message: Pending
     fate: Fate
     reason: str | None = None
 
@@ -79,11 +83,32 @@ class Part:
 
 
 _MESSAGE = ("connection", "topic", "message_id", "observed", "outcome", "reason", "body")
+_FATE = _MESSAGE.index("outcome")
 
 
 async def store(tx: Transaction, messages: Sequence[Message]) -> int:
     """Store messages, each once; answers how many were new and are to be translated."""
-    return await run(tx, _SQL["store_messages"], columns(_MESSAGE, [_stored(message) for message in messages]))
+    stored = {(message.connection, message.identity): _stored(message) for message in reversed(messages)}
+    known = columns(("connection", "message_id"), list(stored))
+    fresh = [stored[row[0], row[1]] for row in await rows(tx, _SQL["know_messages"], known)]
+    if fresh:
+        await run(tx, _SQL["store_messages"], columns(_MESSAGE, fresh))
+    await cases.raise_cases(
+        tx, [_aside(m.connection, m.topic, m.identity, m.quarantined) for m in messages if m.quarantined]
+    )
+    return sum(row[_FATE] == Fate.PENDING for row in fresh)
+
+
+def _aside(connection: str, topic: str, message: str, reason: str) -> Raised:
+    """The case a quarantined message is part of; one for each topic."""
+    return Raised(
+        f"quarantine:{connection}:{topic}",
+        "quarantine",
+        f"{topic} messages of {connection} can't be translated",
+        f"Correct the source or the connector, then: crossdock replay --connection {connection}",
+        reason,
+        f"{MESSAGE}{connection}:{message}",
+    )
 
 
 def _stored(message: Message) -> Row:
@@ -105,13 +130,20 @@ async def take_pending(tx: Transaction, limit: int) -> list[Pending]:
 
 
 async def record_outcomes(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
-    records: list[Row] = [(o.id, o.received_at, int(o.fate), o.reason) for o in outcomes]
+    """Say what became of messages; those that can't be translated become cases."""
+    aside = [
+        _aside(o.message.connection, o.message.topic, o.message.message_id, o.reason or "")
+        for o in outcomes
+        if o.fate == Fate.QUARANTINED
+    ]
+    await cases.raise_cases(tx, aside)
+    records: list[Row] = [(o.message.id, o.message.received_at, int(o.fate), o.reason) for o in outcomes]
     await run(tx, _SQL["record_outcomes"], columns(("id", "received_at", "outcome", "reason"), records))
 
 
 async def put_back(tx: Transaction, part: Part) -> int:
     """Make a part of the inbox pending again; answers how many messages."""
-    return await run(tx, _SQL["put_back"], part.parameters())
+    return (await rows(tx, _SQL["put_back"], part.parameters()))[0][0]
 
 
 async def read_part(tx: Transaction, part: Part) -> list[Pending]:

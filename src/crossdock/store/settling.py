@@ -136,7 +136,7 @@ async def withdraw(tx: Transaction, promises: Sequence[int]) -> set[int]:
 
 
 _NEW = (
-    "id", "entity", "name", "verb", "target", "noun", "cause", "cause_recorded_at", "in_flight", "revision", "ordinal",
+    "entity", "name", "verb", "target", "noun", "cause", "cause_recorded_at", "in_flight", "revision", "ordinal",
     "document", "needs", "within", "pins", "repair", "digest", "body", "priority", "deadline", "blocked_on",
 )  # fmt: skip
 
@@ -145,25 +145,25 @@ async def open_promises(tx: Transaction, opened: Sequence[NewPromise], code: byt
     """Open promises; answers the ids of those blocked on another entity, to be looked at once more after commit."""
     if not opened:
         return []
-    ids = [row[0] for row in await rows(tx, _SQL["next_promise_ids"], {"count": len(opened)})]
     records: list[Row] = [
         (
-            id_, p.entity, p.name, p.verb, p.target, p.noun, p.cause, p.cause_recorded_at, p.in_flight, p.revision,
+            p.entity, p.name, p.verb, p.target, p.noun, p.cause, p.cause_recorded_at, p.in_flight, p.revision,
             p.ordinal, p.document, p.needs, p.within, p.pins, p.repair, p.digest, p.body, p.priority, p.deadline, p.blocked_on,
         )
-        for id_, p in zip(ids, opened, strict=True)
+        for p in opened
     ]  # fmt: skip
-    await run(tx, _SQL["open_promises"], {**columns(_NEW, records), "code": code})
-    return [
-        id_
-        for id_, p in zip(ids, opened, strict=True)
-        if p.blocked_on is not None and not p.blocked_on.startswith(p.entity + "/")
-    ]
+    return [row[0] for row in await rows(tx, _SQL["open_promises"], {**columns(_NEW, records), "code": code})]
 
 
 async def replace_waits(tx: Transaction, settled: Sequence[str], waits: Sequence[Row]) -> None:
-    names = ("entity", "name", "on_whom", "what", "until")
-    await run(tx, _SQL["replace_waits"], {**columns(names, list(waits)), "settled": list(settled)})
+    """These entities wait for this and nothing else; `settled` need only name those that may have waited before."""
+    kept: dict[str, list[str]] = {entity: [] for entity in settled}
+    for entity, name, *_ in waits:
+        kept.setdefault(entity, []).append(name)
+    if settled or waits:
+        parameters = columns(("entity", "name", "on_whom", "what", "until"), list(waits))
+        parameters |= {"settled": list(settled), "kept": ["\n".join(kept[entity]) for entity in settled]}
+        await run(tx, _SQL["replace_waits"], parameters)
 
 
 async def withhold(tx: Transaction, withheld: Sequence[tuple[str, str]], code: bytes) -> None:

@@ -1,8 +1,9 @@
 -- The spine: what was received, what is known, what is promised, what was done about it.
--- Hot queues are narrow tables beside immutable bodies; their fill factor and vacuum thresholds are set here.
+-- Hot queues are narrow tables beside immutable bodies; their fill factor and vacuum thresholds are set here. Their files
+-- don't shrink when they are empty for a moment: the planner would take them for tiny, and scan them when they no longer are.
 
 create sequence fence_seq;
-create sequence promise_seq cache 1000;
+create sequence promise_seq;  -- not cached: of two promises in one slot the later one must have the higher id
 create sequence inbox_seq cache 100;
 
 -- ---------------------------------------------------------------- received
@@ -32,7 +33,7 @@ create table inbox_seen (
 create table inbox_pending (
     id          bigint primary key,
     received_at timestamptz not null
-) with (fillfactor = 90, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000);
+) with (fillfactor = 90, vacuum_truncate = off, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000);
 
 -- Which messages speak of which entity: the way from an order to its evidence.
 create table evidence (
@@ -82,7 +83,7 @@ create table dirty (
     entity text        primary key,
     bucket smallint    not null,
     since  timestamptz not null
-) with (fillfactor = 90, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000);
+) with (fillfactor = 90, vacuum_truncate = off, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000);
 create index dirty_since on dirty (since);
 
 -- What an entity waits for that is not ours to do. When `until` passes, the entity is looked at again.
@@ -175,7 +176,7 @@ create table due (
     document   text        not null,
     blocked_on text,
     job        text
-) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000);
+) with (fillfactor = 50, vacuum_truncate = off, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000);
 create index due_claim on due (target, priority, due_at);
 create index due_entity on due (entity);
 create index due_blocked on due (blocked_on) where blocked_on is not null;

@@ -42,3 +42,14 @@ select c.id, c.cause, c.kind, c.title, c.remedy, c.opened_at, count(i.*),
 from cases c left join case_item i on i.case_id = c.id
 where c.closed_at is null
 group by c.id order by count(i.*) desc, c.id
+
+-- unbound: Documents that could not be attributed for this long, and are in no case yet.
+select d.connection, d.kind, d.id from document d
+where d.entity is null and d.recorded_at < now() - make_interval(mins => %(minutes)s)
+  and not exists (select from case_item i where i.entity = d.kind || ':' || d.connection || ':' || d.id)
+limit 1000
+
+-- bound_since: What has been attributed meanwhile is in no case for want of it.
+delete from case_item i using cases c, document d
+where c.id = i.case_id and c.kind = 'unbound' and i.entity = d.kind || ':' || d.connection || ':' || d.id and d.entity is not null
+  and c.closed_at is null

@@ -12,7 +12,7 @@ with picked as materialized (
     limit %(limit)s
 ), leased as (
     update due set due_at = now() + make_interval(secs => %(lease_seconds)s), fence = nextval('fence_seq')
-    from picked where due.promise = picked.promise
+    where due.promise = any(array(select promise from picked))
     returning due.promise, due.entity, due.stage, due.fence, due.attempts, due.ordinal, due.document, due.job, due.deadline
 )
 select l.promise, l.entity, l.stage, l.fence, l.attempts, l.ordinal, l.document, l.job,
@@ -31,8 +31,11 @@ left join intent i on i.promise = l.promise and i.ordinal = l.ordinal
 order by l.promise
 
 -- mapped: What the target calls these keys of ours.
-select kind, key, value from mapping
-where connection = %(target)s and (kind, key) in (select * from unnest(%(kind)b::text[], %(key)b::text[]))
+select k.kind, k.key, m.value
+from unnest(%(kind)b::text[], %(key)b::text[]) as k(kind, key)
+cross join lateral (
+    select value from mapping m where m.connection = %(target)s and m.kind = k.kind and m.key = k.key limit 1
+) m
 
 -- seal: Immutable intents, committed before any call; their promises are being called for from now on.
 with sealed as (
@@ -70,19 +73,19 @@ with answered as (
     from kept k join promise p on p.id = k.promise
     where k.was_promise = k.promise and k.was <> k.is_now and p.verb = 2
 ), met as (
-    delete from due using answered where due.promise = answered.promise returning due.promise
+    delete from due where promise = any(%(promise)b::bigint[]) returning promise
 ), items as (
-    delete from case_item using met where case_item.promise = met.promise
+    delete from case_item where promise = any(array(select promise from met))
 ), released as (
-    update due set stage = 0, actor = 0, blocked_on = null, due_at = now()
-    from answered where due.blocked_on = answered.slot
+    update due set stage = 0, actor = 0, blocked_on = null, due_at = now() where blocked_on = any(%(slot)b::text[])
 )
 select promise from met
 
 -- free_documents: Promises that waited for another act on the same target document may go on.
 update due d set due_at = now()
 from unnest(%(entity)b::text[], %(document)b::text[]) as f(entity, document)
-where d.entity = f.entity and d.document = f.document and d.document <> '' and d.stage = 0 and d.due_at > now()
+where d.entity = f.entity and d.entity = any(%(entity)b::text[]) and d.document = f.document
+  and d.document <> '' and d.stage = 0 and d.due_at > now()
 
 -- release: What was blocked on these keys is ready, and their case items are done.
 with ready as (
@@ -96,8 +99,11 @@ select count(*) from ready
 
 -- release_met: Promises blocked on something that has been confirmed meanwhile are ready.
 update due d set stage = 0, actor = 0, blocked_on = null, due_at = now()
-where d.blocked_on is not null and d.stage = 4
-  and (%(promise)b::bigint[] is null or d.promise = any(%(promise)b::bigint[]))
+where d.blocked_on is not null and d.stage = 4 and exists (select from receipt r where r.slot = d.blocked_on)
+
+-- release_these: Of these promises those blocked on something that has been confirmed meanwhile are ready.
+update due d set stage = 0, actor = 0, blocked_on = null, due_at = now()
+where d.promise = any(%(promise)b::bigint[]) and d.stage = 4
   and exists (select from receipt r where r.slot = d.blocked_on)
 
 -- release_mapped: Promises blocked on a mapping that was given after their last seal are ready.
@@ -115,7 +121,7 @@ set stage = r.stage, actor = r.actor, due_at = case when r.wait_seconds is null 
 from unnest(%(promise)b::bigint[], %(fence)b::bigint[], %(stage)b::smallint[], %(actor)b::smallint[],
             %(wait_seconds)b::float8[], %(burnt)b::int[], %(bump)b::int[], %(blocked_on)b::text[], %(job)b::text[])
      as r(promise, fence, stage, actor, wait_seconds, burnt, bump, blocked_on, job)
-where d.promise = r.promise and d.fence = r.fence
+where d.promise = r.promise and d.promise = any(%(promise)b::bigint[]) and d.fence = r.fence
 returning d.promise
 
 -- note_attempts: Every call that did not end in a confirmation.

@@ -21,16 +21,17 @@ with incoming as materialized (
     returning held.connection, held.kind, held.id, old.epoch, old.token, old.digest, old.gone, new.digest as is_digest,
               new.gone as is_gone, old.connection is null as is_new, old.entity is distinct from new.entity as is_bound
 )
-select i.connection, i.kind, i.id,
-       m.connection is not null as won,
-       coalesce(m.is_new or m.digest <> m.is_digest or m.gone <> m.is_gone or m.is_bound, false) as changed,
-       coalesce(m.epoch, h.epoch) as held_epoch,
-       coalesce(m.token, h.token) as held_token,
-       coalesce(m.digest, h.digest) as held_digest,
-       h.raised_at as held_raised_at
+-- Those that won, then what was held of all: whoever reads this pairs them, for a join of two batches costs their product.
+select connection, kind, id, true as won, is_new or digest <> is_digest or gone <> is_gone or is_bound as changed,
+       epoch as held_epoch, token as held_token, digest as held_digest, null::timestamptz as held_raised_at
+from merged
+union all
+select i.connection, i.kind, i.id, false, false, h.epoch, h.token, h.digest, h.raised_at
 from incoming i
-left join merged m using (connection, kind, id)
-left join document h using (connection, kind, id)
+cross join lateral (
+    select epoch, token, digest, raised_at from document d
+    where d.connection = i.connection and d.kind = i.kind and d.id = i.id limit 1
+) h
 
 -- mark_dirty: These entities are known anew: their revision rises and somebody will settle them. Locks dirty before entity.
 with touched as (

@@ -21,7 +21,7 @@ order by p.id
 
 -- receipts_of: What targets confirmed for the promises of these entities.
 select p.entity, p.name, p.noun, r.at, r.written, r.repairs
-from promise p join receipt r on r.promise = p.id
+from promise p join receipt r on r.slot = p.entity || '/' || p.name and r.promise = p.id
 where p.entity = any(%(entity)b::text[]) and p.verb = 1
 
 -- pins_of: What sealed acts fixed for these entities.
@@ -52,7 +52,7 @@ with read as (
     from read where e.key = read.key and e.revision = read.revision and (select count(*) from locked) >= 0
     returning e.key
 ), clean as (
-    delete from dirty using settled where dirty.entity = settled.key
+    delete from dirty where entity = any(array(select key from settled))
 )
 select key from settled
 
@@ -73,17 +73,14 @@ left join intent i on i.promise = g.promise and i.ordinal = g.ordinal
 delete from promise p where p.id = any(%(promise)b::bigint[])
   and not exists (select from intent i where i.promise = p.id)
 
--- next_promise_ids: Ids for new promises.
-select nextval('promise_seq') from generate_series(1, %(count)s)
-
--- open_promises: Promises as immutable rows, and their place in the queue beside them.
-with opened as (
-    select * from unnest(%(id)b::bigint[], %(entity)b::text[], %(name)b::text[], %(verb)b::smallint[], %(target)b::text[],
+-- open_promises: Promises as immutable rows, and their place in the queue beside them. Says which wait for another entity.
+with opened as materialized (
+    select nextval('promise_seq') as id, o.* from unnest(%(entity)b::text[], %(name)b::text[], %(verb)b::smallint[], %(target)b::text[],
         %(noun)b::text[], %(cause)b::text[], %(cause_recorded_at)b::timestamptz[], %(in_flight)b::bool[],
         %(revision)b::bigint[], %(ordinal)b::int[], %(document)b::text[], %(needs)b::text[], %(within)b::text[],
         %(pins)b::text[], %(repair)b::bool[], %(digest)b::bytea[], %(body)b::bytea[], %(priority)b::smallint[], %(deadline)b::timestamptz[],
         %(blocked_on)b::text[])
-    as o(id, entity, name, verb, target, noun, cause, cause_recorded_at, in_flight, revision, ordinal, document, needs,
+    as o(entity, name, verb, target, noun, cause, cause_recorded_at, in_flight, revision, ordinal, document, needs,
          within, pins, repair, digest, body, priority, deadline, blocked_on)
 ), bodies as (
     insert into promise (id, entity, name, verb, target, noun, cause, cause_recorded_at, code, in_flight, revision,
@@ -92,24 +89,26 @@ with opened as (
     select id, entity, name, verb, target, noun, cause, cause_recorded_at, %(code)b, in_flight, revision,
            now(), ordinal, document, needs::jsonb, within::jsonb, pins::jsonb, repair, digest, body
     from opened
+), queued as (
+    insert into due (promise, entity, target, priority, due_at, stage, actor, ordinal, deadline, document, blocked_on)
+    select o.id, o.entity, o.target, o.priority,
+           case when blocked is null then now() else 'infinity' end,
+           case when blocked is null then 0 else 4 end, 0, o.ordinal, o.deadline, o.document, blocked
+    from opened o
+    -- One row each by the limit: written as EXISTS, all receipts were read to find a batch's.
+    left join lateral (select true as met from receipt r where r.slot = o.blocked_on limit 1) as r on true
+    cross join lateral (select case when r.met then null else o.blocked_on end) as b(blocked)
+    returning promise, entity, blocked_on
 )
-insert into due (promise, entity, target, priority, due_at, stage, actor, ordinal, deadline, document, blocked_on)
-select o.id, o.entity, o.target, o.priority,
-       case when blocked is null then now() else 'infinity' end,
-       case when blocked is null then 0 else 4 end, 0, o.ordinal, o.deadline, o.document, blocked
-from opened o
-cross join lateral (
-    select case when o.blocked_on is null or exists (select from receipt r where r.slot = o.blocked_on) then null
-           else o.blocked_on end
-) as b(blocked)
+select promise from queued where blocked_on is not null and not starts_with(blocked_on, entity || '/')
 
 -- replace_waits: What these entities now wait for, and nothing else.
 with desired as (
     select * from unnest(%(entity)b::text[], %(name)b::text[], %(on_whom)b::text[], %(what)b::text[], %(until)b::timestamptz[])
     as w(entity, name, on_whom, what, until)
 ), over as (
-    delete from waiting w where w.entity = any(%(settled)b::text[])
-      and not exists (select from desired d where d.entity = w.entity and d.name = w.name)
+    delete from waiting w using unnest(%(settled)b::text[], %(kept)b::text[]) as s(entity, names)
+    where w.entity = s.entity and w.name <> all(string_to_array(s.names, E'\n'))
 )
 insert into waiting as w (entity, name, on_whom, what, until)
 select entity, name, on_whom, what, until from desired
