@@ -19,6 +19,8 @@ from crossdock.store.delivery import Claimed, Follow
 
 # Resend inside this share of a key's window only: clocks differ, and the target's clean-up may run early.
 KEY_WINDOW_SHARE = 0.8
+# And so long before its end that a call lease (60 s) and the request's travel still fit in.
+KEY_MARGIN = timedelta(minutes=3)
 ATTEMPTS_MAX = 12
 _BACKOFF_SECONDS = 0.5
 _BACKOFF_SECONDS_MAX = 300.0
@@ -88,26 +90,35 @@ def after(situation: Situation, outcome: Accepted | Partial | Fault) -> Next:
             return _in_doubt(situation, f"partly done as {outcome.id}: {outcome.detail}")
         case Throttled():
             wait = outcome.retry_after_seconds * (1 + 0.1 * situation.luck)
-            return Next(situation.follow(Stage.READY, Actor.HUB, wait), "throttled", outcome.detail)
+            return Next(situation.follow(_as_before(situation), Actor.HUB, wait), "throttled", outcome.detail)
         case Transient():
             return _again(situation, outcome)
         case Rejected():
             return _rejected(situation, outcome)
         case Refused():
             brake = Brake(situation.target, "refused", outcome.detail)
-            return Next(situation.follow(Stage.READY, Actor.HUB, 0.0), "refused", outcome.detail, brake=brake)
+            return Next(situation.follow(_as_before(situation), Actor.HUB, 0.0), "refused", outcome.detail, brake=brake)
         case _:
             return _unknown(situation, outcome.detail)
 
 
+def _as_before(situation: Situation) -> Stage:
+    """Where a promise stays whose call did nothing: in doubt since an earlier call, accepted by one, or ready."""
+    stage = Stage(situation.claimed.stage)
+    return stage if stage in (Stage.CALLING, Stage.ACCEPTED) else Stage.READY
+
+
 def _again(situation: Situation, fault: Transient) -> Next:
-    """Nothing happened: the same seal is sent again. An outage burns no attempts, for its lane is braked."""
+    """Nothing happened: the same is tried again. An outage burns no attempts, for its lane is braked."""
+    stage = _as_before(situation)
     if fault.outage:
-        return Next(situation.follow(Stage.READY, Actor.HUB, 0.2 + situation.luck), "unreachable", fault.detail)
-    if situation.claimed.attempts + 1 >= ATTEMPTS_MAX:
-        return _rejected(situation, Rejected(f"failed {ATTEMPTS_MAX} times, last: {fault.detail}"))
-    follow = situation.follow(Stage.READY, Actor.HUB, situation.backoff_seconds, burnt=True)
-    return Next(follow, "transient", fault.detail)
+        return Next(situation.follow(stage, Actor.HUB, 0.2 + situation.luck), "unreachable", fault.detail)
+    if situation.claimed.attempts + 1 < ATTEMPTS_MAX:
+        follow = situation.follow(stage, Actor.HUB, situation.backoff_seconds, burnt=True)
+        return Next(follow, "transient", fault.detail)
+    detail = f"failed {ATTEMPTS_MAX} times, last: {fault.detail}"
+    # An earlier call may have done it: that nothing came of the last ones doesn't say that nothing happened.
+    return _rejected(situation, Rejected(detail)) if stage == Stage.READY else _given_up(situation, detail)
 
 
 def _rejected(situation: Situation, fault: Rejected) -> Next:
@@ -147,6 +158,11 @@ def _unknown(situation: Situation, detail: str) -> Next:
         # It stays in CALLING, for until it is known nobody may replace it or touch its document.
         follow = situation.follow(Stage.CALLING, Actor.HUB, situation.backoff_seconds, burnt=True)
         return Next(follow, "unknown", f"{detail}; sent again as it was")
+    return _given_up(situation, detail)
+
+
+def _given_up(situation: Situation, detail: str) -> Next:
+    """Sending again is no way to find out: it is searched for, or else a person looks."""
     for effect in situation.effects:
         match effect:
             case Searchable():
@@ -185,9 +201,7 @@ def key_holds(effect: Keyed, sealed_at: datetime | None, now: datetime) -> bool:
     """Whether the target still remembers the key for certain."""
     if effect.window is None:
         return True
-    return sealed_at is not None and now < sealed_at + timedelta(
-        seconds=effect.window.total_seconds() * KEY_WINDOW_SHARE
-    )
+    return sealed_at is not None and now < sealed_at + min(effect.window * KEY_WINDOW_SHARE, effect.window - KEY_MARGIN)
 
 
 def after_search(situation: Situation, fault: Fault | None) -> Next:

@@ -16,7 +16,7 @@ from crossdock.deliver.following import Actor, Next, Situation, after, after_sea
 from crossdock.deliver.lines import Line, NotSent
 from crossdock.deliver.recording import Results, record
 from crossdock.deliver.sealing import Sealing, as_sealed
-from crossdock.kernel.faults import Fault, Transient
+from crossdock.kernel.faults import Fault, Throttled, Transient
 from crossdock.kernel.moments import to_micros
 from crossdock.observe.checkpoints import reach
 from crossdock.promises.difference import Stage
@@ -46,6 +46,8 @@ class Lane:
 
     async def round(self) -> int:
         """Claim what is due, seal it, call, record; answers how many promises were claimed."""
+        if time.monotonic() < self.line.quiet_until:
+            return 0
         lease_ends = time.monotonic() + self.lease_seconds
         async with self.database.transaction() as tx:
             permit = await brakes.permit(tx, self.line.connection, self.probe_seconds)
@@ -111,17 +113,16 @@ class Lane:
             case NotSent():
                 follow = self._situation(claimed, now).follow(Stage(claimed.stage), Actor.HUB, 0.0)
                 results.next.append((claimed, Next(follow, "not sent", str(answer))))
-            case _ if claimed.stage == Stage.DOUBTFUL:
-                fault = answer if isinstance(answer, Fault) else None
-                results.next.append((claimed, after_search(self._situation(claimed, now), fault)))
             case None:
-                raise AssertionError("only a search answers nothing")
+                results.next.append((claimed, after_search(self._situation(claimed, now), None)))
+            case Fault() if claimed.stage == Stage.DOUBTFUL:
+                results.next.append((claimed, after_search(self._situation(claimed, now), answer)))
             case _:
                 results.next.append((claimed, after(self._situation(claimed, now), answer)))
 
     async def _record(self, results: Results, answers: dict[int, Answer | None], permit: Permit) -> None:
         lost = [a for a in answers.values() if isinstance(a, Fault) and a.outage]
-        reached = len(answers) > len(lost)
+        reached = len(lost) < sum(not isinstance(answer, NotSent) for answer in answers.values())
         self._lost_rounds = 0 if reached or not lost else self._lost_rounds + 1
         unreachable = any(isinstance(fault, Transient) for fault in lost) or self._lost_rounds >= _LOST_ROUNDS_MAX
         async with self.database.transaction() as tx:
@@ -132,6 +133,8 @@ class Lane:
                 await brakes.lift_brake(tx, self.line.connection, "an answered probe")
             reach("receipt:before_commit")
         reach("receipt:after_commit")
+        if waits := [a.retry_after_seconds for a in answers.values() if isinstance(a, Throttled)]:
+            self.line.quiet_until = time.monotonic() + max(waits)
         # After a stop the lane goes faster and faster, so that a target that just came back isn't knocked over.
         if answers:
             self._ramp = min(self.batch_max, self._ramp * 4) if reached else 1

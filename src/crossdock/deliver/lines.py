@@ -37,6 +37,8 @@ class Line:
     bulk_max: int | None = None
     """Fewer items a call than the connector could take; 1 makes bulk calls single."""
     memory: dict[str, Any] = field(default_factory=dict[str, Any])
+    quiet_until: float = 0.0
+    """`time.monotonic()` seconds until which the target asked for no more calls."""
     _session: aiohttp.ClientSession | None = None
 
     def effects(self, noun: str) -> tuple[Effect, ...]:

@@ -14,6 +14,7 @@ from crossdock.connect.connector import Connector
 from crossdock.connect.documents import Reading
 from crossdock.connect.receipts import Confirmed
 from crossdock.deliver.following import Next
+from crossdock.promises.difference import MOVABLE
 from crossdock.promises.obligations import Verb
 from crossdock.store import cases, delivery, documents, inbox
 from crossdock.store.accounts import move_accounts
@@ -21,6 +22,9 @@ from crossdock.store.brakes import Brake, apply_brake
 from crossdock.store.database import Transaction
 from crossdock.store.delivery import Answered, Claimed
 from crossdock.store.inbox import Message
+
+
+_NOT_CALLED = ("blocked", "busy")
 
 
 @dataclass
@@ -35,11 +39,14 @@ class Results:
 
 async def record(tx: Transaction, connection: str, connector: Connector[Any], results: Results) -> set[Brake]:
     """Write a batch's results; answers the brakes that were applied."""
+    # First, for settling locks in this order too: what is known of an entity, then its promises.
+    if again := _to_settle_again(connector, results):
+        await documents.mark_dirty(tx, again)
     await _receipts(tx, connection, connector, results)
     written = await delivery.reschedule(tx, [n.follow for _, n in results.next])
     mine = [(claimed, n) for claimed, n in results.next if claimed.promise in written]
     await delivery.note_attempts(
-        tx, [_attempt(claimed, n) for claimed, n in mine if n.outcome not in ("blocked", "busy")]
+        tx, [_attempt(claimed, n) for claimed, n in mine if n.outcome not in _NOT_CALLED]
     )
     await cases.raise_cases(tx, [n.case for _, n in mine if n.case is not None])
     freed = [claimed for claimed, n in mine if n.frees_accounts]
@@ -50,6 +57,13 @@ async def record(tx: Transaction, connection: str, connector: Connector[Any], re
     for brake in brakes:
         await apply_brake(tx, brake)
     return brakes
+
+
+def _to_settle_again(connector: Connector[Any], results: Results) -> set[str]:
+    """Entities whose target holds something else than desired, and those whose promise may be replaced again: settling
+    passed it over while its call was under way, and what was learned meanwhile must not be lost."""
+    returned = {c.entity for c, n in results.next if n.follow.stage in MOVABLE and n.outcome not in _NOT_CALLED}
+    return returned | {c.entity for c, answer in results.confirmed if _differs(c, connector, answer)}
 
 
 async def _receipts(tx: Transaction, connection: str, connector: Connector[Any], results: Results) -> None:
@@ -64,9 +78,6 @@ async def _receipts(tx: Transaction, connection: str, connector: Connector[Any],
     messages = [Message(connection, r.topic, r.body, f"read:{c.promise}:{c.fence}", at) for c, r, at in results.fetched]
     if messages:
         await inbox.store(tx, messages)
-    differing = {c.entity for c, answer in results.confirmed if _differs(c, connector, answer)}
-    if differing:
-        await documents.mark_dirty(tx, differing)
 
 
 def _answered(claimed: Claimed, connector: Connector[Any], confirmed: Confirmed) -> Answered:

@@ -24,6 +24,9 @@ class Stage(IntEnum):
     CASE = 5
 
 
+MOVABLE = (Stage.READY, Stage.BLOCKED, Stage.CASE)
+
+
 @dataclass(frozen=True, slots=True)
 class Promised:
     """A promise as stored; `stage` is None once it is closed, `sealed` when an intent for it exists."""
@@ -40,7 +43,7 @@ class Promised:
     @property
     def movable(self) -> bool:
         """Nothing was done at the target about it, so it may still be withdrawn."""
-        return self.stage in (Stage.READY, Stage.BLOCKED, Stage.CASE)
+        return self.stage in MOVABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,8 @@ class Basis:
     live_at: datetime
     settled_code: bytes | None
     settled_at: datetime | None
+    withheld: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
+    """Acts that were withheld, and when: settling once more under the same code is no campaign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,20 +176,23 @@ class _Compared:
             self._claimed.add(latest.id)
             return
         held = latest if latest is not None and latest.movable else None
+        under_way = [promised for promised in pending if not promised.movable]
+        if under_way:  # what the target will hold when that call is over decides, not what it holds now
+            if not _same(under_way[-1], owed):
+                self._open_(owed, held)
+            return
         desired = self._as_held_by(owed)
         written = self._book.written.get(owed.name)
         there = self._book.observed.get(owed.name)
-        if latest is None or held is not None:
-            if there is None and written is not None and written.body == desired:
-                return
-            if there is not None and there == desired:
-                if written is None or written.body != desired:
-                    self._adopted.append((owed.name, desired))
-                return
-            if there is not None and written is not None and there != written.body and written.body == desired:
-                self._drifted(owed, held, written, there)
-                return
-        self._open_(owed, held)
+        if there is None and written is not None and written.body == desired:
+            return
+        if there is not None and there == desired:
+            if written is None or written.body != desired:
+                self._adopted.append((owed.name, desired))
+        elif there is not None and written is not None and there != written.body and written.body == desired:
+            self._drifted(owed, held, written, there)
+        else:
+            self._open_(owed, held)
 
     def _drifted(self, owed: State, held: Promised | None, written: Written, there: Any) -> None:
         """The target was changed by someone else while what should be stayed the same."""
@@ -211,6 +219,8 @@ class _Compared:
     def _retroactive(self, owed: Act) -> bool:
         """Other code has seen this cause and owed nothing for it; only a campaign may open it now (S6)."""
         basis = self._basis
+        if owed.name in basis.withheld and owed.cause.changed_at <= basis.withheld[owed.name]:
+            return True
         return (
             basis.settled_code is not None
             and basis.settled_code != basis.code

@@ -12,22 +12,34 @@ class Roles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Which connection plays which part; a part nobody plays promises nothing."""
 
     erp: str | None = None
+    """Holds the sale, ships and invoices it, and keeps the customers' accounts."""
     warehouse: str | None = None
+    """Is asked to ship, and says what left."""
     mail: str | None = None
+    """Tells the customer about each parcel."""
 
 
 class Deadlines(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Minutes until an open promise counts as overdue, from the fact that caused it."""
 
     sale_minutes: int = 15
+    """The order is a sale in the ERP."""
     shipment_order_minutes: int = 30
+    """The warehouse has been asked, or told the new address."""
     parcels_minutes: int = 3 * 24 * 60
+    """All units have left; counted from when the order was placed."""
     goods_issue_minutes: int = 60
+    """The ERP has shipped what left, or holds the new address."""
     invoice_minutes: int = 120
+    """The ERP has invoiced what left."""
     shop_minutes: int = 60
+    """The shop shows the parcel, or the ERP's number."""
     customer_minutes: int = 60
+    """The customer's account at the ERP is as the customer last said."""
     notice_minutes: int = 120
+    """The customer has been told about the parcel."""
     read_minutes: int = 30
+    """What was only hinted at, or is missing, has been read at its source."""
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,6 +52,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     orders_from: datetime | None = None
     """Orders placed before this are history: known, but nothing is owed for them."""
     tell_shop_erp_number: bool = True
+    """The ERP's number of the sale is shown on the order in its shop."""
     drift: dict[str, Literal["repair", "adopt", "case"]] = {}
     """Per state noun, what to do when the target was changed by someone else; repair unless said otherwise."""
     repairs_max: int = 3

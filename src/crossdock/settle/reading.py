@@ -13,6 +13,7 @@ import msgspec
 
 from crossdock.canonical.lookup import Lookup
 from crossdock.canonical.nouns import FACTS, decoder
+from crossdock.kernel.moments import from_micros
 from crossdock.promises.difference import Book, Promised, Stage, Written
 from crossdock.promises.standing import Evidence, Fact, Sealed, Standing, facts_of
 from crossdock.settle.translation import HINT
@@ -29,6 +30,8 @@ class Read:
     unsettled: Unsettled
     standing: Standing
     book: Book
+    withheld: Mapping[str, datetime]
+    """Acts that only newer code would owe, and when that was found."""
 
 
 @cache
@@ -39,11 +42,16 @@ def _fact_decoder(kind: str) -> msgspec.json.Decoder[Any]:
 def read(batch: Sequence[Unsettled], record: OnRecord, normalise: Normalise, as_of: datetime) -> list[Read]:
     """One `Read` per entity of the batch, in its order."""
     documents, promises = _by_entity(record.documents), _by_entity(record.promises)
-    receipts, pins = _by_entity(record.receipts), _by_entity(record.pins)
-    return [
-        _read_one(u, documents[u.entity], promises[u.entity], receipts[u.entity], pins[u.entity], normalise, as_of)
-        for u in batch
-    ]
+    receipts, pins, withheld = _by_entity(record.receipts), _by_entity(record.pins), _by_entity(record.withheld)
+    reads: list[Read] = []
+    for unsettled in batch:
+        entity = unsettled.entity
+        evidence = [_evidence(row) for row in documents[entity]]
+        promised = [_promised(row) for row in promises[entity]]
+        standing = _standing(entity, evidence, promised, receipts[entity], pins[entity], as_of)
+        book = _book(promised, receipts[entity], evidence, normalise)
+        reads.append(Read(unsettled, standing, book, {row[1]: row[2] for row in withheld[entity]}))
+    return reads
 
 
 def _by_entity(found: Iterable[Row]) -> defaultdict[str, list[Row]]:
@@ -53,21 +61,18 @@ def _by_entity(found: Iterable[Row]) -> defaultdict[str, list[Row]]:
     return grouped
 
 
-def _read_one(
-    unsettled: Unsettled,
-    documents: list[Row],
-    promises: list[Row],
+def _standing(
+    entity: str,
+    evidence: list[Evidence],
+    promised: list[Promised],
     receipts: list[Row],
     pins: list[Row],
-    normalise: Normalise,
     as_of: datetime,
-) -> Read:
-    evidence = [_evidence(row) for row in documents]
+) -> Standing:
     facts = facts_of(evidence)
-    promised = [_promised(row) for row in promises]
-    own = unsettled.entity.split(":", 2)
-    standing = Standing(
-        entity=unsettled.entity,
+    own = entity.split(":", 2)
+    return Standing(
+        entity=entity,
         facts=tuple(fact for fact in facts if not fact.kind.startswith(HINT)),
         as_of=as_of,
         gone=any(e.gone and [e.kind, e.connection, e.id] == own for e in evidence),
@@ -75,7 +80,6 @@ def _read_one(
         pins={row[1]: row[2] for row in pins},
         hints=tuple(_hint(fact) for fact in facts if fact.kind.startswith(HINT)),
     )
-    return Read(unsettled, standing, _book(promised, receipts, evidence, normalise))
 
 
 def _evidence(row: Row) -> Evidence:
@@ -122,9 +126,13 @@ def _book(promised: list[Promised], receipts: list[Row], evidence: list[Evidence
     return Book(promised, written, observed, normalise)
 
 
+def _said_at(evidence: Evidence) -> datetime:
+    """When the target said so: a read of ours shows at the latest what was there when it began."""
+    observed = evidence.version[2]
+    return from_micros(observed) if observed else evidence.changed_at
+
+
 def _target_says(evidence: Iterable[Evidence], target: str, noun: str, written_at: datetime) -> Any:
     """What the target itself said it holds, if it said so after we last wrote."""
-    said = [
-        e for e in evidence if e.connection == target and e.kind == noun and e.changed_at > written_at and not e.gone
-    ]
+    said = [e for e in evidence if e.connection == target and e.kind == noun and not e.gone and _said_at(e) > written_at]
     return max(said, key=lambda e: e.version).body if said else None

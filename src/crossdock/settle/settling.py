@@ -42,7 +42,7 @@ def changes_for(each: Read, rules: Rules) -> Changes:
 
 
 def _changes_for(each: Read, rules: Rules) -> Changes:
-    basis = Basis(rules.code, rules.live_at, each.unsettled.code, each.unsettled.settled_at)
+    basis = Basis(rules.code, rules.live_at, each.unsettled.code, each.unsettled.settled_at, each.withheld)
     obligations = owed(each.standing, rules.policy)
     return difference(obligations, each.book, basis, rules.policy.drift, rules.policy.repairs_max)
 

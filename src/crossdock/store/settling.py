@@ -32,6 +32,7 @@ class OnRecord:
     promises: list[Row]
     receipts: list[Row]
     pins: list[Row]
+    withheld: list[Row]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +93,13 @@ async def on_record(tx: Transaction, batch: Sequence[Unsettled]) -> OnRecord:
     known = {"entity": [each.entity for each in batch if each.settled_at is not None]}
     documents = await rows(tx, _SQL["documents_of"], everyone)
     if not known["entity"]:
-        return OnRecord(documents, [], [], [])
+        return OnRecord(documents, [], [], [], [])
     return OnRecord(
         documents,
         await rows(tx, _SQL["promises_of"], known),
         await rows(tx, _SQL["receipts_of"], known),
         await rows(tx, _SQL["pins_of"], known),
+        await rows(tx, _SQL["withheld_of"], known),
     )
 
 

@@ -65,13 +65,13 @@ with answered as (
     set promise = excluded.promise, at = excluded.at, remote_id = excluded.remote_id, number = excluded.number,
         written = excluded.written, repairs = case when excluded.repairs > 0 then r.repairs + excluded.repairs else 0 end
     where r.promise <= excluded.promise
-    returning new.promise, new.slot, old.remote_id as was, new.remote_id as is_now, old.promise as was_promise
+    returning new.promise, new.slot, old.remote_id as was, new.remote_id as is_now
 ), doubled as (
     -- The same act confirmed as two things: the target did it twice.
     insert into attempt (promise, ordinal, at, outcome, detail)
     select k.promise, 0, now(), 'second effect', k.slot || ' was ' || k.was || ', and then ' || k.is_now
     from kept k join promise p on p.id = k.promise
-    where k.was_promise = k.promise and k.was <> k.is_now and p.verb = 2
+    where k.was <> k.is_now and p.verb = 2
 ), met as (
     delete from due where promise = any(%(promise)b::bigint[]) returning promise
 ), items as (

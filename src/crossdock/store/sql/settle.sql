@@ -10,11 +10,12 @@ select key, revision, settled_at, code from entity where key = any(%(entity)b::t
 select entity, connection, kind, id, fact, epoch, token, observed, recorded_at, changed_at, gone, body
 from document where entity = any(%(entity)b::text[])
 
--- promises_of: Every promise ever made about these entities, with its stage while it is open and its last seal.
+-- promises_of: Every promise ever made about these entities, with its stage while it is open and its last seal; one that was withdrawn counts as never sealed, for nothing was done.
 select p.entity, p.id, p.name, p.target, p.noun, p.cause, p.body, d.stage,
-       s.last is not null as sealed, coalesce(s.last, p.first_ordinal - 1)
+       s.last is not null and w.promise is null as sealed, coalesce(s.last, p.first_ordinal - 1)
 from promise p
 left join due d on d.promise = p.id
+left join withdrawn w on w.promise = p.id
 left join lateral (select max(ordinal) as last from intent i where i.promise = p.id) s on true
 where p.entity = any(%(entity)b::text[])
 order by p.id
@@ -23,6 +24,9 @@ order by p.id
 select p.entity, p.name, p.noun, r.at, r.written, r.repairs
 from promise p join receipt r on r.slot = p.entity || '/' || p.name and r.promise = p.id
 where p.entity = any(%(entity)b::text[]) and p.verb = 1
+
+-- withheld_of: What these entities would owe only by newer code, and since when that is known.
+select entity, name, at from withheld where entity = any(%(entity)b::text[])
 
 -- pins_of: What sealed acts fixed for these entities.
 select entity, name, value from pin where entity = any(%(entity)b::text[])

@@ -1,0 +1,195 @@
+"""What follows an outcome: every effect class against every outcome, at every stage a call can be made from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from crossdock.connect.effects import Blind, Effect, Keyed, Searchable
+from crossdock.connect.receipts import Accepted, Partial
+from crossdock.deliver.following import (
+    ATTEMPTS_MAX,
+    KEY_MARGIN,
+    KEY_WINDOW_SHARE,
+    Situation,
+    after,
+    after_search,
+    crashed,
+    key_holds,
+    resendable,
+)
+from crossdock.kernel.faults import Fault, Missing, Refused, Rejected, Throttled, Transient, Unknown
+from crossdock.promises.difference import Stage
+from crossdock.promises.obligations import Verb
+from crossdock.store.delivery import Claimed
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+FOREVER = Keyed()
+YOUNG, OLD = Keyed(2 * HOUR), Keyed(HOUR / 2)
+"""The promises of these tests were sealed an hour ago: the first key still holds, the second doesn't."""
+SEARCH = Searchable(by="reference", visible_after=timedelta(seconds=20), max_travel=timedelta(seconds=40))
+
+
+def claimed(stage: Stage = Stage.READY, verb: Verb = Verb.ACT, attempts: int = 0) -> Claimed:
+    sealed = None if stage == Stage.READY else "order:shop:1/sale/order:shop:1/1"
+    return Claimed(
+        7, "order:shop:1", int(stage), 3, attempts, 1, "sale", None, "sale", int(verb), "sales_order", "order:shop:1",
+        "[]", "{}", False, b"{}", sealed, NOW - HOUR, b"{}", b"", None, None, False,
+    )  # fmt: skip
+
+
+def situation(
+    effects: Sequence[Effect], stage: Stage = Stage.READY, verb: Verb = Verb.ACT, attempts: int = 0
+) -> Situation:
+    return Situation(claimed(stage, verb, attempts), "erp", tuple(effects), NOW, 0.5)
+
+
+EVERY_EFFECT: list[tuple[Effect, ...]] = [
+    (),
+    (FOREVER,),
+    (YOUNG,),
+    (OLD,),
+    (SEARCH,),
+    (Blind(),),
+    (YOUNG, SEARCH),
+    (OLD, SEARCH),
+    (OLD, Blind()),
+    (YOUNG, Blind()),
+]
+KEY_HOLDS = [(FOREVER,), (YOUNG,), (YOUNG, SEARCH), (YOUNG, Blind())]
+SEARCHED = [(SEARCH,), (OLD, SEARCH)]
+
+
+@pytest.mark.parametrize("effects", EVERY_EFFECT)
+@pytest.mark.parametrize("stage", [Stage.READY, Stage.CALLING, Stage.ACCEPTED])
+@pytest.mark.parametrize("fault", [Unknown("timeout"), Unknown("cut", outage=True), crashed()])
+def test_an_unknown_outcome_is_resent_under_a_held_key_or_searched_for_or_a_persons_to_find_out(
+    effects: tuple[Effect, ...], stage: Stage, fault: Fault
+) -> None:
+    follows = after(situation(effects, stage), fault)
+    if effects in KEY_HOLDS:
+        assert follows.follow.stage == Stage.CALLING
+        assert follows.follow.wait_seconds is not None
+        assert follows.case is None
+    elif effects in SEARCHED:
+        assert follows.follow.stage == Stage.DOUBTFUL
+        assert follows.follow.wait_seconds == 60.0
+        assert follows.case is None
+    else:
+        assert follows.follow.stage == Stage.DOUBTFUL
+        assert follows.follow.wait_seconds is None
+        assert follows.case is not None
+        assert follows.case.kind == "doubt"
+    assert not follows.frees_accounts
+    assert not follows.follow.bump
+
+
+@pytest.mark.parametrize("effects", EVERY_EFFECT)
+@pytest.mark.parametrize("stage", [Stage.READY, Stage.CALLING, Stage.ACCEPTED])
+@pytest.mark.parametrize(
+    "fault", [Transient("no"), Transient("no", outage=True), Throttled("slow down", retry_after_seconds=7)]
+)
+def test_a_call_that_did_nothing_leaves_a_promise_where_it_was(
+    effects: tuple[Effect, ...], stage: Stage, fault: Fault
+) -> None:
+    follows = after(situation(effects, stage), fault)
+    assert follows.follow.stage == stage
+    assert follows.follow.wait_seconds is not None
+    assert not follows.follow.bump
+    assert not follows.frees_accounts
+    assert follows.case is None
+    assert follows.follow.burnt == (type(fault) is Transient and not fault.outage)
+
+
+@pytest.mark.parametrize("stage", [Stage.READY, Stage.CALLING, Stage.ACCEPTED])
+def test_refused_credentials_brake_the_lane_and_burn_nothing(stage: Stage) -> None:
+    follows = after(situation((FOREVER,), stage), Refused("401"))
+    assert follows.follow.stage == stage
+    assert follows.brake is not None
+    assert follows.brake.kind == "refused"
+    assert not follows.follow.burnt
+
+
+@pytest.mark.parametrize("effects", EVERY_EFFECT)
+@pytest.mark.parametrize("stage", [Stage.READY, Stage.CALLING, Stage.ACCEPTED])
+def test_a_rejected_act_becomes_a_case_and_its_next_seal_a_new_act(effects: tuple[Effect, ...], stage: Stage) -> None:
+    follows = after(situation(effects, stage), Rejected("bad lines", field="lines"))
+    assert follows.follow.stage == Stage.CASE
+    assert follows.follow.bump
+    assert follows.frees_accounts
+    assert follows.case is not None
+    assert follows.case.cause == "rejected:erp:sales_order:lines"
+
+
+def test_a_missing_mapping_is_one_case_for_all_and_waits_under_its_name() -> None:
+    follows = after(situation((FOREVER,)), Rejected("no SKU", missing=Missing("product", "SKU-9")))
+    assert follows.follow.stage == Stage.BLOCKED
+    assert follows.follow.blocked_on == "map/erp/product/SKU-9"
+    assert follows.case is not None
+    assert follows.case.cause == "map/erp/product/SKU-9"
+    assert follows.frees_accounts
+
+
+def test_an_accepted_act_is_asked_about_when_its_target_said() -> None:
+    follows = after(situation((FOREVER,)), Accepted(job="j1", ask_after=timedelta(seconds=9)))
+    assert (follows.follow.stage, follows.follow.job, follows.follow.wait_seconds) == (Stage.ACCEPTED, "j1", 9.0)
+
+
+def test_a_partly_done_act_is_a_persons() -> None:
+    follows = after(situation((FOREVER,)), Partial(id="S1", detail="line 2 is missing"))
+    assert follows.follow.stage == Stage.DOUBTFUL
+    assert follows.follow.wait_seconds is None
+    assert follows.case is not None
+
+
+def test_too_many_failures_are_a_case_but_never_deny_what_may_have_happened() -> None:
+    last = ATTEMPTS_MAX - 1
+    ready = after(situation((FOREVER,), Stage.READY, attempts=last), Transient("no"))
+    assert ready.follow.stage == Stage.CASE
+    doubtful = after(situation((FOREVER,), Stage.CALLING, attempts=last), Transient("no"))
+    assert doubtful.follow.stage == Stage.DOUBTFUL
+    assert not doubtful.follow.bump
+    assert not doubtful.frees_accounts
+    assert after(situation((YOUNG, SEARCH), Stage.CALLING, attempts=last), Transient("no")).follow.wait_seconds == 60.0
+
+
+@pytest.mark.parametrize("verb", [Verb.STATE, Verb.FETCH])
+def test_a_state_or_read_with_an_unknown_outcome_is_simply_done_again(verb: Verb) -> None:
+    follows = after(situation((), Stage.READY, verb), Unknown("timeout"))
+    assert follows.follow.stage == Stage.CALLING
+    assert follows.case is None
+    assert resendable(situation((), Stage.CALLING, verb))
+
+
+def test_a_search_that_finds_nothing_sends_and_one_that_fails_looks_again() -> None:
+    looking = situation((SEARCH,), Stage.DOUBTFUL)
+    assert after_search(looking, None).follow.stage == Stage.READY
+    for fault in (Transient("no"), Unknown("cut", outage=True), Throttled("slow", retry_after_seconds=1)):
+        again = after_search(looking, fault).follow
+        assert again.stage == Stage.DOUBTFUL
+        assert again.wait_seconds is not None
+    refused = after_search(looking, Refused("403"))
+    assert refused.follow.stage == Stage.DOUBTFUL
+    assert refused.brake is not None
+
+
+def test_a_key_is_trusted_for_a_share_of_its_window_only() -> None:
+    window = Keyed(10 * HOUR)
+    trusted_until = NOW + 10 * HOUR * KEY_WINDOW_SHARE
+    assert key_holds(window, NOW, trusted_until - timedelta(seconds=1))
+    assert not key_holds(window, NOW, trusted_until)
+    assert not key_holds(window, None, NOW)
+    assert not key_holds(Keyed(KEY_MARGIN), NOW, NOW)
+    assert key_holds(FOREVER, None, NOW)
+
+
+@pytest.mark.parametrize("attempts", range(0, 40, 3))
+def test_the_wait_before_a_retry_grows_to_a_bound(attempts: int) -> None:
+    waits = [
+        Situation(claimed(attempts=attempts), "erp", (), NOW, luck).backoff_seconds for luck in (0.0, 0.5, 0.999)
+    ]
+    assert waits == sorted(waits)
+    assert 0.25 <= waits[0]
+    assert waits[-1] <= 450.0
