@@ -303,3 +303,17 @@ def _tell(wants_json: bool, value: dict[str, Any], text: str) -> None:
         as_json(value)
     else:
         click.echo(text)
+
+
+@app.command()
+@click.option("--once", is_flag=True, help="Play it, compare all books, print one JSON line, and stop.")
+@click.option("--folder", metavar="DIR", default=None, help="Where its settings and data go (default: .crossdock/demo).")
+@json_option
+def demo(once: bool, folder: str | None, wants_json: bool) -> None:
+    """Play a story on a retailer to practise on: a shop, a warehouse, a mail server and a real ERP."""
+    from pathlib import Path
+
+    from crossdock.cli import demo as demos
+
+    agree = demos.play(Path(folder or demos.FOLDER), once=once, wants_json=wants_json)
+    sys.exit(EXIT_OK if agree else EXIT_FOUND)

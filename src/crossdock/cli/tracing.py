@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from crossdock.cli.asking import ask
-from crossdock.cli.wording import clock, day_and_clock, name_of, standing_of, whom
+from crossdock.cli.wording import as_what, clock, day_and_clock, name_of, standing_of, whom
 from crossdock.govern.settings import Settings
 from crossdock.promises.difference import Stage
 from crossdock.store import tracing
@@ -67,7 +67,7 @@ def _done(found: Trace, entity: str) -> Iterator[Event]:
         if promise.sealed_at is not None:
             yield (promise.sealed_at, "sealed", what)
         if promise.confirmed_at is not None:
-            yield (promise.confirmed_at, "confirmed", f"{what} as {promise.number}" if promise.number else what)
+            yield (promise.confirmed_at, "confirmed", what + as_what(promise))
         if promise.withdrawn_at is not None:
             yield (promise.withdrawn_at, "withdrawn", what)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from crossdock.promises.difference import Stage
+from crossdock.promises.obligations import Verb
 from crossdock.store.tracing import TracedPromise
 
 _NAMES = {
@@ -20,6 +21,7 @@ _NAMES = {
     "party_account": "Customer account",
     "fetch": "Read",
 }
+_NUMBER_CHARACTERS_MAX = 32
 _ACTORS = ("the hub", "{target}", "a person", "a counterparty", "the clock", "the brake on {target}")
 
 
@@ -34,7 +36,7 @@ def standing_of(promise: TracedPromise) -> str:
     """Where one promise stands, in a word."""
     if promise.stage is None:
         if promise.confirmed_at is not None:
-            return f"confirmed as {promise.number}" if promise.number else "confirmed"
+            return f"confirmed{as_what(promise)}"
         return "withdrawn" if promise.withdrawn_at else "superseded"
     return {
         Stage.READY: "promised" if promise.sealed_at is None else "sealed, to be sent again",
@@ -44,6 +46,12 @@ def standing_of(promise: TracedPromise) -> str:
         Stage.BLOCKED: f"waits for {need_of(promise.blocked_on or '')}",
         Stage.CASE: "refused; in a case",
     }[Stage(promise.stage)]
+
+
+def as_what(promise: TracedPromise) -> str:
+    """The number people know the result of an act by; states and machine ids are nobody's news."""
+    told = promise.verb == Verb.ACT and promise.number and len(promise.number) <= _NUMBER_CHARACTERS_MAX
+    return f" as {promise.number}" if told else ""
 
 
 def need_of(key: str) -> str:

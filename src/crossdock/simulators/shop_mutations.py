@@ -127,9 +127,9 @@ def _owner(shop: Trading, at: int, asked: dict[str, Any]) -> Order:
 
 
 def _set(shop: Trading, order: Order, asked: dict[str, Any]) -> Metafield:
-    place = (asked["namespace"], asked["key"])
-    known = order.metafields.get(place)
+    name = f"{asked['namespace']}.{asked['key']}"
+    known = order.metafields.get(name)
     number = known.id if known else shop.world.next_id("Metafield")
-    order.metafields[place] = Metafield(number, *place, asked["type"], asked["value"])
-    shop.ledger.append("metafield_set", str(order.id), name=".".join(place), value=asked["value"])
-    return order.metafields[place]
+    order.metafields[name] = Metafield(number, asked["namespace"], asked["key"], asked["type"], asked["value"])
+    shop.ledger.append("metafield_set", str(order.id), name=name, value=asked["value"])
+    return order.metafields[name]

@@ -206,7 +206,8 @@ class Order:
     cancel_reason: str | None = None
     fulfilment_orders: list[FulfilmentOrder] = field(default_factory=list["FulfilmentOrder"])
     fulfilments: list[Fulfilment] = field(default_factory=list["Fulfilment"])
-    metafields: dict[tuple[str, str], Metafield] = field(default_factory=dict[tuple[str, str], "Metafield"])
+    metafields: dict[str, Metafield] = field(default_factory=dict[str, "Metafield"])
+    """By `namespace.key`."""
 
     @property
     def name(self) -> str:
