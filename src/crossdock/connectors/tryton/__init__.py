@@ -1,0 +1,8 @@
+"""Tryton, over its JSON-RPC: customers, sales in lists, parcels, invoices, products and stock."""
+
+from __future__ import annotations
+
+from crossdock.connectors.tryton import delivery_address, goods_issue, invoices, parties, sales
+from crossdock.connectors.tryton.system import Settings, connector
+
+__all__ = ["Settings", "connector", "delivery_address", "goods_issue", "invoices", "parties", "sales"]
