@@ -179,7 +179,7 @@ async def test_the_erp_numbers_of_many_orders_are_shown_in_one_call() -> None:
         commands = [refer(order, f"SO{order.number}") for order in orders]
         outcomes = await show_references(commands, at.link)
         assert all(isinstance(outcomes[command.key], Confirmed) for command in commands)
-        assert [order.metafields["crossdock", "erp_order"].value for order in orders] == [
+        assert [order.metafields["crossdock.erp_order"].value for order in orders] == [
             f"SO{order.number}" for order in orders
         ]
         assert len(at.shop.ledger.select("mutation")) == 1
