@@ -20,12 +20,12 @@ _BATCH_RUNS = 7
 # Three promises an order, as orders make them: a sale due now, and two that wait for it.
 _FILL = """
 with numbered as (
-    select n, 'order:shop:' || (6000000000000 + n / 3) as entity, (array['sale', 'shipment_order', 'order_reference'])[1 + n % 3] as name,
-           (array['erp', 'warehouse', 'shop'])[1 + n % 3] as target
+    select n, 'order:shop:' || (6000000000000 + n / 3) as entity, (array['sale', 'shipment_order', 'order_reference'])[1 + n %% 3] as name,
+           (array['erp', 'warehouse', 'shop'])[1 + n %% 3] as target
     from generate_series(%(first)s, %(until)s - 1) n
 ), entities as (
     insert into entity (key, bucket, revision, settled, settled_at)
-    select entity, (n / 3) % 256, 1, 1, now() from numbered on conflict do nothing
+    select entity, (n / 3) %% 256, 1, 1, now() from numbered on conflict do nothing
 ), bodies as (
     insert into promise (id, entity, name, verb, target, noun, cause, cause_recorded_at, code, in_flight, revision,
                          opened_at, first_ordinal, document, needs, within, pins, repair, digest, body)
@@ -34,7 +34,7 @@ with numbered as (
     from numbered
 )
 insert into due (promise, entity, target, priority, due_at, ordinal, deadline, document)
-select n, entity, 'erp', 1 + n % 3, now() - interval '1 hour' + n * interval '1 ms', 1, now() + interval '1 hour', name
+select n, entity, 'erp', 1 + n %% 3, now() - interval '1 hour' + n * interval '1 ms', 1, now() + interval '1 hour', name
 from numbered
 """
 

@@ -9,6 +9,7 @@ hub that stalls can't hide it.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import resource
 import sys
@@ -114,6 +115,7 @@ async def main(address: str, first: int, count: int, connections: int, rate: flo
     senders = [
         (await loop.create_connection(lambda: Sender(load), where.hostname, where.port))[1] for _ in range(connections)
     ]
+    gc.disable()
     print(json.dumps({"ready": True, "address": ""}), flush=True)
     await asyncio.to_thread(sys.stdin.readline)
     before = resource.getrusage(resource.RUSAGE_SELF)

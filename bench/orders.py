@@ -49,7 +49,13 @@ def measure() -> None:
     with staged() as stage:
         runs = _runs(stage, BULK_ORDERS, "")
     show("orders", "orders per second, bulk of 100", [run.rate for run in runs], "1/s", target=">= 1500")
-    show("orders", "hub and PostgreSQL", [run.ms(run.hub + run.postgres) for run in runs], "CPU-ms/order", target="<= 1.5")
+    show(
+        "orders",
+        "hub and PostgreSQL",
+        [run.ms(run.hub + run.postgres) for run in runs],
+        "CPU-ms/order",
+        target="<= 1.5",
+    )
     show("orders", "hub", [run.ms(run.hub) for run in runs], "CPU-ms/order")
     show("orders", "PostgreSQL", [run.ms(run.postgres) for run in runs], "CPU-ms/order")
     show("orders", "stand-in", [run.ms(run.standin) for run in runs], "CPU-ms/order")

@@ -163,7 +163,9 @@ def _invite(retailer: Retailer, teller: Teller) -> None:
     new = _in_file(retailer, "new-hat", {"sku": "HAT-01", "title": "Hat", "price": "15.00"})
     next_name = f"#{1001 + len(retailer.shop.world.orders)}"
     teller.head("Three things to try (in another terminal, from this folder)")
-    teller.text("1. Kill a hub process and order a bag; the other one does the work:")
+    teller.text(
+        "1. Kill a hub process and order a bag; the other one does the work (its share of the dead one's within 10 s):"
+    )
     teller.text(f"     kill -9 {retailer.hubs[1].pid}")
     teller.text(f"     curl -s -d @{bag} {shop}/_do/place_order > /dev/null")
     teller.text(f"     {_crossdock(retailer, 'trace', next_name)}")

@@ -30,24 +30,36 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """`[hub]`: where the hub listens and keeps its things."""
 
     listen: str = "127.0.0.1:8480"
+    """Address and port for webhooks; port 0 takes a free one. Keep it on loopback and let a proxy end TLS in front."""
     data: str = ".crossdock"
+    """The folder of the hub's own PostgreSQL, from the folder of this file. Short: a socket's path has at most 107 bytes."""
     database_url: str | None = None
     """PostgreSQL to use; without it the hub starts its own under `data`. `CROSSDOCK_DATABASE_URL` goes first."""
     keep_inbox_days: int = 30
+    """How long raw messages and failed attempts are kept; facts, intents, receipts and decisions stay."""
     message_bytes_max: int = 2 * 1024 * 1024
+    """A longer message is answered, quarantined, and only its start is kept."""
     lease_seconds: float = 10.0
+    """After a process has been silent for this long, others take over what it was settling."""
     call_lease_seconds: float = 60.0
+    """How long a process has for one batch of calls; nothing is sent after it. Longer than every `timeout_seconds`."""
     probe_seconds: float = 2.0
+    """How long after an outage one call tries whether the system is back; 1.5 times longer each time, up to a minute."""
     settle_batch: int = 300
+    """Messages translated, and entities settled, in one transaction."""
     deliver_batch: int = 200
+    """Promises claimed in one round of a lane."""
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """What the hub itself reads of every connection; all else is the connector's own."""
 
     in_flight: int = 16
+    """Calls under way at once, in each lane of each process."""
     lanes: int = 1
+    """Lanes of this connection in each process that delivers."""
     bulk_max: int | None = None
+    """Fewer items a call than the connector could take; 1 makes bulk calls single."""
     calls_per_second: float | None = None
     burst: float = 10.0
 

@@ -25,7 +25,9 @@ Connectors = Mapping[str, Connector[msgspec.Struct]]
 
 HINT = "hint:"
 _GONE = b""
-_NAME_CHARACTERS_MAX = 400
+_NUL = b"\\u0000"  # as JSON writes it
+# Three names make a command's key, and an index entry has room for 2,700 bytes.
+_NAME_BYTES_MAX = 400
 
 
 @dataclass
@@ -89,13 +91,16 @@ def _fate(message: Pending, found: Sequence[Document | Hint | Ignore]) -> Outcom
 def _statement(each: Document | Hint, message: Pending) -> Statement:
     match each:
         case Hint():
+            _check_names(each.kind, each.id, each.entity)
             reason = (message.epoch, to_micros(message.received_at))
             return hint(message.connection, each.kind, each.id, each.entity, reason)
         case Document():
             if each.kind not in FACTS:
                 raise Untranslatable(f"{each.kind!r} is no fact noun")
-            _check_names(each)
+            _check_names(each.id, each.entity or "", each.fact or "", *each.aliases)
             body = _GONE if each.body is None else msgspec.json.encode(each.body)
+            if _NUL in body:  # its SKUs, numbers and names become keys and titles, too
+                raise Untranslatable(f"{each.kind} {each.id} holds a NUL character")
             return Statement(
                 message.connection,
                 each.kind,
@@ -109,13 +114,11 @@ def _statement(each: Document | Hint, message: Pending) -> Statement:
             )
 
 
-def _check_names(document: Document) -> None:
+def _check_names(*names: str) -> None:
     """Names become keys: PostgreSQL takes no NUL in text and no kilobytes in an index."""
-    for name in (document.id, document.entity or "", document.fact or "", *document.aliases):
-        if "\0" in name or len(name) > _NAME_CHARACTERS_MAX:
-            raise Untranslatable(
-                f"{name[:40]!r} can't be a name: NUL characters or more than {_NAME_CHARACTERS_MAX} in it"
-            )
+    for name in names:
+        if "\0" in name or len(name.encode()) > _NAME_BYTES_MAX:
+            raise Untranslatable(f"{name[:40]!r} can't be a name: NUL characters or more than {_NAME_BYTES_MAX} bytes")
 
 
 def hint(connection: str, kind: str, id_: str, entity: str, reason: tuple[int, int], mark: str = "") -> Statement:

@@ -15,6 +15,9 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 _END_SECONDS_MAX = 5.0
+# A database whose starter was killed may still be on its way up: nobody but us would ever stop it.
+_STRAGGLING_SECONDS = 3.0
+_ORDERLY = "orderly\n"
 
 
 class Lifeline:
@@ -36,9 +39,11 @@ class Lifeline:
 
     def cut(self) -> None:
         """End what is still tied, and wait for it."""
-        if self._watcher.stdin is not None and not self._watcher.stdin.closed:
-            with contextlib.suppress(BrokenPipeError):
-                self._watcher.stdin.close()
+        if self._watcher.poll() is None:
+            self._say(_ORDERLY)
+        assert self._watcher.stdin
+        with contextlib.suppress(BrokenPipeError):
+            self._watcher.stdin.close()
         self._watcher.wait()
 
     def _say(self, line: str) -> None:
@@ -48,13 +53,18 @@ class Lifeline:
             self._watcher.stdin.flush()
 
 
-def tied(lines: Iterable[str]) -> set[int]:
-    """The processes still tied when the lines end."""
-    found = set[int]()
+def tied(lines: Iterable[str]) -> tuple[set[int], bool]:
+    """The processes still tied when the lines end, and whether that end was an orderly one."""
+    found, orderly = set[int](), False
     for line in lines:
-        pid = int(line[1:])
-        found.add(pid) if line[0] == "+" else found.discard(pid)
-    return found
+        match line[0]:
+            case "+":
+                found.add(int(line))
+            case "-":
+                found.discard(-int(line))
+            case _:
+                orderly = True
+    return found, orderly
 
 
 def end(pids: Collection[int]) -> None:
@@ -89,9 +99,15 @@ def stop_database(folder: Path) -> None:
 
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end(tied(sys.stdin))
+    pids, orderly = tied(sys.stdin)
+    end(pids)
     if len(sys.argv) > 1:
-        stop_database(Path(sys.argv[1]))
+        database = Path(sys.argv[1])
+        until = time.monotonic() + (0.0 if orderly else _STRAGGLING_SECONDS)
+        stop_database(database)
+        while time.monotonic() < until:
+            time.sleep(0.2)
+            stop_database(database)
 
 
 if __name__ == "__main__":

@@ -40,8 +40,8 @@ class OpenCase:
 
 
 _RAISED = ("cause", "kind", "title", "remedy", "entity", "promise", "detail", "field")
-# Outages and credentials end with their brake; doubts only by a person's word.
-_EMPTY_IS_OVER = ["trouble", "rejected", "mapping", "overdrawn", "quarantine", "unbound"]
+# Outages and credentials end with their brake; a doubt by a person's word, or by an answer that came late.
+_EMPTY_IS_OVER = ["doubt", "trouble", "rejected", "mapping", "overdrawn", "quarantine", "unbound"]
 
 
 async def raise_cases(tx: Transaction, raised: Sequence[Raised]) -> None:
@@ -89,12 +89,10 @@ async def raise_unbound(tx: Transaction, after_minutes: int) -> None:
 
 async def close_empty(tx: Transaction, by: str) -> None:
     """Close the cases none of whose items is open any more."""
-    await run(tx, _SQL["close_empty"], {"kind": _EMPTY_IS_OVER, "by": by})
-
-
-async def close_empty_doubts(tx: Transaction, by: str) -> None:
-    """Close the cases of doubt in which nothing is in doubt any more."""
-    await run(tx, _SQL["close_empty"], {"kind": ["doubt"], "by": by})
+    empty = {"kind": _EMPTY_IS_OVER, "by": by}
+    # Locked by one statement and judged by the next: an item that was just being added is seen only then.
+    await run(tx, _SQL["lock_empty"], empty)
+    await run(tx, _SQL["close_empty"], empty)
 
 
 async def close(tx: Transaction, cause: str, by: str) -> bool:

@@ -21,8 +21,11 @@ _TRUSTED_SECONDS = 1.0
 # statistics lag behind. Left to itself the planner reads whole tables for a batch: 1.0 CPU-ms an order instead of 0.6.
 _BY_KEY = """
 set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_bitmapscan = off;
-set enable_hashjoin = off; set enable_mergejoin = off; set enable_material = off
+set enable_hashjoin = off; set enable_mergejoin = off; set enable_material = off;
+select set_config('transaction_timeout', '30s', false) where current_setting('transaction_timeout') = '0'
 """
+# The last line is for a process that is paused in the middle of a pipeline: to the server it looks busy, not idle, so no
+# idle time-out takes its locks from it.
 
 
 class _Connection(psycopg.AsyncConnection[Row]):

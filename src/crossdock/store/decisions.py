@@ -115,7 +115,7 @@ class Decider:
         await run(self.tx, _SQL["leave_case"], {"case_id": case_id, "promise": [row[0] for row in promises]})
         await delivery.free_documents(self.tx, [(row[1], row[6]) for row in promises])
         await self._record(what, case=case_id, **detail)
-        await cases.close_empty_doubts(self.tx, self.by)
+        await cases.close_empty(self.tx, self.by)
 
     async def _record(self, what: str, **detail: Any) -> None:
         encoded = msgspec.json.encode(detail).decode()

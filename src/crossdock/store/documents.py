@@ -55,7 +55,7 @@ _DOCUMENT = ("connection", "kind", "id", "entity", "fact", "epoch", "token", "ob
 
 async def merge(tx: Transaction, statements: Iterable[Statement]) -> Merged:
     """Merge statements; commutative, associative and idempotent in the statements."""
-    latest, tied = _latest(statements)
+    latest, tied = highest(statements)
     if not latest:
         return Merged(frozenset(), (), ())
     records: list[Row] = [
@@ -66,12 +66,14 @@ async def merge(tx: Transaction, statements: Iterable[Statement]) -> Merged:
     found = await rows(tx, _SQL["merge_documents"], columns(_DOCUMENT, records))
     winners = {row[:3] for row in found if row[3]}
     for row in found:
-        won, is_changed, held_epoch, held_token, held_digest, held_raised_at = row[3:]
+        won, is_changed, held_epoch, held_token, held_digest, held_raised_at, was_entity = row[3:]
         if not won and row[:3] in winners:
             continue
         statement = latest[(row[0], row[1], row[2])]
         if is_changed and statement.entity is not None:
             changed.add(statement.entity)
+        if is_changed and was_entity is not None:  # what it no longer is about has to be settled without it
+            changed.add(was_entity)
         if held_digest is not None and _ties(statement, held_epoch, held_token, held_digest):
             tied.append(statement)
         if not won and held_token is not None and _goes_back(statement, held_epoch, held_token, held_raised_at):
@@ -79,7 +81,7 @@ async def merge(tx: Transaction, statements: Iterable[Statement]) -> Merged:
     return Merged(frozenset(changed), tuple(tied), tuple(regressed))
 
 
-def _latest(statements: Iterable[Statement]) -> tuple[dict[Identity, Statement], list[Statement]]:
+def highest(statements: Iterable[Statement]) -> tuple[dict[Identity, Statement], list[Statement]]:
     """Per document the highest version within the batch, ties broken by content, never by arrival."""
     latest: dict[Identity, Statement] = {}
     tied: list[Statement] = []
@@ -88,8 +90,9 @@ def _latest(statements: Iterable[Statement]) -> tuple[dict[Identity, Statement],
         if held is not None and _ties(statement, held.version[0], held.version[1], held.digest):
             tied.append(statement)
         if held is None or (statement.version, statement.digest) > (held.version, held.digest):
-            unbound = statement.entity is None and held is not None
-            latest[statement.identity] = replace(statement, entity=held.entity) if unbound else statement
+            if held is not None and statement.entity is None:
+                statement = replace(statement, entity=held.entity)
+            latest[statement.identity] = statement
     return latest, tied
 
 

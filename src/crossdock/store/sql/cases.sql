@@ -23,6 +23,12 @@ where c.id = i.case_id and c.closed_at is null and c.kind = 'trouble' and i.enti
       select from unnest(%(trouble_entity)b::text[], %(trouble_cause)b::text[]) as t(entity, cause)
       where t.entity = i.entity and t.cause = c.cause)
 
+-- lock_empty: Cases that look as if they were over; nobody adds to them until commit.
+select id from cases c
+where c.closed_at is null and c.kind = any(%(kind)b::text[])
+  and not exists (select from case_item i where i.case_id = c.id)
+order by id for update
+
 -- close_empty: A case none of whose items is open any more is over.
 update cases c set closed_at = now(), closed_by = %(by)s
 where c.closed_at is null and c.kind = any(%(kind)b::text[])

@@ -19,14 +19,15 @@ with incoming as materialized (
     where (excluded.epoch, excluded.token, excluded.observed, excluded.digest)
         > (held.epoch, held.token, held.observed, held.digest)
     returning held.connection, held.kind, held.id, old.epoch, old.token, old.digest, old.gone, new.digest as is_digest,
-              new.gone as is_gone, old.connection is null as is_new, old.entity is distinct from new.entity as is_bound
+              new.gone as is_gone, old.connection is null as is_new, old.entity is distinct from new.entity as is_bound,
+              old.entity as was_entity
 )
 -- Those that won, then what was held of all: whoever reads this pairs them, for a join of two batches costs their product.
 select connection, kind, id, true as won, is_new or digest <> is_digest or gone <> is_gone or is_bound as changed,
-       epoch as held_epoch, token as held_token, digest as held_digest, null::timestamptz as held_raised_at
+       epoch as held_epoch, token as held_token, digest as held_digest, null::timestamptz as held_raised_at, was_entity
 from merged
 union all
-select i.connection, i.kind, i.id, false, false, h.epoch, h.token, h.digest, h.raised_at
+select i.connection, i.kind, i.id, false, false, h.epoch, h.token, h.digest, h.raised_at, null
 from incoming i
 cross join lateral (
     select epoch, token, digest, raised_at from document d

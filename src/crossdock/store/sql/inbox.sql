@@ -54,6 +54,8 @@ with chosen as (
     returning id, received_at
 ), pending as (
     insert into inbox_pending (id, received_at) select id, received_at from chosen on conflict do nothing
+), told_anew as (
+    delete from evidence e using chosen c where e.inbox_id = c.id and e.received_at = c.received_at
 )
 select count(*) from chosen
 

