@@ -58,15 +58,15 @@ async def until(what: str, question: Callable[[], Awaitable[bool]], seconds: flo
 
 
 async def sold(retailer: Retailer, *orders: Order) -> list[Books]:
-    """The books once each of these orders has its sale, and the shop shows its number."""
-    found: list[Books] = []
+    """The books once the shop shows each order's sale and the warehouse was asked to ship it."""
+    wanted = [order.id for order in orders]
 
     async def all_sold() -> bool:
-        found[:] = await books_of(retailer, [order.id for order in orders])
+        found = await books_of(retailer, wanted, with_erp=False)
         return all(books.shown_number and books.asked for books in found)
 
     await until(f"{len(orders)} orders are sold", all_sold)
-    return found
+    return await books_of(retailer, wanted)
 
 
 async def states(retailer: Retailer) -> dict[str, int]:

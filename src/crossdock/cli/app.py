@@ -307,7 +307,9 @@ def _tell(wants_json: bool, value: dict[str, Any], text: str) -> None:
 
 @app.command()
 @click.option("--once", is_flag=True, help="Play it, compare all books, print one JSON line, and stop.")
-@click.option("--folder", metavar="DIR", default=None, help="Where its settings and data go (default: .crossdock/demo).")
+@click.option(
+    "--folder", metavar="DIR", default=None, help="Where its settings and data go (default: .crossdock/demo)."
+)
 @json_option
 def demo(once: bool, folder: str | None, wants_json: bool) -> None:
     """Play a story on a retailer to practise on: a shop, a warehouse, a mail server and a real ERP."""

@@ -29,6 +29,8 @@ def name_of(promise: str) -> str:
     """`goods_issue:P-7` is "Goods issue (P-7)"."""
     kind, _, detail = promise.replace("@", ":").partition(":")
     name = _NAMES.get(kind, kind.replace("_", " ").capitalize())
+    if kind == "fetch":  # `fetch:order`, or `fetch:hint:order:…` when the source only hinted at a change
+        return f"Read again ({detail.split(':')[1]})" if detail.startswith("hint:") else f"Read ({detail})"
     return f"{name} ({detail})" if detail and kind != "party_account" else name
 
 
