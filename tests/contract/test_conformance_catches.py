@@ -16,7 +16,9 @@ import msgspec
 import pytest
 
 from crossdock.canonical.order import SalesOrder
-from crossdock.canonical.shipment import Invoice, InvoicePosting
+from crossdock.canonical.shipment import Invoice, InvoicePosting, ShipmentLine
+from crossdock.canonical.stock import StockLevel
+from crossdock.connect.conformance_documents import noun_faults
 from crossdock.connect.connector import Delivery, Reads
 from crossdock.connect.documents import Document, Ignore, Origin, Translated
 from crossdock.kernel.money import eur
@@ -144,6 +146,19 @@ async def test_a_document_the_hub_could_not_use_is_caught(wrong: Any, told: str)
     broken = translating(lambda body, origin: iter([wrong]))
     with pytest.raises(AssertionError, match=told):
         raise AssertionError(*(await complaints(broken, about="translation of invoice.posted")).values())
+
+
+@pytest.mark.parametrize(
+    ("units", "right"), [(0, True), (2**31 - 1, True), (-1, False), (2**31, False), (10**40, False)]
+)
+def test_units_are_counted_from_zero_to_what_a_column_holds(units: int, right: bool) -> None:
+    assert [*noun_faults(ShipmentLine(line="1", sku="MUG", units=units))] != right
+
+
+def test_a_stock_level_may_be_below_zero_for_more_can_be_promised_than_is_there() -> None:
+    level = StockLevel(sku="MUG", location="MAIN", on_hand=-2, reserved=5, available=-7)
+    assert [*noun_faults(level)] == []
+    assert [*noun_faults(msgspec.structs.replace(level, reserved=-1))] != []
 
 
 async def test_a_message_that_vanishes_is_caught() -> None:

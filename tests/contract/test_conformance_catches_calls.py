@@ -14,6 +14,7 @@ import pytest
 
 from crossdock.canonical.order import PartyAccount, SalesOrder
 from crossdock.canonical.shipment import InvoicePosting
+from crossdock.connect.conformance_server import FAILURES
 from crossdock.connect.connector import Command
 from crossdock.connect.documents import Page
 from crossdock.connect.effects import Keyed
@@ -96,6 +97,8 @@ PAST = "act sales_order, past the preamble, meets "
         (tries_again_itself, f"{PAST}a 500", "trying again is the lane's"),
         (crashes_on_rubbish, f"{PAST}broken JSON", "JSONDecodeError.*only faults may come out"),
         (takes_anything_for_a_yes, f"{PAST}broken JSON", "right is Unknown, it told Confirmed"),
+        (takes_anything_for_a_yes, f"{PAST}an empty object", "right is Unknown, it told Confirmed"),
+        (crashes_on_rubbish, f"{PAST}text that is no UTF-8", "UnicodeDecodeError.*only faults may come out"),
         (forgets_the_wait, f"{PAST}a 429", "right is Throttled, it told Transient"),
         (goes_around_the_line, "act sales_order meets a 500", "made no request"),
         (asks_nobody, "act sales_order meets a 500", "made no request at all; give its example the refs it needs"),
@@ -127,7 +130,7 @@ async def test_a_vendors_promise_that_nothing_happened_is_believed_of_a_503_only
 async def test_a_failure_behind_the_requests_that_prepare_an_effect_is_judged_as_well() -> None:
     broken = doing(SalesOrder, one=hopes_nothing_happened)
     said = await complaints(broken, about="about to change something, meets", ledger=True)
-    assert len(said) == 8
+    assert len(said) == len(FAILURES) - 4  # told rightly: 401, 403, 429, and there is no refused connection
     told = said["act sales_order, about to change something, meets an answer cut short"]
     assert "at POST /v1/bookings, and a request that may have had an effect was sent" in told
 
@@ -149,7 +152,7 @@ async def test_a_search_that_takes_a_failure_for_absence_is_caught() -> None:
             return {}
 
     said = await complaints(replace(sound, finders={SalesOrder: finds_nothing}), about="find sales_order meets")
-    assert len(said) == 12
+    assert len(said) == len(FAILURES)
     assert "right is Transient, it told dict('{}')" in said["find sales_order meets a 500"]
 
 

@@ -17,6 +17,8 @@ KEY_LENGTH_MAX = 255
 """Characters; PostgreSQL indexes no more than 2,704 bytes of one entry, and an entry holds several keys."""
 COUNT_MAX = 2**31 - 1
 """Units of one line; what an integer column of every ERP holds."""
+_MAY_BE_OWED = (".on_hand", ".available")
+"""Levels that go below zero where more was booked out or promised than was there."""
 _BIGINT = 2**63
 
 _ENTITY = re.compile(r"[a-z][a-z_]*:[^\s:]+:\S+")
@@ -113,8 +115,9 @@ def _value_faults(where: str, value: Any) -> Iterator[str]:
         case bool():
             return
         case int():
-            if not 0 <= value <= COUNT_MAX:
-                yield f"{where} is {str(value)[:40]}; a count is 0 to {COUNT_MAX}"
+            lowest = -COUNT_MAX if where.endswith(_MAY_BE_OWED) else 0
+            if not lowest <= value <= COUNT_MAX:
+                yield f"{where} is {str(value)[:40]}; a count is {lowest} to {COUNT_MAX}"
         case str():
             yield from _text_faults(where, value)
         case datetime():

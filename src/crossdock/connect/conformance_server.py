@@ -25,6 +25,9 @@ class Failure:
     name: str
     way: Literal["status", "reset", "silence", "cut", "garbage", "unreachable"]
     status: int = 200
+    body: bytes = b""
+    whole: bool = False
+    """The answer is good JSON that says nothing: a read may hand it on raw, for translation to refuse."""
 
 
 FAILURES = (
@@ -32,7 +35,11 @@ FAILURES = (
     Failure("a connection reset after the request", "reset"),
     Failure("a time-out", "silence"),
     Failure("an answer cut short", "cut"),
-    Failure("broken JSON", "garbage"),
+    Failure("broken JSON", "garbage", body=b'{"broken": '),
+    Failure(
+        "text that is no UTF-8", "garbage", body=b'{"id": "\xff", "data": "\xff", "items": "\xff", "result": "\xff"}'
+    ),
+    Failure("an empty object", "garbage", body=b"{}", whole=True),
     Failure("a refused connection", "unreachable"),
 )
 
@@ -85,7 +92,7 @@ class FailingServer:
             case "silence":
                 await self._ended.wait()
             case "garbage":
-                return web.Response(body=b'{"broken": ', content_type="application/json")
+                return web.Response(body=self.failure.body, content_type="application/json")
             case "cut":
                 return await _half_an_answer(request)
             case "reset" | "unreachable":

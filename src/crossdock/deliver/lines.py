@@ -18,6 +18,8 @@ from crossdock.store.budgets import Budget
 
 # The lease must outlive the call by this much, so that nobody else takes over while an answer is being recorded.
 _LEASE_MARGIN_SECONDS = 1.0
+# Shorter than servers keep idle connections (5 s and more): a call on one that was just closed would be an unknown outcome.
+_KEEP_SECONDS = 4.0
 
 
 class NotSent(Exception):
@@ -60,7 +62,7 @@ class Line:
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=self.in_flight * 2))
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=self.in_flight * 2, keepalive_timeout=_KEEP_SECONDS))
         return self._session
 
     async def close(self) -> None:

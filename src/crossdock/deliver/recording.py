@@ -23,7 +23,6 @@ from crossdock.store.database import Transaction
 from crossdock.store.delivery import Answered, Claimed
 from crossdock.store.inbox import Message
 
-
 _NOT_CALLED = ("blocked", "busy")
 
 
@@ -45,9 +44,7 @@ async def record(tx: Transaction, connection: str, connector: Connector[Any], re
     await _receipts(tx, connection, connector, results)
     written = await delivery.reschedule(tx, [n.follow for _, n in results.next])
     mine = [(claimed, n) for claimed, n in results.next if claimed.promise in written]
-    await delivery.note_attempts(
-        tx, [_attempt(claimed, n) for claimed, n in mine if n.outcome not in _NOT_CALLED]
-    )
+    await delivery.note_attempts(tx, [_attempt(claimed, n) for claimed, n in mine if n.outcome not in _NOT_CALLED])
     await cases.raise_cases(tx, [n.case for _, n in mine if n.case is not None])
     freed = [claimed for claimed, n in mine if n.frees_accounts]
     await move_accounts(tx, _amounts(freed, -1), Counter())
