@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 import psycopg
+
 from crossdock.canonical.order import Order, OrderLine
 from crossdock.canonical.party import Address, Customer
 from crossdock.canonical.shipment import Shipment, ShipmentLine, Tracking
@@ -23,7 +24,6 @@ from crossdock.store.checking import Check, check
 from crossdock.store.database import Database
 from crossdock.store.decisions import Decider
 from crossdock.store.inbox import Message, Part
-
 from tests.standin import Told
 from tests.standin.target import Target
 
@@ -187,7 +187,9 @@ class Stage:
 
     def stages(self) -> dict[str, int]:
         """slot -> stage of every open promise."""
-        return dict(self.rows("select p.entity || '/' || p.name, d.stage from due d join promise p on p.id = d.promise"))
+        return dict(
+            self.rows("select p.entity || '/' || p.name, d.stage from due d join promise p on p.id = d.promise")
+        )
 
     def cases(self) -> list[str]:
         """The causes of the open cases."""

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import aiohttp
 import psycopg
+
 from crossdock.store.checking import check
 from crossdock.store.database import Database
 from crossdock.store.inbox import Message
@@ -157,11 +158,15 @@ async def _start(file: Path, log: Path, environment: dict[str, str]) -> HubProce
         )  # fmt: skip
     ends = time.monotonic() + _READY_SECONDS
     while time.monotonic() < ends and process.returncode is None:
-        for line in log.read_text().splitlines():
+        for line in _said(log):
             if line.startswith('{"ready"'):
                 return HubProcess(process, json.loads(line)["address"], log)
         await asyncio.sleep(0.05)
     if process.returncode is None:
         process.kill()
         await process.wait()
-    raise AssertionError(f"a hub process did not become ready: {log.read_text()}")
+    raise AssertionError(f"a hub process did not become ready: {_said(log)}")
+
+
+def _said(log: Path) -> list[str]:
+    return log.read_text().splitlines()

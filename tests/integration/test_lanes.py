@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+
 from crossdock.store import cases, delivery
 from crossdock.store.budgets import Budget
 from crossdock.store.database import Database
 from crossdock.store.decisions import NotDecidable
-
 from tests.stage import ROSE, Stage, customer, message, order, shipment, staged, told
 from tests.standin import BULK, Told
 from tests.standin.target import Target
@@ -212,6 +212,17 @@ async def test_two_processes_never_call_more_often_than_the_budget_they_share(da
         await asyncio.gather(*(spend(hand) for hand in hands for _ in range(2)))
     for n, at in enumerate(sorted(calls), start=1):
         assert n <= burst + rate * (at - began + 0.05) + 1
+
+
+async def test_a_budget_that_was_lowered_is_not_found_overspent(database_url: str) -> None:
+    async with Target().serve() as target, staged(database_url, target) as stage:
+        for rate in (1000.0, 1.0):
+            hand = Budget(stage.database, "erp", rate, 2.0)
+            await hand.declare()
+            await hand.declare()
+            for _ in range(30 if rate > 1 else 1):
+                await hand.spend(1)
+            await stage.checked()
 
 
 async def test_an_outage_is_one_case_burns_no_attempts_and_ends_by_itself(database_url: str) -> None:
@@ -449,7 +460,9 @@ async def test_new_rules_owe_nothing_for_old_facts_however_often_they_are_settle
             await stage.checked()
         async with staged(database_url, target) as stage:
             for token in (2, 3, 4):  # each makes the order's entity known anew
-                await stage.tell(told(customer(f"c{token}")), told(msgspec.structs.replace(placed, payment="paid"), token))
+                await stage.tell(
+                    told(customer(f"c{token}")), told(msgspec.structs.replace(placed, payment="paid"), token)
+                )
                 await stage.tell(told(msgspec.structs.replace(placed, payment="pending"), token + 10))
                 await stage.run()
                 assert target.effects("parcel_notice") == []

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import msgspec
 import pytest
-from crossdock.canonical.order import Order
 
+from crossdock.canonical.order import Order
 from tests.stage import Stage, order, shipment, staged, told
 from tests.standin.target import Target
 
@@ -148,8 +150,6 @@ async def test_the_later_promise_has_the_higher_id_whichever_connection_opens_it
 
 async def test_an_accepted_withdrawal_is_not_taken_for_a_kept_promise(database_url: str) -> None:
     """Sealed, never sent, withdrawn because of a cancellation, and owed again when that is taken back."""
-    from datetime import UTC, datetime
-
     placed = order()
     async with Target().serve() as target, staged(database_url, target) as stage:
         target.fault("sales_order", "refuse", status=429, retry_after=0.05)

@@ -13,6 +13,9 @@ from typing import Any
 
 import msgspec
 import psycopg
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from crossdock import connectors
 from crossdock.connectors import shopify, wms
 from crossdock.promises.policy import Policy, Roles
@@ -22,9 +25,6 @@ from crossdock.settle.settling import owed
 from crossdock.settle.translation import translate
 from crossdock.store.documents import Statement, highest
 from crossdock.store.inbox import Message, Pending
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
 from tests.stage import ROSE, customer, message, order, shipment, staged, told
 from tests.standin.target import Target
 
@@ -127,7 +127,9 @@ def test_every_order_of_a_story_of_seven_messages_is_known_and_owed_the_same() -
 
 def test_every_order_in_which_documents_are_read_gives_the_same_facts() -> None:
     evidence = [
-        Evidence("shop", "shipment", "f1", "shipment:warehouse:s1", (1, 9, 0), _AT, _AT, False, "as the shop echoes it"),
+        Evidence(
+            "shop", "shipment", "f1", "shipment:warehouse:s1", (1, 9, 0), _AT, _AT, False, "as the shop echoes it"
+        ),
         Evidence("warehouse", "shipment", "s1", "shipment:warehouse:s1", (1, 2, 0), _AT, _AT, False, "as it left"),
         Evidence("shop", "order", "1", "order:shop:1", (1, 2, 0), _AT, _AT, False, "order"),
         Evidence("erp", "order", "9", "order:shop:1", (1, 5, 0), _AT + timedelta(1), _AT, False, "as the ERP has it"),
@@ -157,8 +159,8 @@ def test_more_and_repeated_versions_make_no_difference_in_any_order(data: st.Dat
     )
     statements = data.draw(st.lists(one, min_size=8, max_size=14))
     permuted = data.draw(st.permutations(statements * 2))
-    known = {identity: s.version + (s.digest,) for identity, s in _known(statements).items()}
-    assert {identity: s.version + (s.digest,) for identity, s in _known(permuted).items()} == known
+    known = {identity: (*s.version, s.digest) for identity, s in _known(statements).items()}
+    assert {identity: (*s.version, s.digest) for identity, s in _known(permuted).items()} == known
 
 
 _PLACED = order(customer="customer:shop:c1")

@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
+
 from crossdock.simulators.ledger import Ledger
 from crossdock.simulators.mischief import FaultKind, FaultRule, Mischief, bulk_plan, control_routes, mischief_middleware
 from crossdock.simulators.running import serving
-
 from tests.standin import Done, Told
 
 # Nouns whose target keeps our key for good; the others are done as often as they are sent.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from crossdock.connect.effects import Blind, Keyed, Searchable
 
+from crossdock.connect.effects import Blind, Keyed, Searchable
 from tests.unit.once_model import TICK, TRAVEL_TICKS, VISIBLE_TICKS, WINDOW_TICKS, World, explore
 
 KEYED = Keyed(WINDOW_TICKS * TICK)

@@ -20,6 +20,7 @@ from crossdock.canonical.shipment import (
     ShipmentOrder,
     ShipTo,
 )
+from crossdock.canonical.stock import Product, StockLevel
 
 VERSION = 1
 
@@ -30,6 +31,8 @@ FACTS: dict[str, type[msgspec.Struct]] = {
     "fulfilment": Fulfilment,
     "invoice": Invoice,
     "party_account": PartyAccount,
+    "product": Product,
+    "stock_level": StockLevel,
 }
 """What systems tell us."""
 

@@ -62,7 +62,9 @@ class Line:
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=self.in_flight * 2, keepalive_timeout=_KEEP_SECONDS))
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self.in_flight * 2, keepalive_timeout=_KEEP_SECONDS)
+            )
         return self._session
 
     async def close(self) -> None:

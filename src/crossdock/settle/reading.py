@@ -134,5 +134,7 @@ def _said_at(evidence: Evidence) -> datetime:
 
 def _target_says(evidence: Iterable[Evidence], target: str, noun: str, written_at: datetime) -> Any:
     """What the target itself said it holds, if it said so after we last wrote."""
-    said = [e for e in evidence if e.connection == target and e.kind == noun and not e.gone and _said_at(e) > written_at]
+    said = [
+        e for e in evidence if e.connection == target and e.kind == noun and not e.gone and _said_at(e) > written_at
+    ]
     return max(said, key=lambda e: e.version).body if said else None

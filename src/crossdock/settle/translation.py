@@ -25,6 +25,7 @@ Connectors = Mapping[str, Connector[msgspec.Struct]]
 
 HINT = "hint:"
 _GONE = b""
+_TOKEN_MIN, _TOKEN_MAX = -(2**63), 2**63 - 1
 _NUL = b"\\u0000"  # as JSON writes it
 # Three names make a command's key, and an index entry has room for 2,700 bytes.
 _NAME_BYTES_MAX = 400
@@ -98,6 +99,8 @@ def _statement(each: Document | Hint, message: Pending) -> Statement:
             if each.kind not in FACTS:
                 raise Untranslatable(f"{each.kind!r} is no fact noun")
             _check_names(each.id, each.entity or "", each.fact or "", *each.aliases)
+            if not _TOKEN_MIN <= each.token <= _TOKEN_MAX:
+                raise Untranslatable(f"{each.kind} {each.id} has a version of more than 64 bits")
             body = _GONE if each.body is None else msgspec.json.encode(each.body)
             if _NUL in body:  # its SKUs, numbers and names become keys and titles, too
                 raise Untranslatable(f"{each.kind} {each.id} holds a NUL character")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from crossdock.connectors.tryton import delivery_address, goods_issue, invoices, parties, sales
+from crossdock.connectors.tryton import delivery_address, goods_issue, invoices, parties, reads, sales, translate
 from crossdock.connectors.tryton.system import Settings, connector
 
-__all__ = ["Settings", "connector", "delivery_address", "goods_issue", "invoices", "parties", "sales"]
+__all__ = ["Settings", "connector", "delivery_address", "goods_issue", "invoices", "parties", "reads", "sales",
+           "translate"]  # fmt: skip

@@ -125,10 +125,10 @@ async def _taken(
             await change(link, "model.stock.shipment.out.write", [held.id], values, _timestamp=parcels.as_read(held))
         else:
             await press(step, [held.id], link)
-    except Rejected:
+    except Rejected as refusal:
         after = await _again(held, link)
         if after.state == held.state:
-            raise
+            raise Rejected(f"shipment {held.number} stays {held.state}: {refusal.detail}") from refusal
         return after
     return await _again(held, link)
 

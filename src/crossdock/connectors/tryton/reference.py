@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from crossdock.connect.link import Link
-from crossdock.connectors.tryton.rpc import Amount, Day, ask, rows
+from crossdock.connectors.tryton.rpc import Amount, Code, Day, ask, rows
 from crossdock.connectors.tryton.system import Settings
 from crossdock.kernel.faults import Missing, Refused, Rejected
 
@@ -31,6 +31,7 @@ class ShopRow(msgspec.Struct, frozen=True):
 
 class CompanyRow(msgspec.Struct, frozen=True):
     timezone: str | None
+    currency: Code = msgspec.field(name="currency.")
 
 
 class CurrencyRow(msgspec.Struct, frozen=True):
@@ -92,6 +93,8 @@ class Reference:
     shop: int
     company: int
     timezone: str | None
+    currency_code: str
+    """The company's own; products are priced in it."""
     warehouse: WarehouseRow
     payment_term: int | None
     currencies: Mapping[str, int]
@@ -135,6 +138,7 @@ async def _look_up(link: Link[Settings]) -> Reference:
         shop=shop.id,
         company=shop.company,
         timezone=company.timezone,
+        currency_code=company.currency.code or "",
         warehouse=warehouse,
         payment_term=await _payment_term(link),
         currencies={row.code: row.id for row in await rows(link, "currency.currency", [], CurrencyRow)},
@@ -205,6 +209,13 @@ async def storage_location(link: Link[Settings], code: str, refs: Mapping[str, s
             missing=Missing("location", code),
         )
     return known[name][0]
+
+
+async def coded_locations(link: Link[Settings]) -> Mapping[str, int]:
+    """Every place under the warehouse that has a code."""
+    storage = (await reference(link)).warehouse.storage
+    where = [["code", "!=", None], ["parent", "child_of", [storage], "parent"], ["type", "=", "storage"]]
+    return {row.code: row.id for row in await rows(link, "stock.location", where, LocationRow) if row.id != storage}
 
 
 async def _no_products() -> dict[str, list[ProductRow]]:

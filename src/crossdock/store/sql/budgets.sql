@@ -1,8 +1,9 @@
--- set_budget: The allowed rate of a connection; points already spent stay spent.
+-- set_budget: The allowed rate of a connection; points already spent stay spent. Under another rate the count begins anew.
 insert into budget (connection, rate, burst, points, updated_at, started_at)
 values (%(connection)s, %(rate)s, %(burst)s, %(burst)s, clock_timestamp(), clock_timestamp())
 on conflict (connection) do update set rate = excluded.rate, burst = excluded.burst,
-    points = least(budget.points, excluded.burst)
+    points = least(budget.points, excluded.burst), spent = 0, started_at = excluded.started_at
+where (budget.rate, budget.burst) <> (excluded.rate, excluded.burst)
 
 -- take_points: As many whole points as are there, up to what is wanted; and how long until the next one.
 with filled as (

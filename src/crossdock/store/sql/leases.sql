@@ -12,7 +12,7 @@ with mine as (
 ), kept as (
     update bucket b set owner = case when place <= %(share)s then b.owner end,
            until = case when place <= %(share)s then now() + make_interval(secs => %(ttl_seconds)s) else '-infinity' end
-    from mine where b.id = mine.id
+    from mine where b.id = mine.id and b.owner = %(owner)s
     returning b.id, b.fence, b.owner
 )
 select id, fence from kept where owner is not null
