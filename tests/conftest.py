@@ -12,9 +12,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
+
 from crossdock.store.migrate import make_partitions, migrate
 from crossdock.store.postgres import EmbeddedPostgres, start_or_attach
-from psycopg.conninfo import make_conninfo
 
 _SERVER = "CROSSDOCK_TEST_SERVER_URL"
 _TEMPLATE = "crossdock_template"

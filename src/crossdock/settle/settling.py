@@ -52,13 +52,12 @@ async def settle_dirty(database: Database, leases: Leases, rules: Rules, limit: 
     held = dict(leases.held)
     if not held:
         return 0
-    async with database.transaction() as tx:
+    async with database.reading() as tx:
         batch = await settling.dirty_entities(tx, held, limit)
         if not batch:
             return 0
         record = await settling.on_record(tx, batch)
-        as_of = await settling.now(tx)
-    reads = read(batch, record, rules.normalise, as_of)
+    reads = read(batch, record, rules.normalise, record.as_of)
     worked_out = [(each, changes_for(each, rules)) for each in reads]
     async with database.transaction() as tx:
         mine = {bucket_of(u.entity) for u in batch}
@@ -94,7 +93,7 @@ async def save(tx: Transaction, worked_out: Sequence[tuple[Read, Changes]], rule
 async def _save_the_rest(
     tx: Transaction, changed: Settlement, worked_out: Sequence[tuple[Read, Changes]], rules: Rules
 ) -> None:
-    worked = [e.unsettled.entity for e, c in worked_out if not c.keeps_all]
+    worked = [e.unsettled.entity for e, c in worked_out if e.unsettled.settled_at and not c.keeps_all]
     await settling.replace_waits(tx, worked, changed.waits)
     await settling.withhold(tx, changed.withheld, rules.code)
     await settling.adopt_written(tx, changed.adopted)

@@ -74,6 +74,12 @@ class Database:
                     await connection.rollback()
             connection.trusted_until = time.monotonic() + _TRUSTED_SECONDS
 
+    @contextlib.asynccontextmanager
+    async def reading(self) -> AsyncGenerator[Transaction]:
+        """For statements that only read, each by itself: nothing to begin, nothing to commit."""
+        async with self._pool.connection() as connection, connection.pipeline():
+            yield connection
+
 
 async def _by_key(connection: _Connection) -> None:
     await connection.execute(_BY_KEY, prepare=False)
@@ -89,6 +95,14 @@ async def rows(tx: Transaction, statement: LiteralString, parameters: Mapping[st
     cursor = tx.cursor(binary=True)
     await cursor.execute(statement, parameters)
     return await cursor.fetchall()
+
+
+async def rows_each(tx: Transaction, *asked: tuple[LiteralString, Mapping[str, object] | None]) -> list[list[Row]]:
+    """Several statements that answer rows, in one trip."""
+    cursors = [tx.cursor(binary=True) for _ in asked]
+    for cursor, (statement, parameters) in zip(cursors, asked, strict=True):
+        await cursor.execute(statement, parameters)
+    return [await cursor.fetchall() for cursor in cursors]
 
 
 async def run(tx: Transaction, statement: LiteralString, parameters: Mapping[str, object] | None = None) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from crossdock.store.accounts import amounts, move_accounts
-from crossdock.store.database import Row, Transaction, columns, rows, run
+from crossdock.store.database import Row, Transaction, columns, rows, rows_each, run
 from crossdock.store.statements import load
 
 _SQL = load("settle")
@@ -26,8 +26,9 @@ class Unsettled:
 
 @dataclass(frozen=True, slots=True)
 class OnRecord:
-    """Everything stored about a batch of entities, as rows."""
+    """Everything stored about a batch of entities, as rows, and when that was read."""
 
+    as_of: datetime
     documents: list[Row]
     promises: list[Row]
     receipts: list[Row]
@@ -91,16 +92,11 @@ async def on_record(tx: Transaction, batch: Sequence[Unsettled]) -> OnRecord:
     """Everything stored about these entities; promises and pins only where some entity was settled before."""
     everyone = {"entity": [each.entity for each in batch]}
     known = {"entity": [each.entity for each in batch if each.settled_at is not None]}
-    documents = await rows(tx, _SQL["documents_of"], everyone)
-    if not known["entity"]:
-        return OnRecord(documents, [], [], [], [])
-    return OnRecord(
-        documents,
-        await rows(tx, _SQL["promises_of"], known),
-        await rows(tx, _SQL["receipts_of"], known),
-        await rows(tx, _SQL["pins_of"], known),
-        await rows(tx, _SQL["withheld_of"], known),
-    )
+    asked = [(_SQL["now"], None), (_SQL["documents_of"], everyone)]
+    if known["entity"]:
+        asked += [(_SQL[name], known) for name in ("promises_of", "receipts_of", "pins_of", "withheld_of")]
+    [[(as_of,)], documents, *about_known] = await rows_each(tx, *asked)
+    return OnRecord(as_of, documents, *(about_known or ([], [], [], [])))
 
 
 async def wake(tx: Transaction) -> list[str]:
