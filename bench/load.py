@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 import uvloop
+
 from bench import webhooks
 
 _TICK_SECONDS = 0.001

@@ -19,12 +19,15 @@ from pathlib import Path
 import msgspec
 import psutil
 import psycopg
+
 from bench.load import Came
 from bench.standin import Told
-from crossdock.store.postgres import EmbeddedPostgres, start_or_attach
+from crossdock.govern.database import database_of
+from crossdock.govern.settings import read_settings
 
 ROOT = Path(__file__).parents[1]
-SECRET = "simulated-client-secret"
+# The secret that the simulated shop signs with; also ours, for we read the same settings as the hub processes.
+os.environ["BENCH_SECRET"] = "simulated-client-secret"
 _READY_SECONDS = 60.0
 _STOP_SECONDS = 15.0
 
@@ -39,6 +42,11 @@ warehouse = "warehouse"
 [policy.deadlines]
 parcels_minutes = 5_256_000
 """
+_CONNECTIONS = {
+    "shop": 'connector = "bench.shop"\nwebhook_secrets = ["env:BENCH_SECRET"]',
+    "erp": 'connector = "bench.standin"',
+    "warehouse": 'connector = "bench.standin"',
+}
 
 
 class Stuck(RuntimeError):
@@ -82,9 +90,9 @@ class Program:
                 pipe.close()
 
 
-def start(*command: str, environment: dict[str, str] | None = None) -> Program:
+def start(*command: str) -> Program:
     """Start a program that prints one JSON line when it is ready."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "BENCH_SECRET": SECRET, **(environment or {})}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment, cwd=ROOT)
     assert process.stdout
@@ -103,20 +111,15 @@ class Stage:
     """One folder, one database, one stand-in, and the hub processes that were started on them."""
 
     folder: Path
-    postgres: EmbeddedPostgres
+    url: str
     sql: psycopg.Connection
-    """Held open all the time: the last process to leave an embedded PostgreSQL stops it."""
     standin: Program
     hubs: list[Program] = field(default_factory=list[Program])
 
-    @property
-    def url(self) -> str:
-        return self.postgres.url
-
-    def start_hubs(self, *roles: Sequence[str], connection: str = "", hub: str = "") -> list[Program]:
+    def start_hubs(self, *roles: Sequence[str], connection: str = "") -> list[Program]:
         """One hub process for each list of roles; `connection` is added to the settings of each connection."""
-        file = self.folder / f"crossdock-{len(self.hubs)}.toml"
-        file.write_text(self._settings(connection, hub))
+        file = self.folder / "crossdock.toml"
+        file.write_text(_settings(self.folder, self.standin.address, connection))
         command = [sys.executable, "-m", "crossdock.main", "--config", str(file), "run"]
         started: list[Program] = []
         for names in roles:
@@ -124,14 +127,6 @@ class Stage:
             started.append(hub_process)
             self.hubs.append(hub_process)
         return started
-
-    def _settings(self, connection: str, hub: str) -> str:
-        common = f'url = "{self.standin.address}"\n{connection}\n'
-        text = _SETTINGS.format(data=self.folder).replace("[roles]", f"{hub}\n[roles]")
-        text += f'[connections.shop]\nconnector = "bench.shop"\nwebhook_secrets = ["env:BENCH_SECRET"]\n{common}'
-        for name in ("erp", "warehouse"):
-            text += f'[connections.{name}]\nconnector = "bench.standin"\n{common}'
-        return text
 
     def stop_hubs(self) -> None:
         for hub in self.hubs:
@@ -162,7 +157,7 @@ class Stage:
         return sum(hub.cpu_seconds() for hub in self.hubs) + self.postgres_cpu_seconds()
 
     def postgres_cpu_seconds(self) -> float:
-        pid = int((self.postgres.folder / "postmaster.pid").read_text().split()[0])
+        pid = int((self.folder / "postgres" / "postmaster.pid").read_text().split()[0])
         postmaster = psutil.Process(pid)
         used = postmaster.cpu_times()
         total = used.user + used.system + used.children_user + used.children_system
@@ -200,6 +195,13 @@ class Stage:
             self.wait_for(f"select count(*) from {table}", 0, seconds)
 
 
+def _settings(folder: Path, target: str, connection: str = "") -> str:
+    text = _SETTINGS.format(data=folder)
+    for name, connector in _CONNECTIONS.items():
+        text += f'[connections.{name}]\nurl = "{target}"\n{connector}\n{connection}\n'
+    return text
+
+
 def fetch(url: str) -> bytes:
     with urllib.request.urlopen(url, timeout=30) as answer:
         return answer.read()
@@ -212,11 +214,13 @@ def staged() -> Generator[Stage]:
     folder = Path(tempfile.mkdtemp(prefix="cdb", dir="/tmp"))
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        postgres = start_or_attach(folder / "postgres")
-        stack.callback(postgres.stop)
-        sql = stack.enter_context(psycopg.connect(postgres.url, autocommit=True))
         standin = start(sys.executable, "-m", "bench.standin")
         stack.callback(standin.stop)
-        stage = Stage(folder, postgres, sql, standin)
+        file = folder / "crossdock.toml"
+        file.write_text(_settings(folder, standin.address))
+        # Used by us as by a hub process: the last one to leave stops the server.
+        url = stack.enter_context(database_of(read_settings(file)))
+        sql = stack.enter_context(psycopg.connect(url, autocommit=True))
+        stage = Stage(folder, url, sql, standin)
         stack.callback(stage.stop_hubs)
         yield stage

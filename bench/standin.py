@@ -18,6 +18,7 @@ from typing import cast
 import httptools
 import msgspec
 import uvloop
+
 from crossdock.canonical.order import OrderReference, PartyAccount, SalesOrder
 from crossdock.canonical.shipment import ShipmentOrder
 from crossdock.connect.connector import Command, Connector

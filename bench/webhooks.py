@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 import psycopg
+
 from crossdock.connectors.shopify.door import door
 from crossdock.simulators.shop_load import order_webhook
 from crossdock.store import inbox

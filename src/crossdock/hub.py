@@ -9,9 +9,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Literal
 
 import msgspec
@@ -64,8 +63,8 @@ class Hub:
     lines: dict[str, Line]
     received: asyncio.Event = field(default_factory=asyncio.Event)
     known: asyncio.Event = field(default_factory=asyncio.Event)
-    promised: list[asyncio.Event] = field(default_factory=list[asyncio.Event])
-    """One for each lane: a shared one would be cleared by the first to wake, before a busy lane looked at it."""
+    promised: dict[str, list[asyncio.Event]] = field(default_factory=dict[str, list[asyncio.Event]])
+    """By connection, one for each lane: a shared one would be cleared by the first to wake, before a busy one looked."""
     rounds: int = 0
 
     @property
@@ -80,24 +79,17 @@ class Hub:
 
     async def settle(self) -> int:
         try:
-            done = await settle_dirty(self.database, self.leases, self.rules, self.settings.hub.settle_batch)
+            batch = self.settings.hub.settle_batch
+            return await settle_dirty(self.database, self.leases, self.rules, batch, self.wake)
         except LeaseLost:
             await self.leases.beat()
             return 0
-        if done:
-            self._wake_lanes()
-        return done
 
-    async def deliver(self, lane: Lane) -> int:
-        """One round of a lane; its receipts may be what other lanes waited for."""
-        done = await lane.round()
-        if done:
-            self._wake_lanes()
-        return done
-
-    def _wake_lanes(self) -> None:
-        for lane in self.promised:
-            lane.set()
+    def wake(self, connections: Iterable[str]) -> None:
+        """Have the lanes to these connections look for work now."""
+        for connection in connections:
+            for lane in self.promised.get(connection, ()):
+                lane.set()
 
     async def beat(self) -> int:
         await self.leases.beat()
@@ -205,9 +197,9 @@ def _work(hub: Hub, roles: Collection[Role]) -> list[Coroutine[None, None, None]
         ]
     if "deliver" in roles:
         for lane in hub.lanes:
-            hub.promised.append(asyncio.Event())
-            name, step = f"deliver to {lane.line.connection}", partial(hub.deliver, lane)
-            work.append(_keep_on(name, step, hub.promised[-1], lane.batch_max))
+            lane.wake, promised = hub.wake, asyncio.Event()
+            hub.promised.setdefault(lane.line.connection, []).append(promised)
+            work.append(_keep_on(f"deliver to {lane.line.connection}", lane.round, promised, lane.batch_max))
     work.append(_listen(hub) if "door" in roles else _stand_by())
     return work
 

@@ -128,7 +128,7 @@ def at_a_terminal(what: Document) -> Iterator[Terminal]:
         yield terminal
     finally:
         terminal.close()
-        if (folder / ".crossdock/postgres").exists():
+        if (folder / ".crossdock/postgres/postmaster.pid").exists():
             EmbeddedPostgres(folder / ".crossdock/postgres", "", started_here=False).stop()
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -20,10 +20,10 @@ from crossdock.kernel.faults import Fault, Throttled, Transient
 from crossdock.kernel.moments import to_micros
 from crossdock.observe.checkpoints import reach
 from crossdock.promises.difference import Stage
-from crossdock.store import brakes, delivery, settling
+from crossdock.store import brakes, delivery
 from crossdock.store.brakes import Brake, Permit
-from crossdock.store.database import Database
-from crossdock.store.delivery import Claimed
+from crossdock.store.database import Database, Transaction
+from crossdock.store.delivery import Claimed, Wake, nobody_to_wake
 
 # Rounds that lose their answers one after another before the lane is stopped: one slow item is no outage.
 _LOST_ROUNDS_MAX = 3
@@ -40,6 +40,7 @@ class Lane:
     batch_max: int = 200
     lease_seconds: float = 60.0
     probe_seconds: float = 2.0
+    wake: Wake = nobody_to_wake
     luck: random.Random = field(default_factory=random.Random)
     _ramp: int = 200
     _lost_rounds: int = 0
@@ -50,15 +51,10 @@ class Lane:
             return 0
         lease_ends = time.monotonic() + self.lease_seconds
         async with self.database.transaction() as tx:
-            permit = await brakes.permit(tx, self.line.connection, self.probe_seconds)
-            if permit == "braked":
-                self._ramp = 1
-                return 0
-            limit = 1 if permit == "probe" else min(self._ramp, self._affordable())
-            claimed = await delivery.claim(tx, self.line.connection, limit, self.lease_seconds)
+            claimed, permit = await self._claim(tx)
             if not claimed:
                 return 0
-            now = await settling.now(tx)
+            now = claimed[0].claimed_at
             ready = [situation for c in claimed if _to_send(situation := self._situation(c, now))]
             sealed = await sealing.seal(tx, ready, now, self.worker, self.code) if ready else Sealing()
             reach("seal:before_commit")
@@ -67,6 +63,18 @@ class Lane:
         results = self._results(claimed, sealed, answers, now)
         await self._record(results, answers, permit)
         return len(claimed)
+
+    async def _claim(self, tx: Transaction) -> tuple[list[Claimed], Permit]:
+        """What may be called for now; the brake is asked about only when there is nothing, for that is how it shows."""
+        target, limit = self.line.connection, min(self._ramp, self._affordable())
+        if claimed := await delivery.claim(tx, target, limit, self.lease_seconds):
+            return claimed, "free"
+        permit = await brakes.permit(tx, target, self.probe_seconds)
+        if permit == "probe":
+            return await delivery.claim(tx, target, 1, self.lease_seconds, probe=True), permit
+        if permit == "braked":
+            self._ramp = 1
+        return [], permit
 
     def _affordable(self) -> int:
         """No more than the call budget lets out in a quarter of a lease, so that no lease runs out while waiting."""
@@ -133,6 +141,7 @@ class Lane:
                 await brakes.lift_brake(tx, self.line.connection, "an answered probe")
             reach("receipt:before_commit")
         reach("receipt:after_commit")
+        self.wake(results.released)
         if waits := [a.retry_after_seconds for a in answers.values() if isinstance(a, Throttled)]:
             self.line.quiet_until = time.monotonic() + max(waits)
         # After a stop the lane goes faster and faster, so that a target that just came back isn't knocked over.

@@ -34,6 +34,8 @@ class Results:
     fetched: list[tuple[Claimed, Reading, int]] = field(default_factory=list[tuple[Claimed, Reading, int]])
     """(promise, what was read, microseconds at which the read began)"""
     next: list[tuple[Claimed, Next]] = field(default_factory=list[tuple[Claimed, Next]])
+    released: set[str] = field(default_factory=set[str])
+    """The connections of what had waited for these receipts."""
 
 
 async def record(tx: Transaction, connection: str, connector: Connector[Any], results: Results) -> set[Brake]:
@@ -66,7 +68,7 @@ def _to_settle_again(connector: Connector[Any], results: Results) -> set[str]:
 async def _receipts(tx: Transaction, connection: str, connector: Connector[Any], results: Results) -> None:
     answered = [_answered(claimed, connector, c) for claimed, c in results.confirmed]
     answered += [Answered(c.promise, c.slot, r.id, "", None, 0) for c, r, _ in results.fetched]
-    closed = await delivery.confirm(tx, answered)
+    closed, results.released = await delivery.confirm(tx, answered)
     met = [claimed for claimed, _ in results.confirmed if claimed.promise in closed]
     await move_accounts(tx, _amounts(met, -1), _amounts(met, 1))
     await delivery.free_documents(tx, [(c.entity, c.document) for c in met if c.document != c.name])

@@ -20,8 +20,9 @@ from crossdock.settle.rules import Rules
 from crossdock.store import cases, delivery, documents, settling
 from crossdock.store.cases import Raised
 from crossdock.store.database import Database, Transaction
+from crossdock.store.delivery import Wake, nobody_to_wake
 from crossdock.store.leases import Leases
-from crossdock.store.settling import NewPromise, Settlement, Unsettled
+from crossdock.store.settling import NewPromise, Opened, Settlement, Unsettled
 
 _OWED = {"order": owed_for_order, "customer": owed_for_customer}
 _VERBS: dict[type, Verb] = {Fetch: Verb.FETCH, State: Verb.STATE, Act: Verb.ACT}
@@ -47,7 +48,9 @@ def _changes_for(each: Read, rules: Rules) -> Changes:
     return difference(obligations, each.book, basis, rules.policy.drift, rules.policy.repairs_max)
 
 
-async def settle_dirty(database: Database, leases: Leases, rules: Rules, limit: int) -> int:
+async def settle_dirty(
+    database: Database, leases: Leases, rules: Rules, limit: int, wake: Wake = nobody_to_wake
+) -> int:
     """Settle the longest waiting entities of my buckets; answers how many. `LeaseLost` when they are not mine any more."""
     held = dict(leases.held)
     if not held:
@@ -62,18 +65,19 @@ async def settle_dirty(database: Database, leases: Leases, rules: Rules, limit: 
     async with database.transaction() as tx:
         mine = {bucket_of(u.entity) for u in batch}
         await leases.hold(tx, {bucket: held[bucket] for bucket in mine})
-        waiting = await save(tx, worked_out, rules)
+        opened = await save(tx, worked_out, rules)
         reach("settle:before_commit")
     reach("settle:after_commit")
-    if waiting:
+    wake(opened.ready)
+    if opened.waiting:
         async with database.transaction() as tx:
             # What they wait for may have been confirmed while they were being opened.
-            await delivery.release_met(tx, waiting)
+            await delivery.release_met(tx, opened.waiting)
     return len(batch)
 
 
-async def save(tx: Transaction, worked_out: Sequence[tuple[Read, Changes]], rules: Rules) -> list[int]:
-    """Save what a batch changes; answers promises blocked on other entities. Entities known anew meanwhile stay dirty."""
+async def save(tx: Transaction, worked_out: Sequence[tuple[Read, Changes]], rules: Rules) -> Opened:
+    """Save what a batch changes. Entities known anew meanwhile stay dirty."""
     batch = [each.unsettled for each, _ in worked_out]
     current = await settling.mark_settled(tx, batch, rules.code)
     changed = _settlement([(e, c) for e, c in worked_out if e.unsettled.entity in current])
@@ -82,12 +86,12 @@ async def save(tx: Transaction, worked_out: Sequence[tuple[Read, Changes]], rule
     kept = {entity for entity, promise in changed.withdrawn if promise not in gone}
     if kept:
         await documents.mark_dirty(tx, kept)
-    opened = [p for p in changed.opened if p.replaces is None or p.replaces in gone]
-    blocked = await settling.open_promises(tx, opened, rules.code)
+    to_open = [p for p in changed.opened if p.replaces is None or p.replaces in gone]
+    opened = await settling.open_promises(tx, to_open, rules.code)
     if changed.spoken_of:
         await documents.mark_absent_dirty(tx, changed.spoken_of)
     await _save_the_rest(tx, changed, [(e, c) for e, c in worked_out if e.unsettled.entity in current], rules)
-    return blocked
+    return opened
 
 
 async def _save_the_rest(

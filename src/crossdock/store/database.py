@@ -13,6 +13,8 @@ from psycopg_pool import AsyncConnectionPool
 
 Row = tuple[Any, ...]
 Transaction = psycopg.AsyncConnection[Row]
+Asked = tuple[LiteralString, Mapping[str, object] | None]
+"""A statement and its parameters."""
 
 # A connection that worked this recently isn't asked whether it still does: that would be one more trip per transaction.
 _TRUSTED_SECONDS = 1.0
@@ -97,7 +99,7 @@ async def rows(tx: Transaction, statement: LiteralString, parameters: Mapping[st
     return await cursor.fetchall()
 
 
-async def rows_each(tx: Transaction, *asked: tuple[LiteralString, Mapping[str, object] | None]) -> list[list[Row]]:
+async def rows_each(tx: Transaction, *asked: Asked) -> list[list[Row]]:
     """Several statements that answer rows, in one trip."""
     cursors = [tx.cursor(binary=True) for _ in asked]
     for cursor, (statement, parameters) in zip(cursors, asked, strict=True):

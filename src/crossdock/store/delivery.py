@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -12,6 +12,14 @@ from crossdock.store.database import Row, Transaction, columns, rows, run
 from crossdock.store.statements import load
 
 _SQL = load("deliver")
+
+
+Wake = Callable[[Iterable[str]], None]
+"""Tells this process's lanes to these connections that there may be something to do; others find it by looking."""
+
+
+def nobody_to_wake(connections: Iterable[str]) -> None:
+    """No lanes run here."""
 
 
 class Claimed(NamedTuple):
@@ -40,6 +48,7 @@ class Claimed(NamedTuple):
     needs: str | None
     met: str | None
     document_busy: bool
+    claimed_at: datetime
 
     @property
     def slot(self) -> str:
@@ -93,9 +102,14 @@ class Follow:
     job: str | None = None
 
 
-async def claim(tx: Transaction, target: str, limit: int, lease_seconds: float) -> list[Claimed]:
-    """Lease what is due in a lane, urgent first; a lease that runs out is somebody else's to take."""
-    parameters = {"target": target, "limit": limit, "lease_seconds": lease_seconds}
+async def claim(
+    tx: Transaction, target: str, limit: int, lease_seconds: float, *, probe: bool = False
+) -> list[Claimed]:
+    """Lease what is due in a lane, urgent first, none of a braked lane unless as a probe.
+
+    A lease that runs out is somebody else's to take.
+    """
+    parameters = {"target": target, "limit": limit, "lease_seconds": lease_seconds, "probe": probe}
     return [Claimed(*row) for row in await rows(tx, _SQL["claim"], parameters)]
 
 
@@ -122,13 +136,23 @@ async def set_pins(tx: Transaction, pins: Sequence[tuple[str, str, str]]) -> Non
         await run(tx, _SQL["set_pins"], columns(("entity", "name", "value"), sorted(pins)))
 
 
-async def confirm(tx: Transaction, answered: Sequence[Answered]) -> set[int]:
-    """Keep receipts, even late ones; answers which promises they closed just now."""
+class Confirmations(NamedTuple):
+    """What receipts came to."""
+
+    closed: set[int]
+    """The promises they closed just now."""
+    released: set[str]
+    """The connections of what had waited for them."""
+
+
+async def confirm(tx: Transaction, answered: Sequence[Answered]) -> Confirmations:
+    """Keep receipts, even late ones."""
     if not answered:
-        return set()
+        return Confirmations(set(), set())
     records: list[Row] = [(a.promise, a.slot, a.remote_id, a.number, a.written, a.repairs) for a in answered]
     names = ("promise", "slot", "remote_id", "number", "written", "repairs")
-    return {row[0] for row in await rows(tx, _SQL["confirm"], columns(names, records))}
+    [(closed, released)] = await rows(tx, _SQL["confirm"], columns(names, records))
+    return Confirmations(set(closed), set(released))
 
 
 async def free_documents(tx: Transaction, touched: Iterable[tuple[str, str]]) -> None:

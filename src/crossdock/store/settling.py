@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from crossdock.store.accounts import amounts, move_accounts
-from crossdock.store.database import Row, Transaction, columns, rows, rows_each, run
+from crossdock.store.database import Asked, Row, Transaction, columns, rows, rows_each, run
 from crossdock.store.statements import load
 
 _SQL = load("settle")
@@ -92,11 +93,11 @@ async def on_record(tx: Transaction, batch: Sequence[Unsettled]) -> OnRecord:
     """Everything stored about these entities; promises and pins only where some entity was settled before."""
     everyone = {"entity": [each.entity for each in batch]}
     known = {"entity": [each.entity for each in batch if each.settled_at is not None]}
-    asked = [(_SQL["now"], None), (_SQL["documents_of"], everyone)]
-    if known["entity"]:
-        asked += [(_SQL[name], known) for name in ("promises_of", "receipts_of", "pins_of", "withheld_of")]
-    [[(as_of,)], documents, *about_known] = await rows_each(tx, *asked)
-    return OnRecord(as_of, documents, *(about_known or ([], [], [], [])))
+    about_known = ("promises_of", "receipts_of", "pins_of", "withheld_of") if known["entity"] else ()
+    asked: list[Asked] = [(_SQL["now"], None), (_SQL["documents_of"], everyone)]
+    asked.extend((_SQL[name], known) for name in about_known)
+    [[(as_of,)], documents, *others] = await rows_each(tx, *asked)
+    return OnRecord(as_of, documents, *(others or ([], [], [], [])))
 
 
 async def wake(tx: Transaction) -> list[str]:
@@ -139,10 +140,19 @@ _NEW = (
 )  # fmt: skip
 
 
-async def open_promises(tx: Transaction, opened: Sequence[NewPromise], code: bytes) -> list[int]:
-    """Open promises; answers the ids of those blocked on another entity, to be looked at once more after commit."""
+class Opened(NamedTuple):
+    """What opening promises came to."""
+
+    waiting: list[int]
+    """Those blocked on another entity, to be looked at once more after commit."""
+    ready: list[str]
+    """The connections that have something to do now."""
+
+
+async def open_promises(tx: Transaction, opened: Sequence[NewPromise], code: bytes) -> Opened:
+    """Open promises, each ready or blocked."""
     if not opened:
-        return []
+        return Opened([], [])
     records: list[Row] = [
         (
             p.entity, p.name, p.verb, p.target, p.noun, p.cause, p.cause_recorded_at, p.in_flight, p.revision,
@@ -150,7 +160,7 @@ async def open_promises(tx: Transaction, opened: Sequence[NewPromise], code: byt
         )
         for p in opened
     ]  # fmt: skip
-    return [row[0] for row in await rows(tx, _SQL["open_promises"], {**columns(_NEW, records), "code": code})]
+    return Opened(*(await rows(tx, _SQL["open_promises"], {**columns(_NEW, records), "code": code}))[0])
 
 
 async def replace_waits(tx: Transaction, settled: Sequence[str], waits: Sequence[Row]) -> None:

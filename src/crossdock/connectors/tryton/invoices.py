@@ -18,7 +18,7 @@ from crossdock.connect.effects import Searchable
 from crossdock.connect.link import Link
 from crossdock.connect.receipts import Confirmed, Outcome
 from crossdock.connectors.tryton.reference import day_of
-from crossdock.connectors.tryton.rpc import Amount, Code, Day, Values, as_day, change, rows
+from crossdock.connectors.tryton.rpc import Amount, Code, Day, Values, Warned, as_day, change, confirm, rows
 from crossdock.connectors.tryton.shipments import process
 from crossdock.connectors.tryton.system import Settings, connector
 from crossdock.kernel.faults import Rejected
@@ -28,6 +28,7 @@ from crossdock.kernel.money import AnyMoney, from_decimal, minor_digits
 # later than that is found posted by the next look, or refuses to be posted again.
 FOUND = Searchable("the shipment whose goods it invoices", timedelta(seconds=1), timedelta(seconds=20))
 POSTED = ("posted", "paid")
+_OTHER_TAXES = ".invoice_taxes"
 
 
 class InvoiceLine(msgspec.Struct, frozen=True):
@@ -166,10 +167,21 @@ async def _posted(held: HeldInvoice, day: date, link: Link[Settings]) -> HeldInv
 async def _post(held: HeldInvoice, link: Link[Settings]) -> Rejected | None:
     """A refusal counts only while it isn't posted: it may come from printing, after it was."""
     try:
-        await change(link, "model.account.invoice.post", [held.id])
+        await _press_post(held, link)
     except Rejected as refusal:
         return refusal
     return None
+
+
+async def _press_post(held: HeldInvoice, link: Link[Settings]) -> None:
+    """Tryton asks whether taxes may differ from its products' own: they may, the order's are what the buyer was charged."""
+    try:
+        await change(link, "model.account.invoice.post", [held.id])
+    except Warned as warning:
+        if not warning.name.endswith(_OTHER_TAXES):
+            raise
+        await confirm(link, warning)
+        await change(link, "model.account.invoice.post", [held.id])
 
 
 async def _later_date(day: date, link: Link[Settings]) -> date | None:

@@ -99,6 +99,11 @@ async def write(link: Link[Settings], model: str, changes: Sequence[tuple[int, V
         await change(link, f"model.{model}.write", *(part for id_, new in changes for part in ([id_], new)), **context)
 
 
+async def confirm(link: Link[Settings], warning: Warned) -> None:
+    """Answer a warning with yes, for the next try only."""
+    await change(link, "model.res.user.warning.skip", warning.name, False)
+
+
 @cache
 def fields_of(shape: type[msgspec.Struct]) -> list[str]:
     """The fields a row type needs; one named `lines.` is read through the relation, into the row type it holds."""
@@ -201,16 +206,22 @@ def _result(answer: Answer, method: str, shape: type[T]) -> T:
         raise (Transient(detail) if answer.safe else Unknown(detail)) from error
 
 
-def fault_in(error: Any, method: str) -> Fault:
-    """What an error in an answer means. Tryton rolled the call's transaction back, so what it refused wasn't done.
+class Warned(Rejected):
+    """A warning asks a person whether to go on. The hub has nobody to ask and must not nod, so it is a refusal, unless the
+    caller knows this very warning's answer (`confirm`)."""
 
-    A warning asks a person whether to go on; the hub has nobody to ask and must not nod, so it is a refusal too.
-    """
+    def __init__(self, detail: str, name: str) -> None:
+        super().__init__(detail)
+        self.name = name
+
+
+def fault_in(error: Any, method: str) -> Fault:
+    """What an error in an answer means. Tryton rolled the call's transaction back, so what it refused wasn't done."""
     match error:
         case ["UserError", [str(message), *more]]:
             return Rejected(_sentence(message, more))
-        case ["UserWarning", [_, str(message), *more]]:
-            return Rejected(f"Tryton warns: {_sentence(message, more)}")
+        case ["UserWarning", [str(name), str(message), *more]]:
+            return Warned(f"Tryton warns: {_sentence(message, more)}", name)
         case ["ConcurrencyException", *_]:
             return Transient(f"{method}: somebody changed the record meanwhile")
         case ["LoginException", *_]:

@@ -1,4 +1,4 @@
--- claim: Open promises that are due in this lane, urgent ones first, leased to me by pushing due_at. Ready ones only when their entity is settled.
+-- claim: Open promises that are due in this lane, urgent ones first, leased to me by pushing due_at; none while it is braked, but for a probe. Ready ones only when their entity is settled.
 with picked as materialized (
     select d.promise
     from generate_series(0, 4) as p(priority)
@@ -9,6 +9,7 @@ with picked as materialized (
         order by q.due_at limit %(limit)s
         for update of q skip locked
     ) d
+    where %(probe)s or not exists (select from brake where connection = %(target)s)
     limit %(limit)s
 ), leased as (
     update due set due_at = now() + make_interval(secs => %(lease_seconds)s), fence = nextval('fence_seq')
@@ -24,7 +25,8 @@ select l.promise, l.entity, l.stage, l.fence, l.attempts, l.ordinal, l.document,
            from jsonb_each_text(p.needs) n join receipt r on r.slot = n.value) end,
        case when l.document = '' then false else exists (
            select from due o where o.entity = l.entity and o.target = %(target)s and o.document = l.document
-             and o.promise <> l.promise and o.stage in (1, 2, 3)) end as document_busy
+             and o.promise <> l.promise and o.stage in (1, 2, 3)) end as document_busy,
+       now()
 from leased l
 join promise p on p.id = l.promise
 left join intent i on i.promise = l.promise and i.ordinal = l.ordinal
@@ -53,7 +55,7 @@ insert into pin (entity, name, value, at)
 select entity, name, value, now() from unnest(%(entity)b::text[], %(name)b::text[], %(value)b::text[]) as p(entity, name, value)
 on conflict do nothing
 
--- confirm: The target did it: receipts are kept, promises are met, and what waited for them is ready. Says which were still open.
+-- confirm: The target did it: receipts are kept, promises are met, and what waited for them is ready. Says which were still open, and whose lanes have something to do now.
 with answered as (
     select * from unnest(%(promise)b::bigint[], %(slot)b::text[], %(remote_id)b::text[], %(number)b::text[],
                          %(written)b::bytea[], %(repairs)b::int[])
@@ -78,8 +80,9 @@ with answered as (
     delete from case_item where promise = any(array(select promise from met))
 ), released as (
     update due set stage = 0, actor = 0, blocked_on = null, due_at = now() where blocked_on = any(%(slot)b::text[])
+    returning target
 )
-select promise from met
+select array(select promise from met), array(select distinct target from released)
 
 -- free_documents: Promises that waited for another act on the same target document may go on.
 update due d set due_at = now()

@@ -77,7 +77,7 @@ left join intent i on i.promise = g.promise and i.ordinal = g.ordinal
 delete from promise p where p.id = any(%(promise)b::bigint[])
   and not exists (select from intent i where i.promise = p.id)
 
--- open_promises: Promises as immutable rows, and their place in the queue beside them. Says which wait for another entity.
+-- open_promises: Promises as immutable rows, and their place in the queue beside them. Says which wait for another entity, and whose lanes have something to do now.
 with opened as materialized (
     select nextval('promise_seq') as id, o.* from unnest(%(entity)b::text[], %(name)b::text[], %(verb)b::smallint[], %(target)b::text[],
         %(noun)b::text[], %(cause)b::text[], %(cause_recorded_at)b::timestamptz[], %(in_flight)b::bool[],
@@ -102,9 +102,11 @@ with opened as materialized (
     -- One row each by the limit: written as EXISTS, all receipts were read to find a batch's.
     left join lateral (select true as met from receipt r where r.slot = o.blocked_on limit 1) as r on true
     cross join lateral (select case when r.met then null else o.blocked_on end) as b(blocked)
-    returning promise, entity, blocked_on
+    returning promise, entity, target, blocked_on
 )
-select promise from queued where blocked_on is not null and not starts_with(blocked_on, entity || '/')
+select coalesce(array_agg(promise) filter (where not starts_with(blocked_on, entity || '/')), '{}'),
+       coalesce(array_agg(distinct target) filter (where blocked_on is null), '{}')
+from queued
 
 -- replace_waits: What these entities now wait for, and nothing else.
 with desired as (
