@@ -125,9 +125,9 @@ def test_a_target_that_drifted_is_repaired_adopted_or_a_case_as_policy_says() ->
     repaired = compared([state()], done, written="Ada", there="Bob")
     assert opened(repaired) == [account("Ada")]
     assert repaired.opened[0].repair
-    adopted = compared([state()], done, written="Ada", there="Bob", drift={"PartyAccount": "adopt"})
+    adopted = compared([state()], done, written="Ada", there="Bob", drift={"party_account": "adopt"})
     assert adopted == NOTHING
-    case = compared([state()], done, written="Ada", there="Bob", drift={"PartyAccount": "case"})
+    case = compared([state()], done, written="Ada", there="Bob", drift={"party_account": "case"})
     assert opened(case) == []
     assert [trouble.cause for trouble in case.troubles] == ["drift:erp:PartyAccount"]
 

@@ -82,11 +82,13 @@ def run(wiring: Wiring, roles: tuple[str, ...]) -> None:
     """Run a hub process: all roles, or only some; start as many as you like."""
     from psycopg import OperationalError
 
+    from crossdock.store.migrate import MigrationChanged
+
     try:
         wiring.run(settings(), roles or ("door", "settle", "deliver"))
     except OperationalError as error:
         raise Failure(f"the database can't be reached: {error}".strip(), EXIT_UNREACHABLE) from error
-    except OSError as error:
+    except (OSError, MigrationChanged) as error:
         raise Failure(str(error)) from error
     sys.exit(EXIT_OK)
 
@@ -235,7 +237,7 @@ def map_(connection: str, kind: str, key: str, value: str, by: str | None, wants
             f"there is no connection {connection}; connections are {', '.join(sorted(settings().connections))}"
         )
     released = deciding.decided(_decider(by), lambda decider: decider.map(connection, kind, key, value))
-    said = f"{connection} calls {kind} {key} {value}; {released} promises released."
+    said = f"{connection} calls {kind} {key} {value}; {_counted(released)} released."
     _tell(wants_json, {"released": released}, said)
 
 
@@ -248,7 +250,7 @@ def retry(case: int, by: str | None, wants_json: bool) -> None:
     from crossdock.cli import deciding
 
     tried = deciding.decided(_decider(by), lambda decider: decider.retry(case))
-    _tell(wants_json, {"tried_again": tried}, f"{tried} promises are tried again.")
+    _tell(wants_json, {"tried_again": tried}, f"{_counted(tried)} to be tried again.")
 
 
 @app.command()
@@ -296,6 +298,10 @@ def epoch(connection: str, by: str | None, wants_json: bool) -> None:
 
     opened = deciding.decided(_decider(by), lambda decider: decider.open_epoch(connection))
     _tell(wants_json, {"epoch": opened}, f"{connection} is in epoch {opened} now.")
+
+
+def _counted(promises: int) -> str:
+    return f"{promises} promise{'' if promises == 1 else 's'}"
 
 
 def _tell(wants_json: bool, value: dict[str, Any], text: str) -> None:

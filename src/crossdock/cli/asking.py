@@ -13,6 +13,7 @@ from crossdock.cli.app import EXIT_UNREACHABLE, Failure, settings
 from crossdock.govern.database import database_of
 from crossdock.govern.settings import Settings
 from crossdock.store.database import Database
+from crossdock.store.migrate import MigrationChanged
 
 T = TypeVar("T")
 
@@ -28,6 +29,8 @@ def ask(work: Callable[[Database, Settings], Awaitable[T]]) -> T:
             f"the database can't be reached: {' '.join(str(error).split())}; is it running, and its address right?"
         )
         raise Failure(message, EXIT_UNREACHABLE) from error
+    except MigrationChanged as error:
+        raise Failure(str(error)) from error
 
 
 async def _opened(url: str, told: Settings, work: Callable[[Database, Settings], Awaitable[T]]) -> T:

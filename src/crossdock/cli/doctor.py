@@ -107,6 +107,8 @@ def _all_secrets(each: Connection) -> Iterator[tuple[str, Secret]]:
 async def _reachable(each: Connection) -> Finding:
     """Whether anything listens at the connection's address; its credentials show at the first call."""
     host, port = _address(each)
+    if not host:
+        return Finding("connection", False, f"{each.name} has no address: it only sends")
     try:
         _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), _CONNECT_SECONDS)
         writer.close()

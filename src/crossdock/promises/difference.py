@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from crossdock.canonical.nouns import NAMES
 from crossdock.promises.obligations import Act, Fetch, Obligation, Owed, State, Trouble, Wait
 
 
@@ -196,7 +197,7 @@ class _Compared:
 
     def _drifted(self, owed: State, held: Promised | None, written: Written, there: Any) -> None:
         """The target was changed by someone else while what should be stayed the same."""
-        noun = type(owed.body).__name__
+        noun = NAMES[type(owed.body)]
         choice = self._drift.get(noun, "repair")
         if choice == "repair" and written.repairs >= self._repairs_max:
             choice = "case"
@@ -240,7 +241,7 @@ def _same(held: Promised, owed: Owed) -> bool:
 def _fought_over(owed: State, noun: str) -> Trouble:
     return Trouble(
         cause=f"drift:{owed.to}:{noun}",
-        title=f"{noun} at {owed.to} keeps being changed by someone else",
+        title=f"{noun.replace('_', ' ').capitalize()} at {owed.to} keeps being changed by someone else",
         remedy="Decide who owns the field: correct it at the target, or set policy.drift to adopt.",
         detail=f"{owed.name} at {owed.to} differs from what was written",
     )

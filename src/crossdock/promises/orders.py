@@ -124,7 +124,7 @@ def _parcels_expected(standing: Standing, fact: Fact, policy: Policy) -> Iterato
         yield Wait(
             name="parcels",
             on=warehouse,
-            what=f"{missing} units to leave",
+            what=f"{missing} unit{'' if missing == 1 else 's'} to leave",
             until=due(order.placed_at, policy.deadlines.parcels_minutes),
         )
 

@@ -30,7 +30,7 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     """Book what has left even where Tryton counts less; otherwise a person counts first."""
     writers: int = 1
     """Writing calls under way at once in this process: more only collide, lists are what makes it fast."""
-    timeout_seconds: float = 60.0
+    timeout_seconds: float = 45.0
     calls_per_second: float = 50.0
     burst: int = 100
 
