@@ -129,7 +129,7 @@ def test_a_target_that_drifted_is_repaired_adopted_or_a_case_as_policy_says() ->
     assert adopted == NOTHING
     case = compared([state()], done, written="Ada", there="Bob", drift={"party_account": "case"})
     assert opened(case) == []
-    assert [trouble.cause for trouble in case.troubles] == ["drift:erp:PartyAccount"]
+    assert [trouble.cause for trouble in case.troubles] == ["drift:erp:party_account"]
 
 
 def test_a_state_repaired_too_often_is_a_case() -> None:
