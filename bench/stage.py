@@ -156,6 +156,13 @@ class Stage:
         """Processor time of the hub processes and of all of PostgreSQL, backends that have ended included."""
         return sum(hub.cpu_seconds() for hub in self.hubs) + self.postgres_cpu_seconds()
 
+    def others_cpu_seconds(self) -> float:
+        """Processor time of everything on this machine that is no part of the measurement: what disturbs it."""
+        whole, me = psutil.cpu_times(), psutil.Process().cpu_times()
+        used = whole.user + whole.nice + whole.system + whole.irq + whole.softirq + whole.steal
+        mine = me.user + me.system + me.children_user + me.children_system
+        return used - mine - self.cpu_seconds() - self.standin.cpu_seconds()
+
     def postgres_cpu_seconds(self) -> float:
         pid = int((self.folder / "postgres" / "postmaster.pid").read_text().split()[0])
         postmaster = psutil.Process(pid)

@@ -10,7 +10,7 @@ import pytest
 
 from crossdock.connect.secrets import Secret
 from crossdock.connectors.tryton.parties import keep_accounts
-from crossdock.connectors.tryton.rpc import Warned, change, fault_in
+from crossdock.connectors.tryton.rpc import Warned, fault_in
 from crossdock.connectors.tryton.sales import post_sales
 from crossdock.kernel.faults import Refused, Rejected, Transient, Unknown
 from crossdock.simulators.tryton import Erp, boot
@@ -28,7 +28,8 @@ def erp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Erp]:
 
 async def log_out(here: Site) -> None:
     """End the session at the server, as its time-out would."""
-    await change(here.link, "common.db.logout")
+    headers = {"Authorization": here.link.memory["signed_in"].authorization.reveal()}
+    await here.http.post(f"/{here.at.db}/rpc/", {"id": 1, "method": "common.db.logout", "params": []}, headers=headers)
 
 
 # --- the session -------------------------------------------------------------------------------------------------------

@@ -101,9 +101,10 @@ class Site:
 async def site(at: Tryton, *, timeout_seconds: float = 60.0, **changed: Any) -> AsyncGenerator[Site]:
     """One process's line, with a memory of its own."""
     async with aiohttp.ClientSession() as session:
-        http = CountedHttp(session, at.url, spend=spend, guard=leased, timeout_seconds=timeout_seconds)
+        settings = settings_for(at, **changed)
+        http = CountedHttp(session, settings.url, spend=spend, guard=leased, timeout_seconds=timeout_seconds)
         http.methods = []
-        yield Site(at, Link(settings_for(at, **changed), http, {}, leased), http)
+        yield Site(at, Link(settings, http, {}, leased), http)
 
 
 # --- orders ------------------------------------------------------------------------------------------------------------

@@ -132,7 +132,7 @@ class SignedIn:
 
 
 class _Reply(msgspec.Struct):
-    result: msgspec.Raw = msgspec.Raw(b"null")
+    result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     error: Any = None
 
 
@@ -199,11 +199,17 @@ def _result(answer: Answer, method: str, shape: type[T]) -> T:
     reply = answer.decode(_Reply)
     if reply.error is not None:
         raise fault_in(reply.error, method)
+    if isinstance(reply.result, msgspec.UnsetType):
+        raise _unreadable(answer, method, "neither a result nor an error")
     try:
         return msgspec.json.decode(reply.result, type=shape)
-    except msgspec.DecodeError as error:
-        detail = f"{method} answered something else: {error}"
-        raise (Transient(detail) if answer.safe else Unknown(detail)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # msgspec lets Python's own two out
+        raise _unreadable(answer, method, str(error)) from error
+
+
+def _unreadable(answer: Answer, method: str, why: str) -> Fault:
+    detail = f"{method} answered something else than Tryton does: {why}"
+    return Transient(detail) if answer.safe else Unknown(detail)
 
 
 class Warned(Rejected):
