@@ -187,8 +187,11 @@ async def products(link: Link[Settings], codes: Collection[str]) -> Mapping[str,
     """The products of these codes; a code nobody has is not in the answer."""
     known: dict[str, list[ProductRow]] = await _kept(link, "products", _no_products)
     if unknown := sorted(set(codes) - known.keys()):
+        # Gathered apart and put in whole: another call may have asked for the same codes meanwhile.
+        found: dict[str, list[ProductRow]] = {}
         for row in await rows(link, "product.product", [["code", "in", unknown]], ProductRow):
-            known.setdefault(row.code, []).append(row)
+            found.setdefault(row.code, []).append(row)
+        known.update(found)
     return known
 
 
