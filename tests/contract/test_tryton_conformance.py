@@ -49,6 +49,7 @@ class Shop:
     session: Session
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     open_sale: str = ""
+    remembered: dict[str, bytes] = field(default_factory=dict[str, bytes])
     to_issue: list[Command[GoodsIssue]] = field(default_factory=list[Command[GoodsIssue]])
     to_bill: list[Command[InvoicePosting]] = field(default_factory=list[Command[InvoicePosting]])
 
@@ -139,7 +140,7 @@ async def erp() -> AsyncGenerator[StandIn]:
     [there] = _open
     if not there.open_sale:
         await there.prepare()
-    async with door(there.at) as spoiling:
+    async with door(there.at, there.remembered) as spoiling:
 
         async def misbehave(noun: type[msgspec.Struct], way: Misbehaviour) -> None:
             spoiling.spoilt[_EFFECTS[noun]] = way
@@ -155,3 +156,5 @@ async def erp() -> AsyncGenerator[StandIn]:
 
 TestTryton = conformance_of("tryton")
 TestTrytonItself = pytest.mark.erp(conformance_of("tryton", stand_in=erp))
+for asked_already in [name for name in vars(TestTryton) if name.startswith("test_")]:
+    delattr(TestTrytonItself, asked_already)

@@ -15,6 +15,9 @@ from crossdock.simulators.tryton import Tryton
 Way = Literal["commit_then_drop", "commit_then_status", "garbage", "busy", "refuse", "partial"]
 
 
+_SIGNING_IN = ("common.db.login", "res.user.get_preferences")
+
+
 @dataclass
 class Door:
     """What runs on loopback; `spoilt` holds the next call of each method to spoil, and how."""
@@ -24,12 +27,16 @@ class Door:
     spoilt: dict[str, Way] = field(default_factory=dict[str, Way])
     answers: dict[str, Any] = field(default_factory=dict[str, Any])
     """JSON-RPC errors to give instead of making the call, once, by method."""
+    remembered: dict[str, bytes] | None = None
+    """What signing in was answered, so that whoever comes next shares the session instead of waiting for its own."""
 
     async def pass_on(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         method = (await request.json())["method"].removeprefix("model.")
         if method in self.answers:
             return web.json_response({"id": 1, "error": self.answers.pop(method)})
+        if self.remembered is not None and method in self.remembered:
+            return web.Response(body=self.remembered[method], content_type="application/json")
         way = self.spoilt.pop(method, None)
         if way == "busy":
             return web.Response(status=503, text="could not serialize access due to concurrent update")
@@ -39,6 +46,8 @@ class Door:
             session.post(self.at.url + request.path_qs, data=body, headers=headers) as answer,
         ):
             said, status = await answer.read(), answer.status
+        if self.remembered is not None and method in _SIGNING_IN and status == 200:
+            self.remembered[method] = said
         return await self._spoil(request, way, status, said)
 
     async def _spoil(self, request: web.Request, way: Way | None, status: int, said: bytes) -> web.StreamResponse:
@@ -56,8 +65,8 @@ class Door:
 
 
 @asynccontextmanager
-async def door(at: Tryton) -> AsyncGenerator[Door]:
-    before = Door(at)
+async def door(at: Tryton, remembered: dict[str, bytes] | None = None) -> AsyncGenerator[Door]:
+    before = Door(at, remembered=remembered)
     app = web.Application(client_max_size=2**28)
     app.router.add_post("/{rest:.*}", before.pass_on)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
