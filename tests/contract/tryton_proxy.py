@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,7 +13,8 @@ from aiohttp import web
 
 from crossdock.simulators.tryton import Tryton
 
-Way = Literal["commit_then_drop", "commit_then_status", "garbage", "busy", "refuse", "partial"]
+Way = Literal["commit_then_drop", "commit_then_status", "commit_then_timeout", "garbage", "busy", "partial"]
+SILENCE_SECONDS = 6.0
 
 
 _SIGNING_IN = ("common.db.login", "res.user.get_preferences")
@@ -54,6 +56,9 @@ class Door:
         match way:
             case None:
                 return web.Response(status=status, body=said, content_type="application/json")
+            case "commit_then_timeout":
+                await asyncio.sleep(SILENCE_SECONDS)
+                return web.Response(status=504)
             case "commit_then_status":
                 return web.Response(status=502)
             case "garbage":
