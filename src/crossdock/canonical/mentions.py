@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from crossdock.canonical.order import SalesOrder
-from crossdock.canonical.shipment import GoodsIssue, ShipmentOrder
+from crossdock.canonical.returns import CreditMemo, GoodsReturn, SupplementaryInvoice
+from crossdock.canonical.shipment import GoodsIssue, ShipmentLines, ShipmentOrder
 
 
 def mentions(body: msgspec.Struct) -> set[tuple[str, str]]:
@@ -13,10 +14,14 @@ def mentions(body: msgspec.Struct) -> set[tuple[str, str]]:
     match body:
         case SalesOrder():
             return {("product", line.sku) for line in body.order.lines}
-        case ShipmentOrder():
+        case ShipmentOrder() | ShipmentLines():
             return {("product", line.sku) for line in body.lines}
         case GoodsIssue():
             products = {("product", line.sku) for line in body.shipment.lines}
             return products | {("location", body.shipment.location)}
+        case GoodsReturn():
+            return {("product", line.sku) for line in body.lines} | {("location", line.location) for line in body.lines}
+        case CreditMemo() | SupplementaryInvoice():
+            return {("product", line.sku) for line in body.lines if line.sku}
         case _:
             return set()

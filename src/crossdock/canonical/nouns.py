@@ -8,8 +8,28 @@ from typing import Any
 import msgspec
 
 from crossdock.canonical.lookup import Lookup
-from crossdock.canonical.order import ErpAddress, Order, OrderReference, PartyAccount, SalesOrder
+from crossdock.canonical.order import ErpAddress, OpenUnits, Order, OrderReference, PartyAccount, SalesOrder
 from crossdock.canonical.party import Customer
+from crossdock.canonical.payment import (
+    Capture,
+    Dispute,
+    PaymentAuthorization,
+    PaymentCapture,
+    PaymentRefund,
+    PaymentVoid,
+    Refund,
+    StoreCredit,
+)
+from crossdock.canonical.returns import (
+    Allowance,
+    Approval,
+    CreditMemo,
+    GoodsReturn,
+    RefundNotice,
+    Return,
+    ReturnRecord,
+    SupplementaryInvoice,
+)
 from crossdock.canonical.shipment import (
     Fulfilment,
     GoodsIssue,
@@ -17,6 +37,7 @@ from crossdock.canonical.shipment import (
     InvoicePosting,
     ParcelNotice,
     Shipment,
+    ShipmentLines,
     ShipmentOrder,
     ShipTo,
 )
@@ -33,6 +54,13 @@ FACTS: dict[str, type[msgspec.Struct]] = {
     "party_account": PartyAccount,
     "product": Product,
     "stock_level": StockLevel,
+    "payment": PaymentAuthorization,
+    "capture": Capture,
+    "refund": Refund,
+    "dispute": Dispute,
+    "return": Return,
+    "allowance": Allowance,
+    "approval": Approval,
 }
 """What systems tell us."""
 
@@ -47,6 +75,17 @@ COMMANDS: dict[str, type[msgspec.Struct]] = {
     "invoice_posting": InvoicePosting,
     "fulfilment": Fulfilment,
     "parcel_notice": ParcelNotice,
+    "open_units": OpenUnits,
+    "shipment_lines": ShipmentLines,
+    "goods_return": GoodsReturn,
+    "credit_memo": CreditMemo,
+    "supplementary_invoice": SupplementaryInvoice,
+    "payment_capture": PaymentCapture,
+    "payment_void": PaymentVoid,
+    "payment_refund": PaymentRefund,
+    "store_credit": StoreCredit,
+    "return_record": ReturnRecord,
+    "refund_notice": RefundNotice,
     "lookup": Lookup,
 }
 """What we ask of systems."""

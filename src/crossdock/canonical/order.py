@@ -20,7 +20,10 @@ class Tax(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class OrderLine(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """One line; `ordered` counts units as last edited, `unit_price` is before discount, `discount` is for the whole line."""
+    """One line; `ordered` counts units as last edited, `unit_price` is before discount, `discount` is for the whole line.
+
+    Units that were returned still count as ordered: an edit or a cancellation lowers the count, a return is a fact of its own.
+    """
 
     id: str
     sku: str
@@ -55,6 +58,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     bill_to: Address | None = None
     ship_to: Address | None = None
     shipping: tuple[ShippingCharge, ...] = ()
+    tip: AnyMoney | None = None
     payment: Literal["pending", "authorised", "paid", "refunded", "voided"] = "pending"
     cancelled_at: datetime | None = None
 
@@ -68,6 +72,8 @@ class SalesOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     order: Order
     sold_by: str
     """The connection that took the order."""
+    part: int = 1
+    """The first sale of an order, or a later one with what was added to it since; `order` holds only that part then."""
 
 
 class OrderReference(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +89,21 @@ class ErpAddress(msgspec.Struct, frozen=True, kw_only=True):
     """State: where the ERP's shipments that have not left yet go; the sale comes as reference `sale`."""
 
     ship_to: Address
+
+
+class OpenUnits(msgspec.Struct, frozen=True, kw_only=True):
+    """State: how many units of each line the ERP's sales (references `sale`, `sale:2`…) are still to ship or have shipped.
+
+    Units above it that have not left are cancelled there; it never adds any.
+    """
+
+    lines: tuple[OpenLine, ...]
+
+
+class OpenLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    line: str
+    sku: str
+    units: int
 
 
 class PartyAccount(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -97,3 +97,10 @@ class ParcelNotice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     lines: tuple[tuple[str, int], ...]
     """(title, units) for each line in the parcel."""
     tracking: Tracking | None = None
+
+
+class ShipmentLines(msgspec.Struct, frozen=True, kw_only=True):
+    """State: the units of a shipment order that are to leave in all, those that have left included."""
+
+    reference: str
+    lines: tuple[ShipmentLine, ...]

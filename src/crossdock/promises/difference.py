@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from crossdock.canonical.nouns import NAMES
-from crossdock.promises.obligations import Act, Fetch, Obligation, Owed, State, Trouble, Wait
+from crossdock.promises.obligations import Act, ApprovalNeeded, Fetch, Obligation, Owed, State, Trouble, Wait
 
 
 class Stage(IntEnum):
@@ -76,6 +76,7 @@ class Changes:
     troubles: tuple[Trouble, ...] = ()
     adopted: tuple[tuple[str, Any], ...] = ()
     """(state name, value the target holds now) taken over as the written value."""
+    approvals: tuple[ApprovalNeeded, ...] = ()
     keeps_all: bool = False
     """Nothing could be worked out, so everything promised stays as it is."""
 
@@ -132,6 +133,7 @@ class _Compared:
         self._waits: list[Wait] = []
         self._troubles: list[Trouble] = []
         self._adopted: list[tuple[str, Any]] = []
+        self._approvals: list[ApprovalNeeded] = []
 
     def take(self, obligation: Obligation) -> None:
         match obligation:
@@ -139,6 +141,9 @@ class _Compared:
                 self._waits.append(obligation)
             case Trouble():
                 self._troubles.append(obligation)
+            case ApprovalNeeded():
+                self._approvals.append(obligation)
+                self._waits.append(_awaited(obligation))
             case State():
                 self._state(obligation)
             case Act() | Fetch():
@@ -155,6 +160,7 @@ class _Compared:
             tuple(self._waits),
             tuple(self._troubles),
             tuple(self._adopted),
+            tuple(self._approvals),
         )
 
     def _once(self, owed: Act | Fetch) -> None:
@@ -236,6 +242,10 @@ class _Compared:
 
 def _same(held: Promised, owed: Owed) -> bool:
     return held.target == owed.to and held.body == owed.body
+
+
+def _awaited(needed: ApprovalNeeded) -> Wait:
+    return Wait(name=f"approval:{needed.name}", on=needed.role, what=f"to allow: {needed.what}", until=needed.until)
 
 
 def _fought_over(owed: State, noun: str) -> Trouble:

@@ -9,6 +9,7 @@ from enum import IntEnum
 
 import msgspec
 
+from crossdock.kernel.money import AnyMoney
 from crossdock.promises.standing import Fact
 
 
@@ -80,6 +81,8 @@ class Act(Owed):
     """What its seal fixes for good."""
     undo: str | None = None
     """The promise that corrects it when its premise is withdrawn; None: never by itself, a person decides."""
+    valid_until: datetime | None = None
+    """Not sealed after this: what allowed it, an approval for instance, has run out, and it is worked out anew."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,4 +110,23 @@ class Trouble:
     detail: str
 
 
-Obligation = State | Act | Fetch | Wait | Trouble
+@dataclass(frozen=True, kw_only=True)
+class ApprovalNeeded:
+    """An act that a person has to allow first; the digest is of its amount, payee and cause, and of nothing else."""
+
+    name: str
+    """The act that waits for it."""
+    role: str
+    """Who may decide it; as many different people as `people` says."""
+    people: int
+    digest: str
+    what: str
+    """What is asked, as the person reads it: "refund 30.00 USD to Visa 4242 for return R7"."""
+    amount: AnyMoney
+    payee: str
+    cause: str
+    until: datetime
+    """When somebody should worry that nobody has decided."""
+
+
+Obligation = State | Act | Fetch | Wait | Trouble | ApprovalNeeded

@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from crossdock.promises.terms import ReturnTerms
+
 
 class Roles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which connection plays which part; a part nobody plays promises nothing."""
@@ -16,7 +18,9 @@ class Roles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     warehouse: str | None = None
     """Is asked to ship, and says what left."""
     mail: str | None = None
-    """Tells the customer about each parcel."""
+    """Tells the customer about each parcel and each refund."""
+    payments: str | None = None
+    """Holds the money of the orders' cards; captures, voids and refunds it."""
 
 
 class Deadlines(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,6 +42,16 @@ class Deadlines(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """The customer's account at the ERP is as the customer last said."""
     notice_minutes: int = 120
     """The customer has been told about the parcel."""
+    refund_minutes: int = 24 * 60
+    """What the buyer is owed has been given back."""
+    capture_minutes: int = 60
+    """What left has been captured."""
+    credit_minutes: int = 4 * 60
+    """The ERP has credited, billed or received what an edit or a return changed."""
+    inspection_minutes: int = 3 * 24 * 60
+    """Somebody has said what became of goods that were handed in."""
+    return_minutes: int = 14 * 24 * 60
+    """Goods of an authorised return have been handed in."""
     read_minutes: int = 30
     """What was only hinted at, or is missing, has been read at its source."""
 
@@ -53,6 +67,14 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Orders placed before this are history: known, but nothing is owed for them."""
     tell_shop_erp_number: bool = True
     """The ERP's number of the sale is shown on the order in its shop."""
+    capture_when: Literal["channel", "shipped"] = "channel"
+    """Who takes the money: the channel itself when the order is placed, or the hub, parcel by parcel, for what has left."""
+    returns: tuple[ReturnTerms, ...] = ()
+    """The terms of returns and refunds, each from its day on."""
+    books_closed_until: datetime | None = None
+    """Credit notes and invoices that correct something older are dated after this."""
+    tolerance_minor: int = 1
+    """A billing difference of at most this many minor units an order, which only rounding explains, is left as it is."""
     drift: dict[str, Literal["repair", "adopt", "case"]] = {}
     """Per state noun, what to do when the target was changed by someone else; repair unless said otherwise."""
     repairs_max: int = 3

@@ -1,0 +1,66 @@
+"""The terms of returns and refunds, each version dated by business time: a return is judged by those it was made under."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+import msgspec
+
+from crossdock.canonical.payment import Tender
+from crossdock.canonical.returns import Disposition
+from crossdock.kernel.money import AnyMoney, Money, from_decimal
+
+Amounts = dict[Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")], str]
+"""Decimal amounts by currency: {"USD" = "25.00"}. A currency that isn't named has no such limit or fee."""
+
+ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class ReturnTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"since": "from"}):
+    """`[[policy.returns]]`: what was promised to buyers from a day on."""
+
+    since: datetime = ALWAYS
+    """The first moment a return may be handed in under these terms."""
+    version: str = "1"
+    """What people call them."""
+    window_days: int = 30
+    """Returns later than this after the last parcel left are a case; nothing is refunded by itself."""
+    inspect: bool = True
+    """Refunded when somebody has said what became of the goods; otherwise as soon as they were handed in."""
+    fee: Amounts = {}
+    """Kept back from each return."""
+    delivery: Literal["never", "when_all_returned"] = "when_all_returned"
+    """When what the buyer paid for delivery is refunded, too."""
+    approve_over: Amounts = {}
+    """A refund above this waits for a person."""
+    approver: str = "finance"
+    second_approver_over: Amounts = {}
+    """A refund above this waits for two."""
+    approval_hours: int = 24
+    """How long an approval holds."""
+    approve_within_minutes: int = 8 * 60
+    """Until when somebody should have decided."""
+    daily_refunds_max: Amounts = {}
+    """No more than this leaves by refunds in one day (UTC), whatever causes it; the rest waits for the next."""
+    tenders: tuple[Tender, ...] = ("gift_card", "store_credit", "other", "card", "cash")
+    """Where an order was paid in several ways, what is refunded first."""
+    locations: dict[Disposition, str] = {}
+    """Which location goods go to, by what became of them; where they were handed in, unless said otherwise."""
+
+    def limit(self, amounts: Amounts, currency: str) -> AnyMoney | None:
+        """One of these terms' amounts in a currency."""
+        return from_decimal(amounts[currency], currency) if currency in amounts else None
+
+    def kept_back(self, currency: str) -> AnyMoney:
+        return self.limit(self.fee, currency) or Money(0, currency)
+
+
+def terms_at(versions: Sequence[ReturnTerms], moment: datetime) -> ReturnTerms:
+    """The terms in force then: the latest that had begun; the oldest for what was before all of them."""
+    if not versions:
+        return ReturnTerms()
+    ordered = sorted(versions, key=lambda terms: terms.since)
+    begun = [terms for terms in ordered if terms.since <= moment]
+    return begun[-1] if begun else ordered[0]
