@@ -98,6 +98,8 @@ class OpenUnits(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     lines: tuple[OpenLine, ...]
+    parts: int = 1
+    """How many of the order's sales the units speak of: the first, and those with what was added since."""
 
 
 class OpenLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -133,6 +133,14 @@ def allocate(amount: Money[C], weights: Sequence[int]) -> list[Money[C]]:
     return parts
 
 
+def portion(minor: int, part: int, whole: int) -> int:
+    """`part` of `whole` shares of an amount in minor units, rounded half away from zero; portions are cumulative.
+
+    The difference of two portions is what the shares between them are worth, so that all shares sum to the amount.
+    """
+    return _divided(minor * part, whole)
+
+
 def _divided(numerator: int, denominator: int) -> int:
     """Rounded half away from zero, symmetric in sign so that a refund mirrors its charge."""
     sign = -1 if numerator < 0 else 1

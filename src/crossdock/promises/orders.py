@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 
+from crossdock.books.record import Record
+from crossdock.books.units import owed_units, shipped_units
 from crossdock.canonical.order import ErpAddress, Order, OrderReference, SalesOrder
 from crossdock.canonical.party import Address
 from crossdock.canonical.shipment import ShipmentLine, ShipmentOrder, ShipTo
-from crossdock.kernel.money import AnyMoney, total
+from crossdock.kernel.money import AnyMoney, Money, total
+from crossdock.promises.billing import owed_corrections
+from crossdock.promises.captures import owed_captures
+from crossdock.promises.changes import owed_at_warehouse, owed_for_changes
+from crossdock.promises.money import SALE, record_of
 from crossdock.promises.obligations import Act, Kept, Obligation, Priority, State, Trouble, Wait
 from crossdock.promises.policy import Policy, due
 from crossdock.promises.reads import owed_reads
-from crossdock.promises.shipments import owed_for_shipment
+from crossdock.promises.refunds import owed_refunds
+from crossdock.promises.returns import owed_for_returns
+from crossdock.promises.shipments import owed_for_shipments
 from crossdock.promises.standing import Fact, Standing
 
-SALE = "sale"
 SHIPMENT_ORDER = "shipment_order"
+_MONEY = ("payment", "capture", "refund", "dispute", "allowance")
 
 
 def owed_for_order(standing: Standing, policy: Policy) -> Iterator[Obligation]:
@@ -29,14 +36,21 @@ def owed_for_order(standing: Standing, policy: Policy) -> Iterator[Obligation]:
     if policy.orders_from is not None and order.placed_at < policy.orders_from:
         return
     erp = standing.pins.get("erp", policy.roles.erp)
-    yield from _changed_too_late(standing, order)
+    record = record_of(standing, order, policy)
+    yield from _other_currencies(standing, record)
     if erp is not None and _to_be_sold(standing, order, policy):
         yield from _sale(standing, order_fact, policy, erp)
+        yield from owed_for_changes(standing, order_fact, record, policy, erp)
     if _to_be_shipped(standing, order, policy):
         yield from _shipment_order(standing, order_fact, policy, erp)
-    for shipment in standing.of("shipment"):
-        yield from owed_for_shipment(standing, order_fact, shipment, policy, erp)
-    yield from _parcels_expected(standing, order_fact, policy)
+        yield from owed_at_warehouse(standing, order_fact, record, policy, erp)
+    yield from owed_for_shipments(standing, order_fact, record, policy, erp)
+    yield from _parcels_expected(standing, order_fact, record, policy)
+    yield from owed_for_returns(standing, record, policy, erp)
+    if erp is not None:
+        yield from owed_corrections(standing, order_fact, record, policy, erp)
+    yield from owed_captures(standing, order_fact, record, policy)
+    yield from owed_refunds(standing, order_fact, record, policy)
 
 
 def _sale(standing: Standing, fact: Fact, policy: Policy, erp: str) -> Iterator[Obligation]:
@@ -110,16 +124,15 @@ def _shipment_order(standing: Standing, fact: Fact, policy: Policy, erp: str | N
         )
 
 
-def _parcels_expected(standing: Standing, fact: Fact, policy: Policy) -> Iterator[Obligation]:
+def _parcels_expected(standing: Standing, fact: Fact, record: Record, policy: Policy) -> Iterator[Obligation]:
     """An order is not done before all of it has left; until then we wait for the warehouse."""
-    asked = standing.sealed.get(SHIPMENT_ORDER)
-    order: Order = fact.body
+    order = record.order
     warehouse = standing.pins.get("warehouse", policy.roles.warehouse)
-    if warehouse is None or order.ship_to is None or order.cancelled_at is not None:
+    if warehouse is None or order.ship_to is None:
         return
-    lines = asked.body.lines if asked else _to_ship(order)
-    left = sum(line.units for shipment in standing.of("shipment") for line in shipment.body.lines)
-    missing = sum(line.units for line in lines) - left
+    shipping = {line.id for line in order.lines if line.ships}
+    left = shipped_units(record)
+    missing = sum(max(units - left[line], 0) for line, units in owed_units(record).items() if line in shipping)
     if missing > 0 and _to_be_shipped(standing, order, policy):
         yield Wait(
             name="parcels",
@@ -127,6 +140,19 @@ def _parcels_expected(standing: Standing, fact: Fact, policy: Policy) -> Iterato
             what=f"{missing} unit{'' if missing == 1 else 's'} to leave",
             until=due(order.placed_at, policy.deadlines.parcels_minutes),
         )
+
+
+def _other_currencies(standing: Standing, record: Record) -> Iterator[Obligation]:
+    """Money in another currency than the order's is counted nowhere, so somebody has to look at it."""
+    for fact in standing.facts:
+        amount = getattr(fact.body, "authorised" if fact.kind == "payment" else "amount", None)
+        if fact.kind in _MONEY and isinstance(amount, Money) and amount.currency != record.currency:
+            yield Trouble(
+                cause=f"other_currency:{fact.connection}:{record.currency}:{amount.currency}",
+                title=f"Money in {amount.currency} on orders in {record.currency}",
+                remedy=f"Correct the {fact.kind} at {fact.connection}, or bind it to the order it belongs to.",
+                detail=f"order {record.order.number}: {fact.kind} {fact.id} over {amount}",
+            )
 
 
 def _to_ship(order: Order) -> tuple[ShipmentLine, ...]:
@@ -145,30 +171,6 @@ def _to_be_sold(standing: Standing, order: Order, policy: Policy) -> bool:
 
 def _to_be_shipped(standing: Standing, order: Order, policy: Policy) -> bool:
     return SHIPMENT_ORDER in standing.sealed or (order.cancelled_at is None and _to_be_sold(standing, order, policy))
-
-
-def _changed_too_late(standing: Standing, order: Order) -> Iterator[Obligation]:
-    """An edit or cancellation after the sale was sealed can't be undone by the hub yet: a person settles it."""
-    sold = standing.sealed.get(SALE)
-    if sold is None:
-        return
-    if order.cancelled_at is not None:
-        yield _too_late("cancelled", order, order.cancelled_at)
-    elif _goods(sold.body.order) != _goods(order):
-        yield _too_late("edited", order, standing.as_of)
-
-
-def _too_late(what: str, order: Order, at: datetime) -> Trouble:
-    return Trouble(
-        cause=f"order_{what}_after_sale",
-        title=f"Orders {what} after their sale was sealed for the ERP",
-        remedy="Correct the sale in the ERP and the shipment order in the warehouse, then resolve the case.",
-        detail=f"order {order.number} was {what} after its sale was sealed (seen {at:%Y-%m-%d})",
-    )
-
-
-def _goods(order: Order) -> list[tuple[str, str, int, int]]:
-    return sorted((line.id, line.sku, line.ordered, line.unit_price.minor) for line in order.lines if line.ordered > 0)
 
 
 def _moved(told: Address | None, order: Order) -> bool:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 
+import msgspec
+
+from crossdock.books.record import Record
+from crossdock.books.units import sold_units
 from crossdock.canonical.order import Order
 from crossdock.canonical.shipment import (
     Fulfilment,
@@ -12,14 +18,40 @@ from crossdock.canonical.shipment import (
     InvoicePosting,
     ParcelNotice,
     Shipment,
+    ShipmentLine,
 )
+from crossdock.promises.money import SALE
 from crossdock.promises.obligations import Act, Kept, Obligation, Priority, Trouble, Within
 from crossdock.promises.policy import Policy, due
 from crossdock.promises.standing import Fact, Standing
 
+ISSUE = "goods_issue"
 
-def owed_for_shipment(
-    standing: Standing, order_fact: Fact, fact: Fact, policy: Policy, erp: str | None
+
+def owed_for_shipments(
+    standing: Standing, order_fact: Fact, record: Record, policy: Policy, erp: str | None
+) -> Iterator[Obligation]:
+    """What each parcel makes us owe."""
+    parcels = standing.of("shipment")
+    if not parcels:
+        return
+    room = _room(record)
+    for fact in sorted(parcels, key=lambda fact: (f"{ISSUE}:{fact.body.id}" not in standing.sealed, _left_at(fact))):
+        yield from _owed_for_shipment(standing, order_fact, fact, record, policy, erp, room)
+
+
+def _left_at(fact: Fact) -> tuple[datetime, str]:
+    return (fact.body.shipped_at, fact.body.id)
+
+
+def _owed_for_shipment(
+    standing: Standing,
+    order_fact: Fact,
+    fact: Fact,
+    record: Record,
+    policy: Policy,
+    erp: str | None,
+    room: list[Counter[str]],
 ) -> Iterator[Obligation]:
     """What one parcel makes us owe, in the order it becomes due."""
     order: Order = order_fact.body
@@ -29,15 +61,40 @@ def owed_for_shipment(
         yield _unknown_lines(order, shipment, strangers)
         return
     if erp is not None:
-        yield from _erp(standing, order, fact, policy, erp)
+        for nth, part in _by_sale(shipment, room):
+            yield from _erp(standing, record, fact, part, nth, policy, erp)
     yield _fulfilment(standing, order, fact, policy)
     if policy.roles.mail is not None and order.email:
         yield _notice(order, fact, policy, policy.roles.mail)
 
 
-def _erp(standing: Standing, order: Order, fact: Fact, policy: Policy, erp: str) -> Iterator[Obligation]:
-    shipment: Shipment = fact.body
-    issue = f"goods_issue:{shipment.id}"
+def _room(record: Record) -> list[Counter[str]]:
+    """Units of each line that each of the ERP's sales holds; the first takes what is in none yet."""
+    return [Counter({line.id: line.ordered for line in order.lines}) for order in record.sold]
+
+
+def _by_sale(shipment: Shipment, room: list[Counter[str]]) -> list[tuple[int, Shipment]]:
+    """The parcel as the ERP ships it: one part from each sale that its units were sold on. Takes them out of `room`."""
+    if len(room) <= 1:
+        return [(1, shipment)]
+    parts: list[list[ShipmentLine]] = [[] for _ in room]
+    for line in shipment.lines:
+        units = line.units
+        for nth, held in enumerate(room):
+            last = nth == len(room) - 1
+            taken = units if last else min(units, held[line.line])
+            if taken > 0:
+                held[line.line] -= taken
+                units -= taken
+                parts[nth].append(msgspec.structs.replace(line, units=taken))
+    return [(nth, msgspec.structs.replace(shipment, lines=tuple(lines))) for nth, lines in enumerate(parts, 1) if lines]
+
+
+def _erp(
+    standing: Standing, record: Record, fact: Fact, shipment: Shipment, nth: int, policy: Policy, erp: str
+) -> Iterator[Obligation]:
+    suffix = shipment.id if nth == 1 else f"{shipment.id}:{nth}"
+    issue, sale = f"{ISSUE}:{suffix}", SALE if nth == 1 else f"{SALE}:{nth}"
     yield Act(
         name=issue,
         to=erp,
@@ -45,27 +102,28 @@ def _erp(standing: Standing, order: Order, fact: Fact, policy: Policy, erp: str)
         cause=fact,
         by=due(fact.recorded_at, policy.deadlines.goods_issue_minutes),
         priority=Priority.ORDERS,
-        document="sale",
-        needs={"sale": Kept(standing.entity, "sale")},
-        within=_ordered_units(standing, order, shipment),
+        document=SALE,
+        needs={SALE: Kept(standing.entity, sale)},
+        within=_ordered_units(standing, record, shipment),
         undo=None,
     )
     yield Act(
-        name=f"invoice:{shipment.id}",
+        name=f"invoice:{suffix}",
         to=erp,
         body=InvoicePosting(shipment=shipment.id, invoice_date=shipment.shipped_at),
         cause=fact,
         by=due(fact.recorded_at, policy.deadlines.invoice_minutes),
         priority=Priority.MONEY,
-        document="sale",
-        needs={"sale": Kept(standing.entity, "sale"), "issue": Kept(standing.entity, issue)},
+        document=SALE,
+        needs={SALE: Kept(standing.entity, sale), "issue": Kept(standing.entity, issue)},
         undo=None,
     )
 
 
-def _ordered_units(standing: Standing, order: Order, shipment: Shipment) -> tuple[Within, ...]:
-    """No line ever leaves the ERP in more units than were ordered, whatever parcels are reported."""
-    ordered = {line.id: line.ordered for line in order.lines}
+def _ordered_units(standing: Standing, record: Record, shipment: Shipment) -> tuple[Within, ...]:
+    """No line ever leaves the ERP in more units than were ordered or sold there, whatever parcels are reported."""
+    sold = sold_units(record)
+    ordered = {line.id: max(line.ordered, sold[line.id]) for line in record.order.lines}
     return tuple(
         Within(f"shipped/{standing.entity}/{line.line}", line.units, ordered[line.line]) for line in shipment.lines
     )

@@ -47,6 +47,8 @@ class Sealed:
     name: str
     body: Any
     confirmed: bool
+    remote_id: str = ""
+    """The target's own id of what came to be, for the acts whose facts name it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,11 @@ class Standing:
         """The entity's own fact of this kind, as its authority states it."""
         found = self.of(kind)
         return found[0] if found else None
+
+    def all_sealed(self, prefix: str) -> list[Sealed]:
+        """What was sealed under names that begin so, the first first: `sale`, `sale:2`, …, `sale:10`."""
+        found = [sealed for name, sealed in self.sealed.items() if name == prefix or name.startswith(f"{prefix}:")]
+        return sorted(found, key=lambda sealed: (len(sealed.name), sealed.name))
 
 
 def facts_of(evidence: Iterable[Evidence]) -> tuple[Fact, ...]:

@@ -76,7 +76,7 @@ def _standing(
         facts=tuple(fact for fact in facts if not fact.kind.startswith(HINT)),
         as_of=as_of,
         gone=any(e.gone and [e.kind, e.connection, e.id] == own for e in evidence),
-        sealed=_sealed(promised, {row[1] for row in receipts}),
+        sealed=_sealed(promised, {row[1]: row[6] for row in receipts}),
         pins={row[1]: row[2] for row in pins},
         hints=tuple(_hint(fact) for fact in facts if fact.kind.startswith(HINT)),
     )
@@ -106,8 +106,13 @@ def _promised(row: Row) -> Promised:
     return Promised(id_, name, target, cause, decoder(noun).decode(body), held, sealed, last_ordinal)
 
 
-def _sealed(promised: Iterable[Promised], confirmed: set[str]) -> dict[str, Sealed]:
-    return {p.name: Sealed(p.name, p.body, p.name in confirmed) for p in promised if p.sealed and not p.movable}
+def _sealed(promised: Iterable[Promised], confirmed: Mapping[str, str]) -> dict[str, Sealed]:
+    """By name; `confirmed` holds the ids that targets answered."""
+    return {
+        p.name: Sealed(p.name, p.body, p.name in confirmed, confirmed.get(p.name, ""))
+        for p in promised
+        if p.sealed and not p.movable
+    }
 
 
 def _book(promised: list[Promised], receipts: list[Row], evidence: list[Evidence], normalise: Normalise) -> Book:
@@ -116,7 +121,7 @@ def _book(promised: list[Promised], receipts: list[Row], evidence: list[Evidence
     written: dict[str, Written] = {}
     observed: dict[str, Any] = {}
     targets = {p.name: p.target for p in promised}
-    for _, name, noun, at, body, repairs in receipts:
+    for _, name, noun, at, body, repairs, _ in receipts:
         if body is None:
             continue
         written[name] = Written(decoder(noun).decode(body), repairs)

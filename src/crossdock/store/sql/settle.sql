@@ -20,10 +20,10 @@ left join lateral (select max(ordinal) as last from intent i where i.promise = p
 where p.entity = any(%(entity)b::text[])
 order by p.id
 
--- receipts_of: What targets confirmed for the promises of these entities.
-select p.entity, p.name, p.noun, r.at, r.written, r.repairs
+-- receipts_of: What targets confirmed for the states of these entities, and for the acts whose facts are known by the id they answered.
+select p.entity, p.name, p.noun, r.at, r.written, r.repairs, r.remote_id
 from promise p join receipt r on r.slot = p.entity || '/' || p.name and r.promise = p.id
-where p.entity = any(%(entity)b::text[]) and p.verb = 1
+where p.entity = any(%(entity)b::text[]) and (p.verb = 1 or p.noun = 'payment_capture')
 
 -- withheld_of: What these entities would owe only by newer code, and since when that is known.
 select entity, name, at from withheld where entity = any(%(entity)b::text[])

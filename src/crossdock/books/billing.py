@@ -1,0 +1,81 @@
+"""What the ERP should have billed for an order and what it has, position by position; only differences are posted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from crossdock.books.amounts import Amounts, Position, Value, added, less
+from crossdock.books.pricing import charges_worth, goods_worth
+from crossdock.books.record import Record
+from crossdock.books.units import shipped_units
+from crossdock.books.worth import worth_of
+from crossdock.canonical.order import Order
+from crossdock.canonical.returns import BillingLine, CreditMemo
+
+
+class Difference(NamedTuple):
+    """What is still to be posted, all amounts positive; signs never net."""
+
+    to_credit: Amounts
+    to_bill: Amounts
+
+    @property
+    def size(self) -> int:
+        """Minor units, both sides together."""
+        return sum(value.gross for side in self for value in side.values())
+
+
+def to_be_billed(record: Record) -> Amounts:
+    """What has left, by the order as it is now, less what was given back and plus what is kept of that."""
+    worth = worth_of(record)
+    return less(worth.left, worth.given_amounts)
+
+
+def billed(record: Record) -> Amounts:
+    """What the ERP bills: each parcel at the prices its sale was sealed with, and every correction since."""
+    return added(_with_parcels(record), *(_corrected(each) for each in record.corrections))
+
+
+def difference(record: Record) -> Difference:
+    """What would make them equal."""
+    missing = less(to_be_billed(record), billed(record))
+    to_bill = {position: value.above_zero() for position, value in missing.items()}
+    to_credit = {position: value.negated().above_zero() for position, value in missing.items()}
+    return Difference(_something(to_credit), _something(to_bill))
+
+
+def _something(amounts: Amounts) -> Amounts:
+    return {position: value for position, value in amounts.items() if not value.nothing}
+
+
+def _with_parcels(record: Record) -> Amounts:
+    """The first units of a line are those of the first sale; delivery and tip come with the first parcel."""
+    if not record.sold:
+        return {}
+    left = shipped_units(record)
+    sums = [_of_sale(order, left) for order in record.sold]
+    charges = charges_worth(record.sold[0]) if record.shipments else {}
+    return added(*sums, charges)
+
+
+def _of_sale(order: Order, left: Counter[str]) -> Amounts:
+    """Takes the units it bills out of `left`."""
+    units = {line.id: min(line.ordered, left[line.id]) for line in order.lines}
+    left.subtract(units)
+    return goods_worth(order, units)
+
+
+def _corrected(correction: object) -> Amounts:
+    lines: Iterable[BillingLine] = getattr(correction, "lines", ())
+    amounts = added(*({_position(line): _value(line)} for line in lines))
+    return less({}, amounts) if isinstance(correction, CreditMemo) else amounts
+
+
+def _position(line: BillingLine) -> Position:
+    return Position(line.line, line.component, tuple(sorted(tax.rate for tax in line.taxes)))
+
+
+def _value(line: BillingLine) -> Value:
+    return Value(line.net.minor, tuple(amount for _, amount in sorted((t.rate, t.amount.minor) for t in line.taxes)))

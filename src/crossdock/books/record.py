@@ -1,0 +1,90 @@
+"""Everything the books know of one order: the facts about its goods and money, and what was asked of other systems."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from crossdock.canonical.order import Order
+from crossdock.canonical.payment import Capture, Dispute, PaymentAuthorization, PaymentCapture, Refund
+from crossdock.canonical.returns import Allowance, CreditMemo, Return, SupplementaryInvoice
+from crossdock.canonical.shipment import Shipment
+from crossdock.kernel.money import AnyMoney
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """One return and the terms that apply to it; `cause` is the identity of its fact."""
+
+    cause: str
+    body: Return
+    inspect: bool = True
+    """It counts once somebody has said what became of the goods."""
+    fee: int = 0
+    """Minor units kept back."""
+    delivery_too: bool = True
+    """What was paid for delivery is given back with the last of the goods."""
+    counts: bool = True
+    """False while it is outside the window and nobody has allowed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tendered:
+    """One payment: who holds it, and by which identity its fact is known."""
+
+    fact: str
+    connection: str
+    body: PaymentAuthorization
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Money that was asked to go back, sealed by us: the promise's name, for which cause, on which payment."""
+
+    name: str
+    cause: str
+    amount: int
+    payment: str | None = None
+    """The payment's id; None for credit that stays in the house."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A capture sealed by us; `fact_id` is the provider's id of it, once it has answered."""
+
+    body: PaymentCapture
+    fact_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One order. Everything in a tuple is sorted by its identity, so that equal facts make equal records."""
+
+    entity: str
+    order: Order
+    shipments: tuple[Shipment, ...] = ()
+    returns: tuple[Returned, ...] = ()
+    allowances: tuple[tuple[str, Allowance], ...] = ()
+    """(cause, body)"""
+    payments: tuple[Tendered, ...] = ()
+    captures: tuple[Capture, ...] = ()
+    refunds: tuple[tuple[str, Refund], ...] = ()
+    """(identity, body)"""
+    disputes: tuple[Dispute, ...] = ()
+    sold: tuple[Order, ...] = ()
+    """What the ERP's sales of this order were sealed with, the first sale first."""
+    corrections: tuple[CreditMemo | SupplementaryInvoice, ...] = ()
+    """Sealed, whatever became of them since."""
+    asked: tuple[Asked, ...] = ()
+    taken: tuple[Taken, ...] = ()
+    capture_when: Literal["channel", "shipped"] = "channel"
+    names: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def currency(self) -> str:
+        return self.order.currency
+
+    def money(self, amount: AnyMoney | None) -> int:
+        """Minor units of an amount that must be in the order's currency; others are `foreign` and counted nowhere."""
+        return amount.minor if amount is not None and amount.currency == self.currency else 0

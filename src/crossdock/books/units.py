@@ -1,0 +1,101 @@
+"""How many units of each line were shipped, and came back for whose account."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from crossdock.books.record import Record, Returned
+from crossdock.canonical.returns import ReturnLine
+
+Units = Mapping[str, int]
+"""By order line id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """What one return brought: units by line, those that nobody can attribute, and the lines they came in."""
+
+    returned: Returned
+    units: Counter[str]
+    strangers: tuple[tuple[str, int], ...] = ()
+    """(SKU or line, units) that no shipped unit of the order accounts for."""
+
+    @property
+    def for_money(self) -> bool:
+        return self.returned.counts and self.returned.body.settle_by != "nothing"
+
+
+def shipped_units(record: Record) -> Counter[str]:
+    """Units that left, by line; lines the order doesn't have are left out."""
+    known = {line.id for line in record.order.lines}
+    shipped: Counter[str] = Counter()
+    for shipment in record.shipments:
+        for line in shipment.lines:
+            if line.line in known:
+                shipped[line.line] += line.units
+    return shipped
+
+
+def accepted_units(line: ReturnLine, *, inspect: bool) -> int:
+    """Units of a return's line that count: kept with our consent, or handed in and, where the terms ask, looked at."""
+    if line.keeps_goods:
+        return line.units
+    return line.received if line.disposition is not None or not inspect else 0
+
+
+def came_back(record: Record) -> list[Back]:
+    """What each return brought, the earliest first; never more of a line than left."""
+    left = shipped_units(record)
+    in_order = sorted(record.returns, key=lambda each: (each.body.returned_at, each.cause))
+    return [_back(record, each, left) for each in in_order if each.body.status in ("authorised", "closed")]
+
+
+def _back(record: Record, returned: Returned, left: Counter[str]) -> Back:
+    """Takes what it attributes out of `left`."""
+    units, strangers = Counter[str](), list[tuple[str, int]]()
+    for line in returned.body.lines:
+        count = accepted_units(line, inspect=returned.inspect)
+        for known in _lines_meant(record, line):
+            taken = min(count, left[known])
+            if taken > 0:
+                units[known] += taken
+                left[known] -= taken
+                count -= taken
+        if count > 0:
+            strangers.append((line.line or line.sku, count))
+    return Back(returned, units, tuple(strangers))
+
+
+def lines_of(record: Record, line: ReturnLine) -> list[str]:
+    """The order lines a return's line may mean."""
+    return list(_lines_meant(record, line))
+
+
+def _lines_meant(record: Record, line: ReturnLine) -> Iterable[str]:
+    """The line that is named; a till may know only the SKU, and any line that holds it will do."""
+    named = [each.id for each in record.order.lines if line.line and each.id == line.line]
+    return named or [each.id for each in record.order.lines if not line.line and each.sku == line.sku]
+
+
+def sold_units(record: Record) -> Counter[str]:
+    """Units in the ERP's sales as sealed, by line."""
+    sold: Counter[str] = Counter()
+    for order in record.sold:
+        sold.update({line.id: line.ordered for line in order.lines})
+    return sold
+
+
+def owed_units(record: Record) -> Counter[str]:
+    """Units the buyer is to have in all: ordered, or only what has left where the order is cancelled."""
+    shipped = shipped_units(record)
+    if record.order.cancelled_at is not None:
+        return Counter({line.id: min(line.ordered, shipped[line.id]) for line in record.order.lines})
+    return Counter({line.id: line.ordered for line in record.order.lines})
+
+
+def left_units(record: Record) -> Counter[str]:
+    """Units that have left and are still ordered."""
+    shipped = shipped_units(record)
+    return Counter({line.id: min(line.ordered, shipped[line.id]) for line in record.order.lines})

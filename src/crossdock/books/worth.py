@@ -1,0 +1,107 @@
+"""What an order is worth to both sides now: what was bought, and what each cause takes back from it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from crossdock.books.amounts import Amounts, Position, Value, added, gross_of, less
+from crossdock.books.pricing import charges_worth, goods_worth, in_shape_of, line_worth
+from crossdock.books.record import Record
+from crossdock.books.tenders import captured, given_back, under_way_of
+from crossdock.books.units import Back, came_back, left_units, owed_units
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What one cause gives back to the buyer, and what is kept back of it."""
+
+    cause: str
+    amounts: Amounts
+    fee: int = 0
+
+    @property
+    def fee_amounts(self) -> Amounts:
+        return {Position("", "fee", ()): Value(self.fee)} if self.fee else {}
+
+    @property
+    def worth(self) -> int:
+        """Minor units for the buyer."""
+        return sum(value.gross for value in self.amounts.values()) - self.fee
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """An order's worth: all that is to be paid, what of it has left, and what every cause gives back."""
+
+    bought: Amounts
+    left: Amounts
+    """What has left so far, delivery and tip with the first of it."""
+    given: tuple[Given, ...]
+
+    @property
+    def given_amounts(self) -> Amounts:
+        """Everything that is given back, less what is kept."""
+        return less(added(*(each.amounts for each in self.given)), added(*(each.fee_amounts for each in self.given)))
+
+
+def worth_of(record: Record) -> Worth:
+    """Work it out; pure."""
+    owed, left = owed_units(record), left_units(record)
+    any_left = any(left.values())
+    charges = charges_worth(record.order)
+    whole = record.order.cancelled_at is None or any_left
+    bought = added(goods_worth(record.order, owed), charges if whole else {})
+    has_left = added(goods_worth(record.order, left), charges if any_left else {})
+    given = (*_returns(record, owed, charges if whole else {}), *_allowances(record))
+    return Worth(bought, has_left, given)
+
+
+def to_capture(record: Record) -> int:
+    """Minor units that have left, are kept, and were not taken yet, where the hub takes the money."""
+    worth = worth_of(record)
+    due = gross_of(worth.left) - sum(each.worth for each in worth.given)
+    return max(due + given_back(record) - captured(record) - sum(under_way_of(record).values()), 0)
+
+
+def _returns(record: Record, owed: Counter[str], charges: Amounts) -> Iterator[Given]:
+    """Each return takes the last units of its lines, so that what was given back never changes when more ships."""
+    kept = Counter(owed)
+    for back in came_back(record):
+        if not back.for_money:
+            continue
+        amounts = added(*_taken_off(record, back, kept))
+        if amounts and not any(kept.values()) and back.returned.delivery_too:
+            amounts = added(amounts, {p: v for p, v in charges.items() if p.component == "shipping"})
+        gross = sum(value.gross for value in amounts.values())
+        if amounts:
+            yield Given(back.returned.cause, amounts, min(back.returned.fee, max(gross, 0)))
+
+
+def _taken_off(record: Record, back: Back, kept: Counter[str]) -> Iterator[Amounts]:
+    """Lowers `kept` by what came back."""
+    lines = {line.id: line for line in record.order.lines}
+    for line, units in back.units.items():
+        before, after = kept[line], max(kept[line] - units, 0)
+        kept[line] = after
+        included = record.order.tax_included
+        yield less(
+            line_worth(lines[line], before, tax_included=included),
+            line_worth(lines[line], after, tax_included=included),
+        )
+
+
+def _allowances(record: Record) -> Iterator[Given]:
+    """Money given without goods: in the shape of its line's taxes, or untaxed on the order as a whole."""
+    lines = {line.id: line for line in record.order.lines}
+    for cause, allowance in sorted(record.allowances, key=lambda each: (each[1].granted_at, each[0])):
+        amount = record.money(allowance.amount)
+        line = lines.get(allowance.line)
+        shapes = line_worth(line, line.ordered, tax_included=record.order.tax_included) if line else {}
+        if not amount:
+            continue
+        for position, shape in shapes.items():
+            yield Given(cause, {position._replace(component="discount"): in_shape_of(amount, shape)})
+        if not shapes:
+            yield Given(cause, {Position("", "discount", ()): Value(amount)})

@@ -1,0 +1,98 @@
+"""What we take where the hub takes it: what has left and is kept, parcel by parcel; what will never leave is given up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from crossdock.books.record import Record, Tendered
+from crossdock.books.tenders import capturable
+from crossdock.books.units import left_units, owed_units
+from crossdock.books.worth import to_capture
+from crossdock.canonical.payment import PaymentCapture, PaymentVoid
+from crossdock.kernel.money import Money
+from crossdock.promises.obligations import Act, Obligation, Priority, Trouble, Wait, Within
+from crossdock.promises.policy import Policy, due
+from crossdock.promises.standing import Fact, Standing
+
+_EXPIRY_WARNING = timedelta(days=1)
+
+
+def owed_captures(standing: Standing, order_fact: Fact, record: Record, policy: Policy) -> Iterator[Obligation]:
+    """Capture what has left; void what nothing will leave for."""
+    if policy.capture_when != "shipped" or policy.roles.payments is None:
+        return
+    open_ = [each for each in record.payments if each.connection == policy.roles.payments]
+    all_left = left_units(record) == owed_units(record)
+    missing = to_capture(record)
+    newest = max(standing.of("shipment"), key=lambda fact: (fact.changed_at, fact.id), default=order_fact)
+    nth = len(standing.all_sealed("capture"))
+    for payment in open_:
+        part = min(missing, capturable(record, payment))
+        missing -= part
+        if part > 0:
+            nth += 1
+            yield _capture(record, newest, payment, part, nth, policy, final=all_left)
+        elif all_left and _untouched(record, payment) and payment.body.status == "open":
+            yield _void(order_fact, payment, policy)
+        yield from _expiring(standing, record, payment, all_left=all_left)
+    if missing > 0 and open_:
+        yield Trouble(
+            cause=f"capture_uncovered:{standing.entity}",
+            title="More has left than its payment covers",
+            remedy="Ask the buyer for another payment, or grant an allowance for the rest.",
+            detail=f"order {record.order.number}: {Money(missing, record.currency)} has left uncovered",
+        )
+
+
+def _capture(
+    record: Record, cause: Fact, payment: Tendered, part: int, nth: int, policy: Policy, *, final: bool
+) -> Act:
+    return Act(
+        name=f"capture:{nth}",
+        to=payment.connection,
+        body=PaymentCapture(payment=payment.body.id, amount=Money(part, record.currency), final=final),
+        cause=cause,
+        by=due(cause.changed_at, policy.deadlines.capture_minutes),
+        priority=Priority.MONEY,
+        document=f"payment:{payment.body.id}",
+        within=(Within(f"authorised/{payment.fact}", part, record.money(payment.body.authorised)),),
+        undo=None,
+    )
+
+
+def _untouched(record: Record, payment: Tendered) -> bool:
+    id_ = payment.body.id
+    return not any(each.payment == id_ for each in record.captures) and not any(
+        each.body.payment == id_ for each in record.taken
+    )
+
+
+def _void(order_fact: Fact, payment: Tendered, policy: Policy) -> Act:
+    return Act(
+        name=f"void:{payment.body.id}",
+        to=payment.connection,
+        body=PaymentVoid(payment=payment.body.id),
+        cause=order_fact,
+        by=due(order_fact.changed_at, policy.deadlines.capture_minutes),
+        priority=Priority.MONEY,
+        document=f"payment:{payment.body.id}",
+        undo=None,
+    )
+
+
+def _expiring(standing: Standing, record: Record, payment: Tendered, *, all_left: bool) -> Iterator[Obligation]:
+    """An authorisation runs out whether or not anything has left: somebody is told before it does."""
+    until = payment.body.expires_at
+    if until is None or all_left or payment.body.status != "open":
+        return
+    if standing.as_of < until - _EXPIRY_WARNING:
+        what = f"the authorisation of {payment.body.authorised} to be near its end"
+        yield Wait(name=f"authorisation:{payment.body.id}", on="clock", what=what, until=until - _EXPIRY_WARNING)
+    else:
+        yield Trouble(
+            cause=f"authorisation_expires:{payment.connection}",
+            title="Authorisations that run out before the goods have left",
+            remedy="Ship or cancel the order, or ask the buyer to authorise it again.",
+            detail=f"order {record.order.number}: {payment.body.authorised} until {until:%Y-%m-%d %H:%M}",
+        )

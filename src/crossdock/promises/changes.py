@@ -1,0 +1,177 @@
+"""What an edit makes us owe after the sale was sealed: what was added is sold on, what was taken away is cancelled.
+
+The sale as sealed never changes. Prices and taxes need nothing here: what was billed otherwise is corrected (billing).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import msgspec
+
+from crossdock.books.record import Record
+from crossdock.books.units import owed_units, shipped_units
+from crossdock.canonical.order import OpenLine, OpenUnits, Order, OrderLine, SalesOrder, Tax
+from crossdock.canonical.shipment import ShipmentLine, ShipmentLines
+from crossdock.kernel.money import AnyMoney, Money, portion, total
+from crossdock.promises.money import SALE
+from crossdock.promises.obligations import Act, Kept, Obligation, Priority, State
+from crossdock.promises.policy import Policy, due
+from crossdock.promises.standing import Fact, Standing
+
+SHIPMENT_ORDER = "shipment_order"
+SHIPMENT_LINES = "shipment_lines"
+OPEN_UNITS = "open_units"
+
+
+def owed_for_changes(
+    standing: Standing, order_fact: Fact, record: Record, policy: Policy, erp: str
+) -> Iterator[Obligation]:
+    """Units added go on a further sale, units taken away are cancelled in the ERP."""
+    if SALE not in standing.sealed:
+        return
+    wanted, sold = units_wanted(record), units_in_sales(standing)
+    more = {line: wanted[line] - sold[line] for line in wanted if wanted[line] > sold[line]}
+    if more:
+        yield _further_sale(standing, order_fact, record, policy, erp, more)
+    fewer = any(sold[line] > wanted[line] for line in sold)
+    if fewer or OPEN_UNITS in standing.sealed:
+        yield _open_units(standing, order_fact, record, policy, erp, wanted, sold)
+
+
+def units_wanted(record: Record) -> Counter[str]:
+    """Units by line that are to leave in all: as ordered now, and at least what has left."""
+    wanted, left = owed_units(record), shipped_units(record)
+    return Counter({line: max(wanted[line], left[line]) for line in wanted})
+
+
+def units_in_sales(standing: Standing) -> Counter[str]:
+    """Units by line that the ERP's sales hold: as sealed, less what we had cancelled there since."""
+    parts = standing.all_sealed(SALE)
+    cancelled = standing.sealed.get(OPEN_UNITS)
+    held: Counter[str] = Counter()
+    counted = 0
+    if cancelled is not None:
+        counted = cancelled.body.parts
+        held.update({line.line: line.units for line in cancelled.body.lines})
+    for part in parts[counted:]:
+        held.update({line.id: line.ordered for line in part.body.order.lines})
+    return held
+
+
+def _further_sale(
+    standing: Standing, fact: Fact, record: Record, policy: Policy, erp: str, more: dict[str, int]
+) -> Act:
+    nth = len(standing.all_sealed(SALE)) + 1
+    needs = {SALE: Kept(standing.entity, SALE)}
+    if record.order.customer:
+        needs = {"party": Kept(record.order.customer, f"party_account@{erp}"), **needs}
+    return Act(
+        name=f"{SALE}:{nth}",
+        to=erp,
+        body=SalesOrder(order=_only(record.order, more), sold_by=standing.source, part=nth),
+        cause=fact,
+        by=due(fact.changed_at, policy.deadlines.sale_minutes),
+        priority=Priority.ORDERS,
+        document=SALE,
+        needs=needs,
+    )
+
+
+def _only(order: Order, units: dict[str, int]) -> Order:
+    """The order with these units alone, each at its share of the line's discount and taxes, and without delivery."""
+    lines = tuple(_share(line, units[line.id]) for line in order.lines if line.id in units)
+    return msgspec.structs.replace(order, lines=lines, shipping=(), tip=None, total=_sum(order, lines))
+
+
+def _share(line: OrderLine, units: int) -> OrderLine:
+    def part(amount: AnyMoney) -> AnyMoney:
+        return Money(portion(amount.minor, units, line.ordered), amount.currency)
+
+    return msgspec.structs.replace(
+        line,
+        ordered=units,
+        discount=part(line.discount) if line.discount else None,
+        taxes=tuple(Tax(title=tax.title, rate=tax.rate, amount=part(tax.amount)) for tax in line.taxes),
+    )
+
+
+def _sum(order: Order, lines: tuple[OrderLine, ...]) -> AnyMoney:
+    goods = total((line.unit_price * line.ordered for line in lines), order.currency)
+    off = total((line.discount for line in lines if line.discount), order.currency)
+    tax = total((tax.amount for line in lines for tax in line.taxes), order.currency)
+    return goods - off if order.tax_included else goods - off + tax
+
+
+def _open_units(
+    standing: Standing,
+    fact: Fact,
+    record: Record,
+    policy: Policy,
+    erp: str,
+    wanted: Counter[str],
+    sold: Counter[str],
+) -> State:
+    """The warehouse first: what it can't take back any more leaves, and the ERP has to be able to ship it."""
+    needs = {part.name: Kept(standing.entity, part.name) for part in standing.all_sealed(SALE)}
+    if SHIPMENT_LINES in standing.sealed or _asked_otherwise(standing, record):
+        needs[SHIPMENT_LINES] = Kept(standing.entity, SHIPMENT_LINES)
+    skus = {line.id: line.sku for part in standing.all_sealed(SALE) for line in part.body.order.lines}
+    return State(
+        name=OPEN_UNITS,
+        to=erp,
+        body=OpenUnits(
+            lines=tuple(
+                OpenLine(line=line, sku=skus[line], units=min(units, wanted[line]))
+                for line, units in sorted(sold.items())
+            ),
+            parts=len(standing.all_sealed(SALE)),
+        ),
+        cause=fact,
+        by=due(fact.changed_at, policy.deadlines.goods_issue_minutes),
+        priority=Priority.ORDERS,
+        document=SALE,
+        needs=needs,
+    )
+
+
+def owed_at_warehouse(
+    standing: Standing, order_fact: Fact, record: Record, policy: Policy, erp: str | None
+) -> Iterator[Obligation]:
+    """The warehouse's order follows the units that are to leave, once it was asked for others."""
+    asked = standing.sealed.get(SHIPMENT_ORDER)
+    warehouse = standing.pins.get("warehouse", policy.roles.warehouse)
+    if asked is None or warehouse is None:
+        return
+    if SHIPMENT_LINES not in standing.sealed and not _asked_otherwise(standing, record):
+        return
+    needs = {SHIPMENT_ORDER: Kept(standing.entity, SHIPMENT_ORDER)}
+    if erp is not None:
+        needs |= {part.name: Kept(standing.entity, part.name) for part in standing.all_sealed(SALE)}
+    yield State(
+        name=SHIPMENT_LINES,
+        to=warehouse,
+        body=ShipmentLines(reference=standing.entity, lines=_to_leave(record)),
+        cause=order_fact,
+        by=due(order_fact.changed_at, policy.deadlines.shipment_order_minutes),
+        priority=Priority.ORDERS,
+        document=SHIPMENT_ORDER,
+        needs=needs,
+    )
+
+
+def _to_leave(record: Record) -> tuple[ShipmentLine, ...]:
+    wanted = units_wanted(record)
+    return tuple(
+        ShipmentLine(line=line.id, sku=line.sku, units=wanted[line.id]) for line in record.order.lines if line.ships
+    )
+
+
+def _asked_otherwise(standing: Standing, record: Record) -> bool:
+    """The warehouse was asked for other units than are to leave now."""
+    asked = standing.sealed.get(SHIPMENT_ORDER)
+    if asked is None:
+        return False
+    known = {line.line: line.units for line in asked.body.lines}
+    return {line.line: line.units for line in _to_leave(record) if line.units} != known

@@ -1,0 +1,94 @@
+"""An order's standing as the books read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from crossdock.books.record import Asked, Record, Returned, Taken, Tendered
+from crossdock.canonical.order import Order
+from crossdock.canonical.returns import Approval, Return
+from crossdock.kernel.money import Money
+from crossdock.promises.approvals import digest_of, rejected
+from crossdock.promises.policy import Policy
+from crossdock.promises.standing import Fact, Standing
+from crossdock.promises.terms import ReturnTerms, terms_at
+
+SALE = "sale"
+LATE = "late return"
+
+
+def record_of(standing: Standing, order: Order, policy: Policy) -> Record:
+    """All the books need, sorted by identity."""
+    shipments = sorted((fact.body for fact in standing.of("shipment")), key=lambda body: (body.shipped_at, body.id))
+    return Record(
+        entity=standing.entity,
+        order=order,
+        shipments=tuple(shipments),
+        returns=tuple(_returned(standing, fact, order, policy) for fact in standing.of("return")),
+        allowances=tuple((fact.id, fact.body) for fact in standing.of("allowance")),
+        payments=tuple(Tendered(fact.id, fact.connection, fact.body) for fact in standing.of("payment")),
+        captures=tuple(fact.body for fact in standing.of("capture")),
+        refunds=tuple((fact.id, fact.body) for fact in standing.of("refund")),
+        disputes=tuple(fact.body for fact in standing.of("dispute")),
+        sold=tuple(sealed.body.order for sealed in standing.all_sealed(SALE)),
+        corrections=tuple(
+            sealed.body for name in ("credit_memo", "supplementary_invoice") for sealed in standing.all_sealed(name)
+        ),
+        asked=tuple(_asked(standing)),
+        taken=tuple(Taken(sealed.body, sealed.remote_id or None) for sealed in standing.all_sealed("capture")),
+        capture_when=policy.capture_when,
+    )
+
+
+def _returned(standing: Standing, fact: Fact, order: Order, policy: Policy) -> Returned:
+    body: Return = fact.body
+    terms = terms_at(policy.returns, body.returned_at)
+    return Returned(
+        cause=fact.id,
+        body=body,
+        inspect=terms.inspect,
+        fee=terms.kept_back(order.currency).minor,
+        delivery_too=terms.delivery == "when_all_returned",
+        counts=not is_late(standing, body, terms) or _allowed(standing, fact, order, terms),
+    )
+
+
+def is_late(standing: Standing, body: Return, terms: ReturnTerms) -> bool:
+    """Handed in after the window that began when the last parcel left."""
+    left = [fact.body.shipped_at for fact in standing.of("shipment") if fact.body.shipped_at <= body.returned_at]
+    return bool(left) and body.returned_at > max(left) + timedelta(days=terms.window_days)
+
+
+def late_digest(fact: Fact, currency: str) -> str:
+    """What a person allows who lets a late return count: these units of this return, whatever they are worth."""
+    return digest_of(Money(0, currency), LATE, late_cause(fact))
+
+
+def late_cause(fact: Fact) -> str:
+    return f"{fact.id} of {sum(line.units for line in fact.body.lines)}"
+
+
+def _allowed(standing: Standing, fact: Fact, order: Order, terms: ReturnTerms) -> bool:
+    """A late return that was allowed stays so: that was said of the return, not of a moment."""
+    digest = late_digest(fact, order.currency)
+    words: list[Approval] = [each.body for each in standing.of("approval")]
+    said_yes = any(w.digest == digest and w.verdict == "approved" and w.role == terms.approver for w in words)
+    return said_yes and rejected(standing, digest) is None
+
+
+def _asked(standing: Standing) -> Iterator[Asked]:
+    for sealed in standing.all_sealed("refund"):
+        yield Asked(sealed.name, cause_in(sealed.name), sealed.body.amount.minor, sealed.body.payment)
+    for sealed in standing.all_sealed("store_credit"):
+        yield Asked(sealed.name, cause_in(sealed.name), sealed.body.amount.minor)
+
+
+def slot(kind: str, cause: str, payment: str, nth: int) -> str:
+    """The name of money going back: `refund:<cause>|<payment>:<n>`. A payment's id holds no bar; a cause may hold anything."""
+    return f"{kind}:{cause}|{payment}:{nth}"
+
+
+def cause_in(name: str) -> str:
+    """The cause in such a name."""
+    return name.partition(":")[2].rpartition("|")[0]

@@ -1,0 +1,309 @@
+"""What the buyer is owed back: each entitlement settled once, on the payments it came from, within what was captured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from crossdock.books.amounts import allocations, between
+from crossdock.books.entitlements import ORDER, SURPLUS, Entitlement, entitlements
+from crossdock.books.record import Record
+from crossdock.books.tenders import Balance, balances, failed, spread
+from crossdock.books.units import came_back
+from crossdock.canonical.payment import PaymentRefund, StoreCredit
+from crossdock.canonical.returns import RefundNotice, Return
+from crossdock.kernel.money import AnyMoney, Money
+from crossdock.promises.approvals import approved, digest_of, rejected
+from crossdock.promises.money import cause_in, slot
+from crossdock.promises.obligations import Act, ApprovalNeeded, Kept, Obligation, Priority, Trouble, Wait, Within
+from crossdock.promises.policy import Policy, due
+from crossdock.promises.standing import Fact, Standing
+from crossdock.promises.terms import ReturnTerms, terms_at
+
+_DISPUTE_DAYS_MAX = 120
+"""Card schemes decide within about four months."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Owed:
+    """One order's refunds as they are being worked out."""
+
+    standing: Standing
+    order_fact: Fact
+    record: Record
+    policy: Policy
+
+    def fact(self, cause: str) -> Fact:
+        """The fact that a cause names; the order itself for what the order causes."""
+        if cause == SURPLUS:
+            return max(self.standing.of("capture"), key=lambda fact: (fact.changed_at, fact.id))
+        return next((fact for fact in self.standing.facts if fact.id == cause), self.order_fact)
+
+    def terms(self, cause: str) -> ReturnTerms:
+        fact = self.fact(cause)
+        moment = fact.body.returned_at if isinstance(fact.body, Return) else fact.changed_at
+        return terms_at(self.policy.returns, moment)
+
+    def money(self, minor: int) -> AnyMoney:
+        return Money(minor, self.record.currency)
+
+
+def owed_refunds(standing: Standing, order_fact: Fact, record: Record, policy: Policy) -> Iterator[Obligation]:
+    """Everything that is owed back and neither settled nor under way."""
+    if policy.roles.payments is None or not record.captures:
+        return
+    owed = _Owed(standing, order_fact, record, policy)
+    found = entitlements(record)
+    yield from _given_too_much(owed, found.overpaid, found.lost)
+    for sealed in standing.all_sealed("refund"):
+        yield from _notice(owed, sealed.name, sealed.body)
+    disputes = [dispute for dispute in record.disputes if dispute.status == "open"]
+    for dispute in disputes:
+        yield Wait(
+            name=f"dispute:{dispute.id}",
+            on=policy.roles.payments,
+            what=f"to decide the dispute over {dispute.amount}; nothing is refunded meanwhile",
+            until=dispute.opened_at + timedelta(days=_DISPUTE_DAYS_MAX),
+        )
+    if disputes:
+        return
+    left = balances(record)
+    for entitlement in found.of:
+        if entitlement.open:
+            yield from _for_cause(owed, entitlement, left)
+
+
+def _for_cause(owed: _Owed, entitlement: Entitlement, left: list[Balance]) -> Iterator[Obligation]:
+    """One cause's open amount: credit in the house where the buyer wants that, else the payments in the terms' order."""
+    fact = owed.fact(entitlement.cause)
+    if isinstance(fact.body, Return) and fact.body.settle_by in ("store_credit", "exchange"):
+        yield from _store_credit(owed, entitlement, fact)
+        return
+    start = entitlement.settled
+    for balance, part in spread(entitlement.open, left, owed.terms(entitlement.cause).tenders):
+        left[left.index(balance)] = _after(balance, part)
+        yield from _on_payment(owed, entitlement, balance, start, part)
+        start += part
+    missing = entitlement.settled + entitlement.open - start
+    if missing > 0:
+        yield _nowhere_to_go(owed, entitlement, missing)
+
+
+def _after(balance: Balance, part: int) -> Balance:
+    return Balance(
+        balance.payment, balance.captured, balance.refunded + part, balance.refunded_by_others, balance.disputed
+    )
+
+
+def _on_payment(owed: _Owed, entitlement: Entitlement, balance: Balance, start: int, part: int) -> Iterator[Obligation]:
+    """One refund on one payment, when whoever has to has allowed it."""
+    payment, fact = balance.payment, owed.fact(entitlement.cause)
+    if payment.connection != owed.policy.roles.payments:
+        yield Wait(
+            name=f"pay_back:{entitlement.cause}|{payment.body.id}",
+            on=payment.connection,
+            what=f"to give back {owed.money(part)} in {payment.body.tender.replace('_', ' ')}",
+            until=due(fact.changed_at, owed.policy.deadlines.refund_minutes),
+        )
+        return
+    name = _next_slot(owed, "refund", entitlement.cause, payment.body.id)
+    amount, payee = owed.money(part), payment.body.label or f"{payment.body.tender} {payment.body.id}"
+    permission = _permission(owed, entitlement, name, amount, payee)
+    if not isinstance(permission, datetime):
+        yield permission
+        return
+    terms, cap = owed.terms(entitlement.cause), None
+    if (limit := terms.limit(terms.daily_refunds_max, owed.record.currency)) is not None:
+        day = owed.standing.as_of.astimezone(UTC)
+        cap = Within(f"refunds/{owed.record.currency}/{day:%Y-%m-%d}", part, limit.minor)
+        # What doesn't fit into today's limit is looked at again when there is a new one.
+        yield Wait(name=f"day_of:{name}", on="clock", what="the next day's limit", until=_midnight_after(day))
+    captured = Within(f"captured/{payment.fact}", part, balance.limit)
+    body = PaymentRefund(
+        payment=payment.body.id,
+        tender=payment.body.tender,
+        amount=amount,
+        reason=_reason(entitlement.cause, fact),
+        allocations=allocations(between(entitlement.amounts, start, start + part), owed.record.currency),
+    )
+    yield Act(
+        name=name,
+        to=payment.connection,
+        body=body,
+        cause=fact,
+        by=due(fact.changed_at, owed.policy.deadlines.refund_minutes),
+        priority=Priority.MONEY,
+        document=f"payment:{payment.body.id}",
+        within=(captured,) if cap is None else (captured, cap),
+        valid_until=permission if permission != _ALWAYS else None,
+        undo=None,
+    )
+    yield from _notice(owed, name, body)
+
+
+def _midnight_after(day: datetime) -> datetime:
+    return day.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+
+
+def _reason(cause: str, fact: Fact) -> str:
+    if isinstance(fact.body, Return):
+        return f"return {fact.body.number or fact.body.id}"
+    reasons = {ORDER: "the order was cancelled or lowered", SURPLUS: "paid more than is owed"}
+    return reasons.get(cause, getattr(fact.body, "reason", ""))
+
+
+def _store_credit(owed: _Owed, entitlement: Entitlement, fact: Fact) -> Iterator[Obligation]:
+    name = _next_slot(owed, "store_credit", entitlement.cause, "")
+    amount = owed.money(entitlement.open)
+    permission = _permission(owed, entitlement, name, amount, "store credit")
+    if not isinstance(permission, datetime):
+        yield permission
+        return
+    start = entitlement.settled
+    yield Act(
+        name=name,
+        to=owed.standing.source,
+        body=StoreCredit(
+            order=owed.record.order.id,
+            customer=owed.record.order.customer,
+            amount=amount,
+            reason=_reason(entitlement.cause, fact),
+            allocations=allocations(
+                between(entitlement.amounts, start, start + entitlement.open), owed.record.currency
+            ),
+        ),
+        cause=fact,
+        by=due(fact.changed_at, owed.policy.deadlines.refund_minutes),
+        priority=Priority.MONEY,
+        valid_until=permission if permission != _ALWAYS else None,
+        undo=None,
+    )
+
+
+def _next_slot(owed: _Owed, kind: str, cause: str, payment: str) -> str:
+    """The first that was never sealed; an ordinal, for neither an amount nor a body can name a promise."""
+    nth = 1
+    while slot(kind, cause, payment, nth) in owed.standing.sealed:
+        nth += 1
+    return slot(kind, cause, payment, nth)
+
+
+# --- permission --------------------------------------------------------------------------------------------------------
+
+_ALWAYS = datetime.max.replace(tzinfo=UTC)
+
+
+def _permission(
+    owed: _Owed, entitlement: Entitlement, name: str, amount: AnyMoney, payee: str
+) -> datetime | ApprovalNeeded | Trouble:
+    """Until when this may be sealed; or what is waited for, while somebody has yet to allow it."""
+    terms = owed.terms(entitlement.cause)
+    people = _people_needed(owed, entitlement, terms)
+    if people == 0:
+        return _ALWAYS
+    digest = digest_of(amount, payee, name)
+    if (until := approved(owed.standing, digest, people, terms.approver)) is not None:
+        return until
+    refusal = rejected(owed.standing, digest)
+    fact = owed.fact(entitlement.cause)
+    if refusal is not None:
+        return Trouble(
+            cause=f"refund_rejected:{owed.standing.entity}:{name}",
+            title="A refund that was rejected",
+            remedy="Correct the return or allowance it was for, or have whoever rejected it approve it.",
+            detail=f"{amount} to {payee} for {_reason(entitlement.cause, fact)}: {refusal.by} said no. {refusal.note}",
+        )
+    return ApprovalNeeded(
+        name=name,
+        role=terms.approver,
+        people=people,
+        digest=digest,
+        what=f"refund {amount} to {payee}, {_reason(entitlement.cause, fact)}",
+        amount=amount,
+        payee=payee,
+        cause=entitlement.cause,
+        until=due(fact.changed_at, terms.approve_within_minutes),
+    )
+
+
+def _people_needed(owed: _Owed, entitlement: Entitlement, terms: ReturnTerms) -> int:
+    """By the cause's whole amount, so that nobody stays under a limit by asking in parts."""
+    second = terms.limit(terms.second_approver_over, owed.record.currency)
+    first = terms.limit(terms.approve_over, owed.record.currency)
+    if second is not None and entitlement.entitled > second.minor:
+        return 2
+    again = any(name.startswith(f"refund:{entitlement.cause}|") for name in failed(owed.record))
+    over = first is not None and entitlement.entitled > first.minor
+    return 1 if over or again or entitlement.cause == SURPLUS else 0
+
+
+# --- what only people can settle ---------------------------------------------------------------------------------------
+
+
+def _given_too_much(owed: _Owed, overpaid: int, lost: int) -> Iterator[Obligation]:
+    number = owed.record.order.number
+    if overpaid > 0:
+        yield Trouble(
+            cause=f"over_refunded:{owed.standing.entity}",
+            title="More was given back than anybody was entitled to",
+            remedy="Find out who refunded by hand or twice. Ask for the money, or grant an allowance for it; "
+            "nothing more is refunded on this order meanwhile.",
+            detail=f"order {number}: {owed.money(overpaid)} more was given back than is owed",
+        )
+    if lost > 0:
+        yield Trouble(
+            cause=f"lost_dispute:{owed.standing.entity}",
+            title="A dispute was lost over what the buyer keeps",
+            remedy="Write it off by an allowance for the amount, or claim it from the buyer.",
+            detail=f"order {number}: {owed.money(lost)} was lost",
+        )
+
+
+def _nowhere_to_go(owed: _Owed, entitlement: Entitlement, missing: int) -> Trouble:
+    return Trouble(
+        cause=f"refund_uncovered:{owed.standing.entity}",
+        title="Owed to a buyer, with no payment left to give it back on",
+        remedy="Pay it by other means and record that, or settle the return by store credit.",
+        detail=f"order {owed.record.order.number}: {owed.money(missing)} of "
+        f"{owed.money(entitlement.entitled)} for {_reason(entitlement.cause, owed.fact(entitlement.cause))}",
+    )
+
+
+# --- telling -----------------------------------------------------------------------------------------------------------
+
+
+def _notice(owed: _Owed, name: str, body: PaymentRefund) -> Iterator[Obligation]:
+    """The customer is told once about a refund, when it has been made."""
+    mail, order = owed.policy.roles.mail, owed.record.order
+    if mail is None or not order.email:
+        return
+    fact = owed.fact(cause_in(name))
+    yield Act(
+        name=f"refund_notice:{name}",
+        to=mail,
+        body=RefundNotice(
+            to=order.email,
+            name=order.bill_to.name if order.bill_to else order.ship_to.name if order.ship_to else "",
+            order_number=order.number,
+            amount=body.amount,
+            tender=_label(owed, body.payment) or body.tender,
+            lines=_brought_back(owed, fact),
+        ),
+        cause=fact,
+        by=due(fact.changed_at, owed.policy.deadlines.refund_minutes),
+        priority=Priority.NOTICES,
+        needs={"refund": Kept(owed.standing.entity, name)},
+        undo=None,
+    )
+
+
+def _label(owed: _Owed, payment: str) -> str:
+    return next((each.body.label for each in owed.record.payments if each.body.id == payment), "")
+
+
+def _brought_back(owed: _Owed, fact: Fact) -> tuple[tuple[str, int], ...]:
+    """(title, units) of what a return brought; nothing where no goods are behind it."""
+    titles = {line.id: line.title for line in owed.record.order.lines}
+    brought = [back.units for back in came_back(owed.record) if back.returned.cause == fact.id]
+    return tuple((titles[line], count) for units in brought for line, count in units.items())

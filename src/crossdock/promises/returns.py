@@ -1,0 +1,225 @@
+"""What goods that come back make us owe: the ERP receives them, the channel shows them, and people look at what is odd."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Literal
+
+from crossdock.books.amounts import gross_of
+from crossdock.books.entitlements import entitlements
+from crossdock.books.record import Record
+from crossdock.books.units import Back, came_back, lines_of
+from crossdock.books.worth import worth_of
+from crossdock.canonical.returns import (
+    Disposition,
+    GoodsReturn,
+    GoodsReturnLine,
+    Return,
+    ReturnedUnits,
+    ReturnLine,
+    ReturnRecord,
+)
+from crossdock.kernel.money import Money
+from crossdock.promises.approvals import rejected
+from crossdock.promises.money import LATE, SALE, cause_in, is_late, late_cause, late_digest
+from crossdock.promises.obligations import Act, ApprovalNeeded, Kept, Obligation, Priority, Trouble, Wait
+from crossdock.promises.policy import Policy, due
+from crossdock.promises.standing import Fact, Standing
+from crossdock.promises.terms import ReturnTerms, terms_at
+
+Stocked = tuple[str, str, str, Disposition]
+"""(line, SKU, location, disposition)"""
+
+
+def owed_for_returns(standing: Standing, record: Record, policy: Policy, erp: str | None) -> Iterator[Obligation]:
+    """What each return makes us owe beside its money."""
+    backs = {back.returned.cause: back for back in came_back(record)}
+    for fact in standing.of("return"):
+        terms = terms_at(policy.returns, fact.body.returned_at)
+        if fact.body.status == "cancelled":
+            continue
+        yield from _expected(fact, policy, terms)
+        if fact.id in backs:
+            yield from _odd(record, backs[fact.id])
+            yield from _late(standing, record, fact, terms)
+        if erp is not None and SALE in standing.sealed:
+            yield from _goods_return(standing, record, fact, policy, terms, erp)
+        if fact.id in backs and fact.connection != standing.source:
+            yield from _return_record(standing, record, fact, backs[fact.id], policy)
+
+
+def _expected(fact: Fact, policy: Policy, terms: ReturnTerms) -> Iterator[Obligation]:
+    """Goods that were announced are waited for, goods that were handed in wait to be looked at."""
+    body: Return = fact.body
+    if body.status == "closed":
+        return
+    handed_in = [line for line in body.lines if line.received and line.disposition is None and not line.keeps_goods]
+    announced = sum(max(line.units - line.received, 0) for line in body.lines if not line.keeps_goods)
+    name = body.number or body.id
+    if terms.inspect and handed_in:
+        yield Wait(
+            name=f"inspection:{body.id}",
+            on=body.channel or fact.connection,
+            what=f"to say what became of {sum(line.received for line in handed_in)} returned of {name}",
+            until=due(fact.changed_at, policy.deadlines.inspection_minutes),
+        )
+    if announced:
+        yield Wait(
+            name=f"goods_back:{body.id}",
+            on="customer",
+            what=f"{announced} of return {name} to be handed in",
+            until=due(body.returned_at, policy.deadlines.return_minutes),
+        )
+
+
+def _odd(record: Record, back: Back) -> Iterator[Obligation]:
+    body = back.returned.body
+    for what, units in back.strangers:
+        yield Trouble(
+            cause=f"return_of_strangers:{record.entity}:{body.id}",
+            title="Something came back that never left on this order",
+            remedy="Correct the return where it was taken, or bind it to the order it belongs to.",
+            detail=f"return {body.number or body.id} of order {record.order.number}: {units} of {what} too many",
+        )
+
+
+def _late(standing: Standing, record: Record, fact: Fact, terms: ReturnTerms) -> Iterator[Obligation]:
+    """A return after the window is a person's to allow; until then it moves goods and no money."""
+    body: Return = fact.body
+    mine = next((each for each in record.returns if each.cause == fact.id), None)
+    if mine is None or mine.counts or not is_late(standing, body, terms) or body.settle_by == "nothing":
+        return
+    digest = late_digest(fact, record.currency)
+    if rejected(standing, digest) is not None:
+        return  # decided: the goods are kept or sent back, and no money is owed
+    yield ApprovalNeeded(
+        name=f"late_return:{body.id}",
+        role=terms.approver,
+        people=1,
+        digest=digest,
+        what=f"let return {body.number or body.id} count, handed in after {terms.window_days} days",
+        amount=Money(0, record.currency),
+        payee=LATE,
+        cause=late_cause(fact),
+        until=due(fact.changed_at, terms.approve_within_minutes),
+    )
+
+
+# --- goods -------------------------------------------------------------------------------------------------------------
+
+
+def _goods_return(
+    standing: Standing, record: Record, fact: Fact, policy: Policy, terms: ReturnTerms, erp: str
+) -> Iterator[Obligation]:
+    """The ERP receives what was handed in and looked at, where its disposition says; what it received before stays."""
+    body: Return = fact.body
+    sent = standing.all_sealed(f"goods_return:{body.id}")
+    missing = _to_stock(record, body, terms)
+    for sealed in sent:
+        missing.subtract({_stocked(line): line.units for line in sealed.body.lines})
+    lines = tuple(
+        GoodsReturnLine(line=line, sku=sku, units=units, location=location, disposition=disposition)
+        for (line, sku, location, disposition), units in sorted(missing.items())
+        if units > 0
+    )
+    if not lines:
+        return
+    issues = [name for name in standing.sealed if name.startswith("goods_issue:")]
+    yield Act(
+        name=f"goods_return:{body.id}:{len(sent) + 1}",
+        to=erp,
+        body=GoodsReturn(return_id=body.id, number=body.number or body.id, received_at=body.returned_at, lines=lines),
+        cause=fact,
+        by=due(fact.changed_at, policy.deadlines.credit_minutes),
+        priority=Priority.ORDERS,
+        document="sale",
+        needs={SALE: Kept(standing.entity, SALE)}
+        | {f"issue:{n}": Kept(standing.entity, name) for n, name in enumerate(issues)},
+        undo=None,
+    )
+
+
+def _stocked(line: GoodsReturnLine) -> Stocked:
+    return (line.line, line.sku, line.location, line.disposition)
+
+
+def _to_stock(record: Record, body: Return, terms: ReturnTerms) -> Counter[Stocked]:
+    found: Counter[Stocked] = Counter()
+    for line in body.lines:
+        if not line.received or line.keeps_goods or (line.disposition is None and terms.inspect):
+            continue
+        disposition = line.disposition or "sellable"
+        named = _line_of(record, line)
+        location = terms.locations.get(disposition, line.location)
+        if named is not None and location:
+            found[named, line.sku, location, disposition] += line.received
+    return found
+
+
+def _line_of(record: Record, line: ReturnLine) -> str | None:
+    return next(iter(lines_of(record, line)), None)
+
+
+# --- telling the channel -----------------------------------------------------------------------------------------------
+
+
+def _return_record(standing: Standing, record: Record, fact: Fact, back: Back, policy: Policy) -> Iterator[Obligation]:
+    """The channel shows what came back and what was paid for it, once the money has gone."""
+    body: Return = fact.body
+    told = standing.all_sealed(f"return_record:{body.id}")
+    units = Counter(back.units)
+    for sealed in told:
+        units.subtract({line.line: line.units for line in sealed.body.lines})
+    money, refunds = _money_back(record, fact)
+    if money is None:
+        return
+    money -= sum(record.money(sealed.body.amount) for sealed in told)
+    lines = tuple(
+        ReturnedUnits(line=line, units=count, restock=_restocked(record, body, line))
+        for line, count in sorted(units.items())
+        if count > 0
+    )
+    if not lines and money <= 0:
+        return
+    shipping = _delivery_back(record, fact.id) - sum(record.money(sealed.body.shipping) for sealed in told)
+    yield Act(
+        name=f"return_record:{body.id}:{len(told) + 1}",
+        to=standing.source,
+        body=ReturnRecord(
+            order=record.order.id,
+            return_id=body.id,
+            lines=lines,
+            amount=Money(max(money, 0), record.currency),
+            shipping=Money(min(max(shipping, 0), max(money, 0)), record.currency),
+            note=f"Return {body.number or body.id}",
+        ),
+        cause=fact,
+        by=due(fact.changed_at, policy.deadlines.shop_minutes),
+        priority=Priority.ORDERS,
+        document="refunds",
+        needs={f"refund:{n}": Kept(standing.entity, name) for n, name in enumerate(refunds)},
+        undo=None,
+    )
+
+
+def _money_back(record: Record, fact: Fact) -> tuple[int | None, list[str]]:
+    """What has gone back for a return, and by which of our refunds; None while more is to follow."""
+    mine = next((each for each in entitlements(record).of if each.cause == fact.id), None)
+    if mine is None:
+        return 0, []
+    if mine.open:
+        return None, []
+    return mine.settled, [asked.name for asked in record.asked if cause_in(asked.name) == fact.id]
+
+
+def _delivery_back(record: Record, cause: str) -> int:
+    given = [each for each in worth_of(record).given if each.cause == cause]
+    return sum(gross_of({p: v}) for each in given for p, v in each.amounts.items() if p.component == "shipping")
+
+
+def _restocked(record: Record, body: Return, line: str) -> Disposition | Literal["none"]:
+    for each in body.lines:
+        if each.disposition is not None and line in lines_of(record, each):
+            return each.disposition
+    return "none"
