@@ -23,6 +23,8 @@ max_connections = 200
 wal_compression = on
 checkpoint_timeout = 15min
 max_wal_size = 4GB
+# What a burst needed of the log's files is kept for the next burst, instead of being made again.
+min_wal_size = 1GB
 # An idle snapshot makes every claim scan dead rows: 12 ms became 86 ms.
 idle_in_transaction_session_timeout = 60s
 default_toast_compression = pglz
@@ -31,6 +33,10 @@ autovacuum_naptime = 5s
 autovacuum_vacuum_cost_limit = 2000
 log_min_messages = warning
 """
+
+# A commit that reaches the end of a file of the log fills the next one with zeros first: 50 ms for PostgreSQL's usual
+# 16 MB, at 800 webhooks a second every 1.4 s, and all of the door's p99. The whole takes as long in small pieces.
+_WAL_FILE_MB = 2
 
 
 @dataclass(frozen=True)
@@ -45,12 +51,7 @@ class EmbeddedPostgres:
         """Stop the server cleanly; safe to call when it is already down."""
         server = _server(self.folder)
         with contextlib.suppress(subprocess.SubprocessError):
-            pgexec(
-                "pg_ctl",
-                ("-w", "-m", "fast", "-D", str(self.folder), "stop"),
-                bin_path=server.bin_path,
-                user=server.system_user,
-            )
+            _run(server, "pg_ctl", "-w", "-m", "fast", "-D", str(self.folder), "stop")
 
 
 def start_or_attach(folder: Path) -> EmbeddedPostgres:
@@ -61,7 +62,10 @@ def start_or_attach(folder: Path) -> EmbeddedPostgres:
     running = (folder / "postmaster.pid").exists()
     with server._lock:  # pyright: ignore[reportPrivateUsage]  # the wheel offers no way to set settings between its two steps
         server.ensure_pgdata_inited()
-        _write_settings(folder)
+        if not _has_settings(folder):
+            # The wheel passes nothing on to initdb; a server that never ran has nothing in its log to lose.
+            _run(server, "pg_resetwal", f"--wal-segsize={_WAL_FILE_MB}", "-D", str(folder))
+            _write_settings(folder)
         server.ensure_postgres_running()
     return EmbeddedPostgres(folder, server.get_uri(), started_here=not running)
 
@@ -70,8 +74,14 @@ def _server(folder: Path) -> postgres_server.PostgresServer:
     return postgres_server.get_server(folder, cleanup_mode=None, start=False)
 
 
+def _run(server: postgres_server.PostgresServer, program: str, *words: str) -> None:
+    pgexec(program, words, bin_path=server.bin_path, user=server.system_user)
+
+
+def _has_settings(folder: Path) -> bool:
+    return "written by crossdock" in (folder / "postgresql.auto.conf").read_text()
+
+
 def _write_settings(folder: Path) -> None:
-    target = folder / "postgresql.auto.conf"
-    if "written by crossdock" not in target.read_text():
-        with target.open("a") as settings:
-            settings.write(_SETTINGS)
+    with (folder / "postgresql.auto.conf").open("a") as settings:
+        settings.write(_SETTINGS)
