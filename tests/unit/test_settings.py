@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tomllib
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,10 @@ from crossdock.govern.settings import (
     settings_file,
     settings_from,
 )
+from crossdock.kernel.money import usd
 
 FILE = Path("/tmp/crossdock.toml")
+LATER = date(2026, 9, 1)
 SHOP = {"connector": "tests.standin", "url": "http://127.0.0.1:1"}
 
 
@@ -53,6 +57,25 @@ def test_the_least_that_must_be_said_is_a_connection() -> None:
         (told(erp={"connector": "tests.standin"}), "connections.erp", "url"),
         (told(erp=SHOP | {"lanes": "many"}), "connections.erp.lanes", "int"),
         (told(**{"Big-Shop": SHOP}), "connections.Big-Shop", "lower-case"),
+        *(
+            ({"policy": {"returns": [{}, {"from": LATER, **terms}]}}, f"policy.returns[1].{key}", remedy)
+            for terms, key, remedy in (
+                ({"approve_over": {"USD": "25,00"}}, "approve_over.USD: '25,00' is no amount", "25.00"),
+                ({"approve_over": {"USD": "25.001"}}, "approve_over.USD: '25.001' is no amount", "25.00"),
+                ({"fee": {"EUR": "NaN"}}, "fee.EUR: 'NaN' is no amount", "digits"),
+                ({"fee": {"EUR": "-1"}}, "fee.EUR: '-1' is negative", "zero or more"),
+                ({"daily_refunds_max": {"usd": "1"}}, "daily_refunds_max.usd: 'usd' is no currency", "USD"),
+                ({"second_approver_over": {"USD": 25.0}}, "second_approver_over", "Expected `str`"),
+                ({"locations": {"broken": "BIN"}}, "locations", "broken"),
+                ({"tenders": ["card", "cheque"]}, "tenders[1]", "cheque"),
+                ({"tenders": ["card", "card"]}, "tenders", "once"),
+                ({"window_days": -1}, "window_days", "positive"),
+                ({"approval_hours": 0}, "approval_hours", "positive"),
+                ({"from": datetime.fromisoformat("2026-01-01T00:00")}, "from", "2026-01-01T00:00:00Z"),
+                ({"from": datetime(1970, 1, 1, tzinfo=UTC)}, "from", "policy.returns[0] already"),
+            )
+        ),
+        ({"policy": []}, "policy is no table", "[policy]"),
         (told(erp=SHOP | {"webhook_secrets": ["plain"]}), "connections.erp", "env:NAME"),
         (told(erp=SHOP | {"webhook_secrets": ["env:NO_SUCH_VARIABLE"]}), "connections.erp", "NO_SUCH_VARIABLE"),
         (told(erp=SHOP | {"webhook_secrets": ["file:/nowhere/at/all"]}), "connections.erp", "/nowhere/at/all"),
@@ -115,3 +138,19 @@ def test_the_environments_database_goes_before_the_files(monkeypatch: pytest.Mon
 def test_data_lies_beside_the_settings_unless_said_otherwise(tmp_path: Path) -> None:
     assert settings_from({}, tmp_path / "crossdock.toml").data == tmp_path / ".crossdock"
     assert settings_from({"hub": {"data": "/var/hub"}}, tmp_path / "crossdock.toml").data == Path("/var/hub")
+
+
+def test_the_terms_of_returns_are_read_as_toml_has_them() -> None:
+    told = tomllib.loads("""
+        [[policy.returns]]
+        from = 2026-01-01
+        approve_over = { USD = "25.00", JPY = "2500" }
+        tenders = ["cash", "card"]
+        locations = { damaged = "BIN" }
+        [[policy.returns]]
+        from = 2026-09-01T00:00:00+02:00
+    """)
+    first, second = settings_from(told, FILE).policy.returns
+    assert first.since == datetime(2026, 1, 1, tzinfo=UTC)
+    assert second.since == datetime(2026, 8, 31, 22, tzinfo=UTC)
+    assert first.limit(first.approve_over, "USD") == usd(2500)

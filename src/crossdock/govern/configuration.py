@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Collection, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
+from typing import cast
 
 import msgspec
 from msgspec import inspect as shapes
@@ -18,6 +19,7 @@ from crossdock.connect.secrets import Secret
 from crossdock.govern.generated import write_or_check
 from crossdock.govern.settings import HubSettings, Pace
 from crossdock.promises.policy import Deadlines, Policy, Roles
+from crossdock.promises.terms import ALWAYS, ReturnTerms
 
 PAGE = Path("docs/howto/configure.md")
 
@@ -45,8 +47,9 @@ def _hub() -> Iterator[str]:
 
 def _policy() -> Iterator[str]:
     yield from _section("[roles]", Roles)
-    yield from _section("[policy]", Policy, without=("roles", "deadlines"))
+    yield from _section("[policy]", Policy, without=("roles", "deadlines", "returns"))
     yield from _section("[policy.deadlines]", Deadlines)
+    yield from _section("[[policy.returns]]", ReturnTerms)
 
 
 def _connections() -> Iterator[str]:
@@ -110,6 +113,8 @@ def _default(each: shapes.Field) -> str:
     value = each.default if each.default is not msgspec.NODEFAULT else each.default_factory()
     if value is None or value in ("", (), {}):
         return "none"
+    if value == ALWAYS:
+        return "always"
     return f"`{_toml(value)}`"
 
 
@@ -121,6 +126,8 @@ def _toml(value: object) -> str:
             return f"{value:_}"
         case str():
             return f'"{value}"'
+        case tuple():
+            return f"[{', '.join(_toml(each) for each in cast('tuple[object, ...]', value))}]"
         case _:
             return str(value)
 
@@ -137,7 +144,7 @@ def spelt(shape: shapes.Type) -> str:
         case shapes.FloatType():
             return "number"
         case shapes.DateTimeType():
-            return "time with offset"
+            return "date, or time with offset"
         case shapes.CustomType() if shape.cls is Secret:
             return "secret"
         case shapes.LiteralType():
@@ -146,10 +153,19 @@ def spelt(shape: shapes.Type) -> str:
             return " or ".join(spelt(each) for each in shape.types if not isinstance(each, shapes.NoneType))
         case shapes.VarTupleType() | shapes.ListType() | shapes.SetType() | shapes.FrozenSetType():
             return f"list of {spelt(shape.item_type)}"
+        case shapes.DictType() if _is_amounts(shape):
+            return "amounts by currency"
+        case shapes.DictType() if isinstance(shape.key_type, shapes.LiteralType):
+            return f"table: {spelt(shape.key_type)} = {spelt(shape.value_type)}"
         case shapes.DictType():
             return f"table of {spelt(shape.value_type)}"
         case _:
             raise TypeError(f"settings of type {shape} have no words yet; add them here")
+
+
+def _is_amounts(shape: shapes.DictType) -> bool:
+    """Whether the keys are ISO currencies, as in `{ USD = "25.00" }`."""
+    return isinstance(shape.key_type, shapes.StrType) and shape.key_type.pattern == "^[A-Z]{3}$"
 
 
 def notes_of(struct: Struct) -> dict[str, str]:

@@ -15,15 +15,13 @@ import msgspec
 from crossdock.connect.connector import Connector
 from crossdock.connect.loading import NoSuchConnector, load
 from crossdock.connect.secrets import Secret
+from crossdock.govern.policies import policy_from
+from crossdock.govern.shaping import BadSettings, plain, shaped
 from crossdock.promises.policy import Policy
 
 DATABASE_VARIABLE = "CROSSDOCK_DATABASE_URL"
 FILE_VARIABLE = "CROSSDOCK_CONFIG"
 FILE_DEFAULT = "crossdock.toml"
-
-
-class BadSettings(Exception):
-    """The settings can't be used; the text names the key and what to do."""
 
 
 class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -123,11 +121,18 @@ def settings_from(told: Mapping[str, Any], file: Path) -> Settings:
     unknown = sorted(told.keys() - {"hub", "roles", "policy", "connections"})
     if unknown:
         raise BadSettings(f"{unknown[0]}: no such section; there are hub, roles, policy and connections")
-    hub = _shaped(HubSettings, told.get("hub", {}), "hub")
-    policy = _shaped(Policy, {**told.get("policy", {}), "roles": told.get("roles", {})}, "policy")
+    hub = shaped(HubSettings, told.get("hub", {}), "hub")
+    policy = policy_from(_table(told, "policy"), told.get("roles", {}))
     connections = {name: _connection(name, each) for name, each in told.get("connections", {}).items()}
     _check_roles(policy, connections)
     return Settings(file, hub, policy, connections)
+
+
+def _table(told: Mapping[str, Any], section: str) -> Mapping[str, Any]:
+    found = told.get(section, {})
+    if not isinstance(found, dict):
+        raise BadSettings(f"{section} is no table; write [{section}]")
+    return cast("dict[str, Any]", found)
 
 
 def _connection(name: str, told: object) -> Connection:
@@ -144,51 +149,13 @@ def _connection(name: str, told: object) -> Connection:
     except NoSuchConnector as error:
         raise BadSettings(f"{key}.connector: {error}") from error
     own = {k: v for k, v in table.items() if k not in _HUB_KEYS}
-    settings = _shaped(connector.settings, own, key)
+    settings = shaped(connector.settings, own, key)
     declared = {
         "calls_per_second": getattr(settings, "calls_per_second", None),
         "burst": getattr(settings, "burst", 10.0),
     }
-    pace = _shaped(Pace, declared | {k: table[k] for k in _HUB_KEYS[1:] if k in table}, key)
+    pace = shaped(Pace, declared | {k: table[k] for k in _HUB_KEYS[1:] if k in table}, key)
     return Connection(name, connector, settings, pace)
-
-
-def _shaped(shape: Any, told: Any, key: str) -> Any:
-    try:
-        return msgspec.convert(told, shape, dec_hook=_secret(key), strict=True)
-    except msgspec.ValidationError as error:
-        raise BadSettings(f"{_with_path(key, str(error))}") from error
-
-
-def _with_path(key: str, message: str) -> str:
-    """msgspec says "... - at `$.url`"; people read "connections.shop.url: ..."."""
-    text, _, at = message.partition(" - at `$")
-    return f"{key}{at.rstrip('`')}: {text}; see docs/howto/configure.md"
-
-
-def _secret(key: str) -> Any:
-    def decoded(wanted: type, value: object) -> object:
-        if wanted is Secret and isinstance(value, str):
-            return Secret(_referenced(value, key))
-        raise NotImplementedError
-
-    return decoded
-
-
-def _referenced(reference: str, key: str) -> str:
-    """A secret by reference: `env:NAME` or `file:PATH`; never written in the settings themselves."""
-    kind, _, where = reference.partition(":")
-    match kind:
-        case "env" if where in os.environ:
-            return os.environ[where]
-        case "env":
-            raise BadSettings(f"{key}: environment variable {where} is not set; set it to the secret")
-        case "file" if Path(where).is_file():
-            return Path(where).read_text().strip()
-        case "file":
-            raise BadSettings(f"{key}: there is no file {where}; put the secret there, readable by the hub alone")
-        case _:
-            raise BadSettings(f'{key}: a secret is given by reference, "env:NAME" or "file:PATH", not in the settings')
 
 
 def _check_roles(policy: Policy, connections: Mapping[str, Connection]) -> None:
@@ -203,17 +170,13 @@ def shown(settings: Settings) -> dict[str, Any]:
     """The settings as the hub reads them, for people: defaults included, secrets hidden."""
     return {
         "file": str(settings.file),
-        "hub": _plain(settings.hub) | {"database_url": _without_password(settings.database_url)},
-        "policy": _plain(settings.policy),
+        "hub": plain(settings.hub) | {"database_url": _without_password(settings.database_url)},
+        "policy": plain(settings.policy),
         "connections": {
-            name: {"connector": each.connector.name, **_plain(each.pace), **_plain(each.settings)}
+            name: {"connector": each.connector.name, **plain(each.pace), **plain(each.settings)}
             for name, each in settings.connections.items()
         },
     }
-
-
-def _plain(value: msgspec.Struct) -> dict[str, Any]:
-    return msgspec.to_builtins(value, enc_hook=str)
 
 
 def _without_password(url: str | None) -> str | None:

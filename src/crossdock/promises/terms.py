@@ -36,6 +36,7 @@ class ReturnTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     approve_over: Amounts = {}
     """A refund above this waits for a person."""
     approver: str = "finance"
+    """The role of the people who are asked."""
     second_approver_over: Amounts = {}
     """A refund above this waits for two."""
     approval_hours: int = 24

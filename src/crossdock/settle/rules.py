@@ -43,7 +43,8 @@ def code_digest(policy: Policy) -> bytes:
         for file in sorted(package.joinpath(room).iterdir(), key=lambda file: file.name)
         if file.name.endswith(".py")
     ]
-    return digest(b"\0".join(sources) + msgspec.json.encode(policy))
+    # Tables of the settings in a fixed order: the same amounts written the other way round are no new policy.
+    return digest(b"\0".join(sources) + msgspec.json.encode(policy, order="deterministic"))
 
 
 def _normalise(settings: Settings) -> Normalise:
