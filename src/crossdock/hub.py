@@ -102,6 +102,7 @@ class Hub:
             woken = await settling.wake(tx)
             if woken:
                 await documents.mark_dirty(tx, woken)
+            await documents.bind_waiting(tx)
             await cases.raise_unbound(tx, _UNBOUND_MINUTES_MAX)
             await cases.close_empty(tx, "the hub")
             if self.rounds % _RELEASE_EVERY == 0:

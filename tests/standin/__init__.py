@@ -53,6 +53,7 @@ class Told(msgspec.Struct, kw_only=True, omit_defaults=True):
     token: int
     body: Any = None
     fact: str | None = None
+    about: str = ""
 
 
 class Done(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -88,6 +89,7 @@ def stated(body: bytes, origin: Origin) -> Iterator[Translated]:
         body=None if told.body is None else msgspec.convert(told.body, FACTS[told.kind]),
         token=told.token,
         fact=told.fact,
+        about=told.about,
         aliases=(told.id,),
     )
 

@@ -15,11 +15,15 @@ Disposition = Literal["sellable", "damaged", "vendor"]
 
 
 class ReturnLine(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """Units of one order line: asked for, and received of them; the disposition says what became of the goods."""
+    """Units of one order line: asked for, and received of them; the disposition says what became of the goods.
+
+    Who takes goods back may know only their SKU: `line` is empty then, and the books take the order's lines of that SKU,
+    in the order's own sequence, as far as each has units left to return.
+    """
 
     id: str
-    line: str
     sku: str
+    line: str = ""
     units: int
     received: int = 0
     disposition: Disposition | None = None

@@ -242,6 +242,21 @@ def map_(connection: str, kind: str, key: str, value: str, by: str | None, wants
 
 
 @app.command()
+@click.argument("connection")
+@click.argument("kind")
+@click.argument("id_", metavar="ID")
+@click.argument("entity")
+@by_option
+@json_option
+def bind(connection: str, kind: str, id_: str, entity: str, by: str | None, wants_json: bool) -> None:
+    """Say that ENTITY (an order's key, number or any name) is what CONNECTION's document KIND ID belongs to."""
+    from crossdock.cli import deciding
+
+    bound = deciding.decided(_decider(by), lambda decider: decider.bind(connection, kind, id_, entity))
+    _tell(wants_json, {"bound": bound}, f"{kind} {id_} of {connection} belongs to {bound}.")
+
+
+@app.command()
 @click.argument("case", type=int)
 @by_option
 @json_option

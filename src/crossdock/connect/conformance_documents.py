@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import cache
 from typing import Any, cast
 
 import msgspec
@@ -57,6 +58,10 @@ def _optional_key_faults(document: Document) -> Iterator[str]:
         yield from _entity_faults(document.entity)
     if document.fact is not None:
         yield from _key_faults("fact", document.fact)
+    if document.about:
+        yield from _key_faults("about", document.about)
+        if document.entity is not None:
+            yield f"about {document.about[:40]!r} is looked up only where entity is None; say one of them"
     for alias in document.aliases:
         yield from _key_faults("alias", alias)
 
@@ -108,7 +113,8 @@ def _value_faults(where: str, value: Any) -> Iterator[str]:
             yield from _money_faults(where, cast("Money[Any]", value))
         case msgspec.Struct():
             for field in value.__struct_fields__:
-                yield from _value_faults(f"{where}.{field}", getattr(value, field))
+                if (told := getattr(value, field)) != "" or field in _required(type(value)):
+                    yield from _value_faults(f"{where}.{field}", told)
         case tuple() | list():
             for number, item in enumerate(cast("Iterable[Any]", value)):
                 yield from _value_faults(f"{where}[{number}]", item)
@@ -125,6 +131,12 @@ def _value_faults(where: str, value: Any) -> Iterator[str]:
                 yield f"{where} is a time without an offset"
         case _:
             return
+
+
+@cache
+def _required(noun: type[msgspec.Struct]) -> frozenset[str]:
+    """The fields that have no default; an empty text is a value only in the others."""
+    return frozenset(field.name for field in msgspec.structs.fields(noun) if field.required)
 
 
 def _text_faults(where: str, text: str) -> Iterator[str]:

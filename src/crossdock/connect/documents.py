@@ -36,6 +36,11 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     """The identity its authority gives the fact; by default this connection is the authority."""
     aliases: tuple[str, ...] = ()
     """Every name somebody may search it by."""
+    about: str = ""
+    """Where `entity` is None: a name of what it belongs to, as its source knows it: a receipt's number, a payment's id.
+
+    The hub finds the entity among all aliases, now or when the alias comes; while several have it, it stays unbound.
+    """
 
 
 class Hint(msgspec.Struct, frozen=True, kw_only=True):

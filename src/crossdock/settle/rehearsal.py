@@ -49,9 +49,11 @@ async def _rehearse(tx: Transaction, connectors: Connectors, rules: Rules, part:
     for messages in _batches(await inbox.read_part(tx, part)):
         batch = translate(messages, connectors)
         await documents.merge(tx, batch.statements)
+        await documents.add_aliases(tx, batch.aliases, batch.about)
+        bound = await documents.entities_of(tx, {s.identity for s in batch.statements if s.entity is None})
         rehearsal.messages += len(messages)
         rehearsal.quarantined += sum(outcome.fate == Fate.QUARANTINED for outcome in batch.outcomes)
-        entities |= {statement.entity for statement in batch.statements if statement.entity is not None}
+        entities |= {s.entity for s in batch.statements if s.entity is not None} | set(bound.values())
     rehearsal.entities = len(entities)
     as_of = await settling.now(tx)
     for some in _batches(sorted(entities)):

@@ -40,6 +40,11 @@ class Batch:
     aliases: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     evidence: list[Row] = field(default_factory=list[Row])
 
+    @property
+    def about(self) -> set[str]:
+        """The names that documents of this batch are about."""
+        return {statement.about for statement in self.statements if statement.about}
+
 
 def translate(messages: Sequence[Pending], connectors: Connectors) -> Batch:
     """Translate messages; pure, and none of them can spoil another."""
@@ -71,7 +76,8 @@ def _translate_one(message: Pending, connectors: Connectors, batch: Batch) -> No
         if isinstance(each, Document) and each.entity is not None:
             entity = each.entity
             batch.aliases.extend((name, entity) for name in each.aliases)
-    about = {statement.entity for statement in statements if statement.entity is not None}
+    # What belongs to nothing yet is found by its own key.
+    about = {s.entity or f"{s.kind}:{s.connection}:{s.id}" for s in statements}
     batch.evidence.extend((entity, message.id, message.received_at) for entity in sorted(about))
     batch.outcomes.append(_fate(message, found))
 
@@ -98,7 +104,7 @@ def _statement(each: Document | Hint, message: Pending) -> Statement:
         case Document():
             if each.kind not in FACTS:
                 raise Untranslatable(f"{each.kind!r} is no fact noun")
-            _check_names(each.id, each.entity or "", each.fact or "", *each.aliases)
+            _check_names(each.id, each.entity or "", each.fact or "", each.about, *each.aliases)
             if not _TOKEN_MIN <= each.token <= _TOKEN_MAX:
                 raise Untranslatable(f"{each.kind} {each.id} has a version of more than 64 bits")
             body = _GONE if each.body is None else msgspec.json.encode(each.body)
@@ -114,6 +120,7 @@ def _statement(each: Document | Hint, message: Pending) -> Statement:
                 digest(body),
                 each.body is None,
                 body,
+                each.about if each.entity is None else "",
             )
 
 
@@ -146,10 +153,11 @@ async def translate_pending(database: Database, connectors: Connectors, limit: i
         batch = translate(messages, connectors)
         merged = await documents.merge(tx, batch.statements)
         changed = set(merged.changed)
+        await documents.add_aliases(tx, batch.aliases, batch.about)
         if merged.tied:
-            hints = [_refetch(statement) for statement in merged.tied if statement.entity is not None]
+            bound = await documents.entities_of(tx, {tied.identity for tied in merged.tied})
+            hints = [_refetch(tied, bound[tied.identity]) for tied in merged.tied if tied.identity in bound]
             changed |= (await documents.merge(tx, hints)).changed
-        await documents.add_aliases(tx, batch.aliases)
         await documents.add_evidence(tx, batch.evidence)
         await inbox.record_outcomes(tx, batch.outcomes)
         if merged.regressed:
@@ -161,10 +169,9 @@ async def translate_pending(database: Database, connectors: Connectors, limit: i
     return len(messages)
 
 
-def _refetch(tied: Statement) -> Statement:
+def _refetch(tied: Statement, entity: str) -> Statement:
     """Equal versions with different bodies: the source has to be asked. Named by the tie, so that a repeat asks nothing new."""
-    assert tied.entity is not None
-    return hint(tied.connection, tied.kind, tied.id, tied.entity, tied.version[:2], mark="@tie")
+    return hint(tied.connection, tied.kind, tied.id, entity, tied.version[:2], mark="@tie")
 
 
 async def _brake_regressed(tx: Transaction, regressed: Sequence[Statement]) -> None:

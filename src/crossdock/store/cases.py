@@ -78,13 +78,27 @@ async def raise_unbound(tx: Transaction, after_minutes: int) -> None:
                 f"unbound:{connection}:{kind}",
                 "unbound",
                 f"{kind} of {connection} that belongs to nothing we know",
-                "Find out what it is about and correct its reference at the source.",
-                f"{kind} {id_} names no order or customer of ours",
+                f"Correct its reference at the source, or: crossdock bind {connection} {kind} <id> <order>",
+                f"{kind} {id_} {_nameless(about, named)}",
                 f"{kind}:{connection}:{id_}",
             )
-            for connection, kind, id_ in unbound
+            for connection, kind, id_, about, named in unbound
         ],
     )
+
+
+def _nameless(about: str, named: Sequence[str]) -> str:
+    if not about:
+        return "names no order or customer of ours"
+    if named:
+        return f"is about {about}, which is a name of several: {', '.join(named)}"
+    return f"is about {about}, which nobody knows"
+
+
+async def close_bound(tx: Transaction, by: str) -> None:
+    """What has been attributed is in no case for want of it."""
+    await run(tx, _SQL["bound_since"])
+    await close_empty(tx, by)
 
 
 async def close_empty(tx: Transaction, by: str) -> None:

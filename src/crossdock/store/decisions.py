@@ -43,6 +43,32 @@ class Decider:
         await cases.close_empty(self.tx, self.by)
         return released
 
+    async def bind(self, connection: str, kind: str, id_: str, name: str) -> str:
+        """Say which entity a document belongs to, by its key or any name; answers the key."""
+        identity = {"connection": connection, "kind": kind, "id": id_}
+        held = await rows(self.tx, _SQL["document_to_bind"], identity)
+        if not held:
+            raise NotDecidable(f"{connection} has said nothing of a {kind} {id_}")
+        was, is_stated = held[0]
+        if is_stated:
+            raise NotDecidable(f"{connection} says itself that {kind} {id_} belongs to {was}; correct it there")
+        entity = await self._entity(name)
+        await run(self.tx, _SQL["bind"], identity | {"entity": entity})
+        await documents.mark_dirty(self.tx, {entity, was} - {None})
+        await self._record("bind", **identity, entity=entity, was=was)
+        await cases.close_bound(self.tx, self.by)
+        return entity
+
+    async def _entity(self, name: str) -> str:
+        found = [row[0] for row in await rows(self.tx, _SQL["known_as"], {"name": name})]
+        match found:
+            case [entity]:
+                return entity
+            case []:
+                raise NotDecidable(f"nobody knows {name}; an entity's key is for instance order:shop:1001")
+            case _:
+                raise NotDecidable(f"{name} is a name of several: {', '.join(found)}")
+
     async def release(self, connection: str) -> bool:
         """Let a stopped lane go on; answers whether it was stopped."""
         await self._record("release", connection=connection)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from crossdock.kernel.ids import bucket_of
 from crossdock.kernel.moments import to_micros
@@ -32,10 +33,21 @@ class Statement:
     digest: bytes
     gone: bool
     body: bytes
+    about: str = ""
 
     @property
     def identity(self) -> Identity:
         return (self.connection, self.kind, self.id)
+
+    @property
+    def rank(self) -> tuple[tuple[int, int, int], bytes, str, str]:
+        """What decides between statements about one document: the version, and content where that is equal."""
+        return (self.version, self.digest, self.entity or "", self.about)
+
+    @property
+    def names(self) -> bool:
+        """Does it say what the document belongs to?"""
+        return self.entity is not None or self.about != ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,50 +62,79 @@ class Merged:
     """Read by ourselves, and older than what we hold: the source was set back."""
 
 
-_DOCUMENT = ("connection", "kind", "id", "entity", "fact", "epoch", "token", "observed", "digest", "gone", "body")
+_DOCUMENT = (
+    "connection", "kind", "id", "entity", "about", "fact", "epoch", "token", "observed", "digest", "gone", "body",
+)  # fmt: skip
+_NAMING = ("connection", "kind", "id", "entity", "about", "epoch", "token", "observed", "digest")
 
 
 async def merge(tx: Transaction, statements: Iterable[Statement]) -> Merged:
     """Merge statements; commutative, associative and idempotent in the statements."""
-    latest, tied = highest(statements)
+    latest, tied, naming = highest(statements)
     if not latest:
         return Merged(frozenset(), (), ())
-    records: list[Row] = [
-        (*s.identity, s.entity, s.fact, *s.version, s.digest, s.gone, s.body) for s in latest.values()
-    ]
     changed: set[str] = set()
     regressed: list[Statement] = []
-    found = await rows(tx, _SQL["merge_documents"], columns(_DOCUMENT, records))
+    found = await rows(tx, _SQL["merge_documents"], columns(_DOCUMENT, [_record(s) for s in latest.values()]))
     winners = {row[:3] for row in found if row[3]}
+    seen: set[Identity] = set()
     for row in found:
-        won, is_changed, held_epoch, held_token, held_digest, held_raised_at, was_entity = row[3:]
-        if not won and row[:3] in winners:
-            continue
+        won, is_changed, held_epoch, held_token, held_digest, held_raised_at, was_entity, decided, may_name = row[3:]
         statement = latest[(row[0], row[1], row[2])]
-        if is_changed and statement.entity is not None:
-            changed.add(statement.entity)
-        if is_changed and was_entity is not None:  # what it no longer is about has to be settled without it
-            changed.add(was_entity)
+        seen.add(statement.identity)
+        if not won and statement.identity in winners:
+            continue
+        if may_name and statement.names:
+            naming.append(statement)
+        if is_changed:  # what it no longer is about has to be settled without it
+            changed |= {e for e in (decided or statement.entity, was_entity) if e is not None}
         if held_digest is not None and _ties(statement, held_epoch, held_token, held_digest):
             tied.append(statement)
         if not won and held_token is not None and _goes_back(statement, held_epoch, held_token, held_raised_at):
             regressed.append(statement)
+    # Neither new nor held: somebody else stored it while this statement waited for it.
+    naming.extend(s for identity, s in latest.items() if s.names and identity not in seen)
+    if naming:
+        changed |= await _name(tx, naming)
     return Merged(frozenset(changed), tuple(tied), tuple(regressed))
 
 
-def highest(statements: Iterable[Statement]) -> tuple[dict[Identity, Statement], list[Statement]]:
-    """Per document the highest version within the batch, ties broken by content, never by arrival."""
+def _record(s: Statement) -> Row:
+    return (*s.identity, s.entity, s.about, s.fact, *s.version, s.digest, s.gone, s.body)
+
+
+async def _name(tx: Transaction, naming: Iterable[Statement]) -> set[str]:
+    """Let older versions say what documents belong to, where no newer one does; answers whose documents moved."""
+    best: dict[Identity, Statement] = {}
+    for statement in naming:
+        held = best.get(statement.identity)
+        best[statement.identity] = statement if held is None else max(held, statement, key=_rank)
+    records: list[Row] = [(*s.identity, s.entity, s.about, *s.version, s.digest) for s in best.values()]
+    moved = await rows(tx, _SQL["name_documents"], columns(_NAMING, records))
+    return {entity for row in moved for entity in row if entity is not None}
+
+
+def highest(statements: Iterable[Statement]) -> tuple[dict[Identity, Statement], list[Statement], list[Statement]]:
+    """Per document the highest version within the batch, ties broken by content, never by arrival.
+
+    Then what tied, and older statements that say what a document belongs to where the highest doesn't.
+    """
     latest: dict[Identity, Statement] = {}
+    naming: dict[Identity, Statement] = {}
     tied: list[Statement] = []
     for statement in statements:
-        held = latest.get(statement.identity)
+        identity = statement.identity
+        held = latest.get(identity)
         if held is not None and _ties(statement, held.version[0], held.version[1], held.digest):
             tied.append(statement)
-        if held is None or (statement.version, statement.digest) > (held.version, held.digest):
-            if held is not None and statement.entity is None:
-                statement = replace(statement, entity=held.entity)
-            latest[statement.identity] = statement
-    return latest, tied
+        latest[identity] = statement if held is None else max(held, statement, key=_rank)
+        if statement.names:
+            held = naming.get(identity)
+            naming[identity] = statement if held is None else max(held, statement, key=_rank)
+    return latest, tied, [s for identity, s in naming.items() if not latest[identity].names]
+
+
+_rank = attrgetter("rank")
 
 
 def _ties(statement: Statement, epoch: int, token: int, body_digest: bytes) -> bool:
@@ -123,10 +164,29 @@ def _bucketed(entities: Iterable[str]) -> dict[str, object]:
     return columns(("entity", "bucket"), records)
 
 
-async def add_aliases(tx: Transaction, names: Sequence[tuple[str, str]]) -> None:
-    """(name, entity) pairs somebody may search by."""
-    if names:
-        await run(tx, _SQL["add_aliases"], columns(("name", "entity"), list(names)))
+async def add_aliases(tx: Transaction, names: Sequence[tuple[str, str]], about: Collection[str] = ()) -> None:
+    """(name, entity) pairs somebody may search by, and names that documents just came in about.
+
+    Binds the documents that are about any of them, and marks what they now belong to, and did before, dirty.
+    """
+    if names or about:
+        records: list[Row] = list(names)
+        await run(tx, _SQL["add_aliases"], columns(("name", "entity"), records) | {"about": sorted(set(about))})
+
+
+async def bind_waiting(tx: Transaction) -> None:
+    """Bind what waits for a name that was added while it came in: neither of the two transactions saw the other."""
+    waiting = [row[0] for row in await rows(tx, _SQL["waiting_names"])]
+    await add_aliases(tx, (), waiting)
+
+
+async def entities_of(tx: Transaction, identities: Collection[Identity]) -> dict[Identity, str]:
+    """What these documents are bound to, if anything."""
+    if not identities:
+        return {}
+    records: list[Row] = sorted(identities)
+    found = await rows(tx, _SQL["entities_of"], columns(("connection", "kind", "id"), records))
+    return {(row[0], row[1], row[2]): row[3] for row in found}
 
 
 async def add_evidence(tx: Transaction, records: Sequence[Row]) -> None:

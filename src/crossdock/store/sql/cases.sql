@@ -50,7 +50,9 @@ where c.closed_at is null
 group by c.id order by count(i.*) desc, c.id
 
 -- unbound: Documents that could not be attributed for this long, and are in no case yet.
-select d.connection, d.kind, d.id from document d
+select d.connection, d.kind, d.id, d.about,
+       array(select a.entity from alias a where a.name = d.about and d.about <> '' order by 1 limit 5)
+from document d
 where d.entity is null and d.recorded_at < now() - make_interval(mins => %(minutes)s)
   and not exists (select from case_item i where i.entity = d.kind || ':' || d.connection || ':' || d.id)
 limit 1000

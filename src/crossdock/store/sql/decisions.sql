@@ -20,3 +20,16 @@ where promise = any(%(promise)b::bigint[])
 
 -- leave_case: These promises need nobody's decision any more.
 delete from case_item where case_id = %(case_id)s and promise = any(%(promise)b::bigint[])
+
+-- document_to_bind: What a document belongs to now, and whether its source says so itself.
+select entity, about = '' and entity is not null and decided is null from document
+where connection = %(connection)s and kind = %(kind)s and id = %(id)s for update
+
+-- known_as: The entities of this key, else of this name.
+select key from entity where key = %(name)s
+union select entity from alias where name = %(name)s and not exists (select from entity where key = %(name)s)
+order by 1 limit 10
+
+-- bind: This document belongs to this entity, whatever its name finds.
+update document set decided = %(entity)s, entity = %(entity)s, changed_at = now()
+where connection = %(connection)s and kind = %(kind)s and id = %(id)s

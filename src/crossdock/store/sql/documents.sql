@@ -1,38 +1,73 @@
--- merge_documents: Per document the highest (epoch, token, observation) stays, whatever the order of arrival; says what was there before.
+-- merge_documents: Per document the highest (epoch, token, observation) stays, and the entity or name of the highest that has one, whatever the order of arrival; says what was there before.
 with incoming as materialized (
-    select * from unnest(%(connection)b::text[], %(kind)b::text[], %(id)b::text[], %(entity)b::text[], %(fact)b::text[],
-                         %(epoch)b::int[], %(token)b::bigint[], %(observed)b::bigint[], %(digest)b::bytea[],
-                         %(gone)b::bool[], %(body)b::bytea[])
-    as d(connection, kind, id, entity, fact, epoch, token, observed, digest, gone, body)
+    select * from unnest(%(connection)b::text[], %(kind)b::text[], %(id)b::text[], %(entity)b::text[], %(about)b::text[],
+                         %(fact)b::text[], %(epoch)b::int[], %(token)b::bigint[], %(observed)b::bigint[],
+                         %(digest)b::bytea[], %(gone)b::bool[], %(body)b::bytea[])
+    as d(connection, kind, id, entity, about, fact, epoch, token, observed, digest, gone, body)
 ), merged as (
-    insert into document as held (connection, kind, id, entity, fact, epoch, token, observed, digest, gone,
+    insert into document as held (connection, kind, id, entity, about, fact, epoch, token, observed, digest, gone,
                                   recorded_at, changed_at, raised_at, body)
-    select connection, kind, id, entity, fact, epoch, token, observed, digest, gone, now(), now(), now(), body
+    select connection, kind, id, entity, about, fact, epoch, token, observed, digest, gone, now(), now(), now(), body
     from incoming order by connection, kind, id
     on conflict (connection, kind, id) do update set
-        entity = coalesce(excluded.entity, held.entity), fact = excluded.fact,
+        entity = case when held.decided is not null then held.decided
+                      when excluded.entity is not null then excluded.entity
+                      when excluded.about in ('', held.about) then held.entity end,
+        about = case when excluded.entity is not null or excluded.about <> '' then excluded.about else held.about end,
+        named = case when excluded.entity is null and excluded.about = '' and (held.entity is not null or held.about <> '')
+                then coalesce(held.named, (held.epoch, held.token, held.observed, held.digest)::version) end,
+        fact = excluded.fact,
         epoch = excluded.epoch, token = excluded.token, observed = excluded.observed, digest = excluded.digest,
         gone = excluded.gone, body = excluded.body, raised_at = excluded.raised_at,
         changed_at = case when held.digest = excluded.digest and held.gone = excluded.gone
-                           and held.entity is not distinct from coalesce(excluded.entity, held.entity)
+                           and (excluded.entity is null or held.entity is not distinct from excluded.entity)
                      then held.changed_at else excluded.changed_at end
     where (excluded.epoch, excluded.token, excluded.observed, excluded.digest)
         > (held.epoch, held.token, held.observed, held.digest)
     returning held.connection, held.kind, held.id, old.epoch, old.token, old.digest, old.gone, new.digest as is_digest,
               new.gone as is_gone, old.connection is null as is_new, old.entity is distinct from new.entity as is_bound,
-              old.entity as was_entity
+              old.entity as was_entity, new.decided
 )
 -- Those that won, then what was held of all: whoever reads this pairs them, for a join of two batches costs their product.
 select connection, kind, id, true as won, is_new or digest <> is_digest or gone <> is_gone or is_bound as changed,
-       epoch as held_epoch, token as held_token, digest as held_digest, null::timestamptz as held_raised_at, was_entity
+       epoch as held_epoch, token as held_token, digest as held_digest, null::timestamptz as held_raised_at, was_entity,
+       decided, false as may_name
 from merged
 union all
-select i.connection, i.kind, i.id, false, false, h.epoch, h.token, h.digest, h.raised_at, null
+select i.connection, i.kind, i.id, false, false, h.epoch, h.token, h.digest, h.raised_at, null, null,
+       -- What looks overtaken and yet lost was overtaken by what this statement can't see yet.
+       h.named is not null or h.entity is null and h.about = ''
+       or (i.epoch, i.token, i.observed, i.digest) > (h.epoch, h.token, h.observed, h.digest)
+       or (i.epoch, i.token, i.observed, i.digest) = (h.epoch, h.token, h.observed, h.digest)
+          and (i.entity, i.about) is distinct from (h.entity, h.about)
 from incoming i
 cross join lateral (
-    select epoch, token, digest, raised_at from document d
+    select epoch, token, digest, raised_at, named, entity, about, observed from document d
     where d.connection = i.connection and d.kind = i.kind and d.id = i.id limit 1
 ) h
+
+-- name_documents: What older versions said these documents are about, where no newer one says it.
+with stated as materialized (
+    select i.* from unnest(%(connection)b::text[], %(kind)b::text[], %(id)b::text[], %(entity)b::text[], %(about)b::text[],
+                           %(epoch)b::int[], %(token)b::bigint[], %(observed)b::bigint[], %(digest)b::bytea[])
+    as i(connection, kind, id, entity, about, epoch, token, observed, digest)
+), held as materialized (
+    select d.connection, d.kind, d.id, d.entity as was_entity, d.digest as own, s.entity, s.about,
+           (s.epoch, s.token, s.observed, s.digest)::version as named
+    from stated s join document d on d.connection = s.connection and d.kind = s.kind and d.id = s.id
+    where d.decided is null and (
+        d.entity is null and d.about = ''
+        or ((s.epoch, s.token, s.observed, s.digest)::version, coalesce(s.entity, ''), s.about)
+         > (coalesce(d.named, (d.epoch, d.token, d.observed, d.digest)::version),
+            case when d.about = '' then d.entity else '' end, d.about))
+    order by 1, 2, 3 for update of d
+)
+update document d set
+    entity = case when h.about in ('', d.about) and h.entity is null then d.entity else h.entity end,
+    about = h.about, changed_at = now(),
+    named = case when h.named = (d.epoch, d.token, d.observed, d.digest)::version then null else h.named end
+from held h where d.connection = h.connection and d.kind = h.kind and d.id = h.id
+returning h.was_entity, d.entity
 
 -- mark_dirty: These entities are known anew: their revision rises and somebody will settle them. Locks dirty before entity.
 with touched as (
@@ -54,10 +89,49 @@ with placed as (
 )
 insert into dirty (entity, bucket, since) select key, bucket, now() from placed on conflict do nothing
 
--- add_aliases: Names somebody may search these entities by.
-insert into alias (name, entity)
-select distinct name, entity from unnest(%(name)b::text[], %(entity)b::text[]) as a(name, entity) order by 1, 2
-on conflict do nothing
+-- add_aliases: Names these entities are found by. Documents that are about an added name, or one of `about`, belong to the one entity of that name, and to none while several have it.
+with added as (
+    insert into alias (name, entity)
+    select distinct name, entity from unnest(%(name)b::text[], %(entity)b::text[]) as a(name, entity) order by 1, 2
+    on conflict do nothing
+    returning name, entity
+), told as materialized (
+    select d.connection, d.kind, d.id, d.about, d.entity as was_entity
+    from (select name from added union select unnest(%(about)b::text[])) n
+    join document d on d.about = n.name and d.about <> '' and d.decided is null
+    order by 1, 2, 3 for update of d
+), found as materialized (
+    select t.*, (
+        select case when count(*) = 1 then min(entity) end from (
+            select entity from alias where name = t.about union select entity from added where name = t.about) named
+    ) as entity
+    from told t
+), bound as (
+    update document d set entity = f.entity, changed_at = now()
+    from found f
+    where d.connection = f.connection and d.kind = f.kind and d.id = f.id and f.was_entity is distinct from f.entity
+    returning f.was_entity, d.entity
+), known as materialized (
+    -- An entity that is not known yet is so by this transaction, which marks it itself.
+    select key, bucket from entity
+    where key = any(array(select entity from bound union select was_entity from bound)) order by key
+), queued as (
+    insert into dirty (entity, bucket, since) select key, bucket, now() from known
+    on conflict (entity) do update set since = dirty.since
+    returning entity
+)
+update entity e set revision = e.revision + 1 from queued q where e.key = q.entity
+
+-- waiting_names: Names that documents wait for and that one entity has by now: what made them was not seen by what waited.
+select distinct d.about from document d
+where d.entity is null and d.about <> '' and d.decided is null
+  and (select count(*) from alias a where a.name = d.about) = 1
+
+-- entities_of: What these documents are bound to.
+select d.connection, d.kind, d.id, d.entity
+from unnest(%(connection)b::text[], %(kind)b::text[], %(id)b::text[]) as i(connection, kind, id)
+join document d on d.connection = i.connection and d.kind = i.kind and d.id = i.id
+where d.entity is not null
 
 -- add_evidence: Which message spoke of which entity.
 insert into evidence (entity, inbox_id, received_at)

@@ -40,7 +40,7 @@ delete from case_item where entity in (
     where received_at >= %(since)s and received_at < %(until)s
       and (%(connection)s::text is null or connection = %(connection)s)
       and (%(entity)s::text is null or (received_at, id) in
-           (select received_at, inbox_id from evidence where entity = %(entity)s))
+           (select received_at, inbox_id from evidence where entity = any(evidence_keys(array[%(entity)s]))))
       and outcome = 3)
 
 -- put_back: Messages of a part of the inbox are pending again, to be translated once more.
@@ -49,7 +49,7 @@ with chosen as (
     where received_at >= %(since)s and received_at < %(until)s
       and (%(connection)s::text is null or connection = %(connection)s)
       and (%(entity)s::text is null or (received_at, id) in
-           (select received_at, inbox_id from evidence where entity = %(entity)s))
+           (select received_at, inbox_id from evidence where entity = any(evidence_keys(array[%(entity)s]))))
       and outcome <> 0
     returning id, received_at
 ), pending as (
@@ -65,12 +65,15 @@ from inbox i left join connection c on c.name = i.connection
 where i.received_at >= %(since)s and i.received_at < %(until)s
   and (%(connection)s::text is null or i.connection = %(connection)s)
   and (%(entity)s::text is null or (i.received_at, i.id) in
-       (select received_at, inbox_id from evidence where entity = %(entity)s))
+       (select received_at, inbox_id from evidence where entity = any(evidence_keys(array[%(entity)s]))))
 order by i.received_at, i.id
 
 -- entities_in: The entities that messages of a part of the inbox speak of.
-select distinct e.entity
+select distinct coalesce(d.entity, e.entity)
 from evidence e join inbox i on i.received_at = e.received_at and i.id = e.inbox_id
+left join document d on d.kind = split_part(e.entity, ':', 1) and d.connection = split_part(e.entity, ':', 2)
+                    and d.id = substr(e.entity, length(d.kind) + length(d.connection) + 3)
 where i.received_at >= %(since)s and i.received_at < %(until)s
   and (%(connection)s::text is null or i.connection = %(connection)s)
-  and (%(entity)s::text is null or e.entity = %(entity)s)
+  and (%(entity)s::text is null or e.entity = any(evidence_keys(array[%(entity)s])))
+  and (d.id is null or d.entity is not null)

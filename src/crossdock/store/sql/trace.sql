@@ -7,9 +7,12 @@ select distinct entity from (
 ) named order by entity
 
 -- messages: What was received about these entities.
-select e.entity, i.received_at, i.connection, i.topic, i.outcome, i.id
-from evidence e join inbox i on i.received_at = e.received_at and i.id = e.inbox_id
-where e.entity = any(%(entity)b::text[]) order by i.received_at, i.id
+select distinct coalesce(d.entity, e.entity), i.received_at, i.connection, i.topic, i.outcome, i.id
+from evidence e
+left join document d on d.kind = split_part(e.entity, ':', 1) and d.connection = split_part(e.entity, ':', 2)
+                    and d.id = substr(e.entity, length(d.kind) + length(d.connection) + 3)
+join inbox i on i.received_at = e.received_at and i.id = e.inbox_id
+where e.entity = any(evidence_keys(%(entity)b::text[])) order by i.received_at, i.id
 
 -- promises: What was promised about these entities, and how far each is.
 select p.entity, p.name, p.verb, p.target, p.noun, p.cause, p.opened_at, d.stage,
