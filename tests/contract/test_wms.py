@@ -12,7 +12,7 @@ import aiohttp
 import msgspec
 import pytest
 
-from crossdock.canonical.shipment import ShipTo
+from crossdock.canonical.shipment import ShipmentLine, ShipmentLines, ShipTo
 from crossdock.connect.link import Http, Link
 from crossdock.connect.receipts import Accepted, Confirmed
 from crossdock.connectors.wms import connector
@@ -25,8 +25,10 @@ from tests.contract.wms_site import (
     ORIGIN,
     command,
     guard,
+    lines,
     order_one,
     redirect_one,
+    set_lines_of,
     ship_to,
     site,
     spend,
@@ -216,6 +218,88 @@ async def test_an_address_that_comes_too_late_or_makes_no_sense_is_rejected_with
         assert "picked or gone" in late.detail
         with pytest.raises(Rejected):
             await redirect_one(at, ship_to(number=9))
+
+
+def told(outcome: object) -> dict[str, int]:
+    """What the warehouse says will leave in all."""
+    assert isinstance(outcome, Confirmed)
+    assert isinstance(outcome.body, ShipmentLines)
+    return {line.line: line.units for line in outcome.body.lines}
+
+
+@pytest.mark.parametrize("refs", [{"shipment_order": "so_000001"}, {}], ids=["known id", "looked up"])
+async def test_units_are_added_lowered_and_cancelled_and_read_back(refs: dict[str, str]):
+    async with site() as at:
+        await order_one(at, command(units=3))
+        asked = lines({"13": 2, "11": 1, "12": 0}, **refs)
+        outcome = await set_lines_of(at, asked)
+        normalise = connector.capabilities[ShipmentLines].normalise
+        assert normalise is not None
+        assert isinstance(outcome, Confirmed)
+        assert (outcome.id, outcome.body) == ("so_000001", normalise(asked.body))
+        assert told(outcome) == {"11": 1, "13": 2}
+        assert at.happened("lines_changed") == [{"lines": {"11": 1, "12": 0, "13": 2}}]
+        await at.call("POST", "/_do/ship", {"reference": "order:shop:1001"})
+        (parcel,) = at.happened("parcel_left")
+        assert {line["line"]: line["units"] for line in parcel["shipment"]["lines"]} == {"11": 1, "13": 2}
+
+
+async def test_what_is_picked_or_gone_stays_and_the_hub_is_told_what_will_leave_in_all():
+    async with site() as at:
+        await order_one(at, command(units=4))
+        await at.call("POST", "/_do/ship", {"reference": "order:shop:1001", "lines": [{"line": "11", "units": 1}]})
+        pick = {"reference": "order:shop:1001", "location": "MAIN", "lines": [{"line": "11", "units": 2}]}
+        await at.call("POST", "/_do/pick", pick)
+        assert told(await set_lines_of(at, lines({"12": 1}))) == {"11": 3, "12": 1}
+        assert at.happened("lines_held") == [{"held": {"11": 3}}]
+        assert told(await set_lines_of(at, lines({"11": 3}))) == {"11": 3}
+        await at.call("POST", "/_do/ship", {"reference": "order:shop:1001"})
+        assert told(await set_lines_of(at, lines({"11": 3}))) == {"11": 3}
+        assert len(at.happened("lines_changed")) == 2
+
+
+async def test_an_order_of_which_nothing_is_left_is_cancelled_and_may_be_added_to_again():
+    async with site() as at:
+        await order_one(at, command())
+        assert told(await set_lines_of(at, lines({}))) == {}
+        assert (await at.call("GET", "/v1/shipment-orders/so_000001"))[1]["status"] == "cancelled"
+        assert await order_one(at, command()) == Confirmed(id="so_000001")
+        assert told(await set_lines_of(at, lines({"11": 1}))) == {"11": 1}
+        assert (await at.call("GET", "/v1/shipment-orders/so_000001"))[1]["status"] == "accepted"
+
+
+async def test_the_same_lines_twice_change_nothing_and_a_lost_answer_does_no_harm():
+    async with site() as at:
+        await order_one(at, command())
+        at.warehouse.mischief.arm(FaultRule(match="/lines", kind="commit_then_drop", times=1))
+        with pytest.raises(Unknown):
+            await set_lines_of(at, lines({"11": 5}))
+        assert told(await set_lines_of(at, lines({"11": 5}))) == {"11": 5}
+        assert len(at.happened("lines_changed")) == 1
+
+
+async def test_mapped_skus_go_out_as_the_warehouses_and_come_back_as_ours():
+    async with site() as at:
+        await order_one(at, command(**{"product/MUG": "WH-1"}))
+        outcome = await set_lines_of(at, lines({"11": 1}, **{"product/MUG": "WH-1"}))
+        assert isinstance(outcome, Confirmed)
+        assert outcome.body == ShipmentLines(
+            reference="order:shop:1001", lines=(ShipmentLine(line="11", sku="MUG", units=1),)
+        )
+
+
+async def test_lines_the_warehouse_cannot_take_are_rejected_and_nothing_is_changed():
+    async with site(unknown_skus=["POT"]) as at:
+        await order_one(at, command())
+        unknown = await set_lines_of(at, lines({"11": 1, "13": 1}))
+        assert isinstance(unknown, Rejected)
+        assert unknown.missing is not None
+        assert (unknown.missing.key, unknown.field) == ("POT", "lines")
+        other = lines({"11": 1}, **{"product/MUG": "WH-9"})
+        assert isinstance(await set_lines_of(at, other), Rejected)
+        with pytest.raises(Rejected):
+            await set_lines_of(at, lines({"11": 1}, number=9))
+        assert at.happened("lines_changed") == []
 
 
 # ---- reads

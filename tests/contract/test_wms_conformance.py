@@ -9,27 +9,35 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from crossdock.canonical.shipment import ShipmentOrder, ShipTo
+from crossdock.canonical.shipment import ShipmentLines, ShipmentOrder, ShipTo
 from crossdock.connect.conformance import Misbehaviour, StandIn, conformance_of
 from crossdock.connect.connector import Command
 from crossdock.connect.secrets import Secret
 from crossdock.connectors.wms import Settings
 from crossdock.simulators.mischief import FaultRule
 from crossdock.simulators.warehouse import API_KEY, Warehouse
-from tests.contract.wms_site import ship_to, wanted
+from tests.contract.wms_site import lines, ship_to, wanted
 
-_CALLS: dict[type[msgspec.Struct], str] = {ShipmentOrder: "POST /v1/shipment-orders/bulk", ShipTo: "PUT /v1/"}
+_CALLS: dict[type[msgspec.Struct], str] = {
+    ShipmentOrder: "POST /v1/shipment-orders/bulk",
+    ShipTo: "/ship-to",
+    ShipmentLines: "/lines",
+}
+_HAPPENS: dict[type[msgspec.Struct], str] = {
+    ShipmentOrder: "order_received",
+    ShipTo: "ship_to_changed",
+    ShipmentLines: "lines_changed",
+}
 _SHIPPED = 250
 
 
 @asynccontextmanager
 async def warehouse() -> AsyncGenerator[StandIn]:
-    """A warehouse that already holds one order, which can be redirected."""
+    """A warehouse that already holds one order, which can be changed."""
     site = Warehouse()
 
     async def effects(command: Command[Any]) -> int:
-        what = "order_received" if isinstance(command.body, ShipmentOrder) else "ship_to_changed"
-        return len(site.ledger.select(what, command.body.reference))
+        return len(site.ledger.select(_HAPPENS[type(command.body)], command.body.reference))
 
     async def misbehave(noun: type[msgspec.Struct], how: Misbehaviour) -> None:
         site.mischief.arm(FaultRule(match=_CALLS[noun], kind=how, status=502, times=1))
@@ -41,7 +49,7 @@ async def warehouse() -> AsyncGenerator[StandIn]:
             effects=effects,
             misbehave=misbehave,
             misbehaviours=("commit_then_drop", "commit_then_status", "garbage", "partial"),
-            commands={ShipTo: [ship_to(number=3000)]},
+            commands={ShipTo: [ship_to(number=3000)], ShipmentLines: [lines({"11": 1}, number=3000)]},
             fill=lambda _kind: _ship_many(http),
         )
 

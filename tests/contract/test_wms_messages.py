@@ -29,8 +29,10 @@ from tests.contract.wms_site import (
     ORIGIN,
     Site,
     command,
+    lines,
     order_one,
     redirect_one,
+    set_lines_of,
     ship_to,
     site,
 )
@@ -70,6 +72,7 @@ async def test_everything_the_warehouse_tells_is_signed_named_and_understood():
         await order_shipments([command(1), command(2, sku="GONE")], at.link)
         await at.warehouse.mischief.settled()
         await redirect_one(at, ship_to(number=1))
+        await set_lines_of(at, lines({"11": 1}, number=1))
         await at.call("POST", "/_do/ship", {"reference": "order:shop:1"})
         await at.warehouse.sender.idle()
         said = {heard.topic: next(iter(connector.topics[heard.topic](heard.body, ORIGIN))) for heard in genuine}
@@ -78,7 +81,7 @@ async def test_everything_the_warehouse_tells_is_signed_named_and_understood():
         assert isinstance(parcel, Document)
         assert (parcel.kind, parcel.id, parcel.entity) == ("shipment", "sh_000001", "order:shop:1")
         assert {type(other) for other in said.values()} == {Ignore}
-        assert len({other.rule for other in said.values() if isinstance(other, Ignore)}) == 3
+        assert len({other.rule for other in said.values() if isinstance(other, Ignore)}) == 4
 
 
 async def test_a_forged_or_altered_webhook_is_refused_and_the_true_one_still_arrives():

@@ -13,14 +13,14 @@ import aiohttp
 import msgspec
 
 from crossdock.canonical.party import Address
-from crossdock.canonical.shipment import ShipmentLine, ShipmentOrder, ShipTo
+from crossdock.canonical.shipment import ShipmentLine, ShipmentLines, ShipmentOrder, ShipTo
 from crossdock.connect.connector import Command
 from crossdock.connect.documents import Origin
 from crossdock.connect.link import Http, Link
 from crossdock.connect.receipts import Outcome
 from crossdock.connect.secrets import Secret
 from crossdock.connectors.wms import Settings
-from crossdock.connectors.wms.acts import order_shipments, redirect
+from crossdock.connectors.wms.acts import order_shipments, redirect, set_lines
 from crossdock.simulators.warehouse import API_KEY, Warehouse
 
 EXAMPLES = Path(__file__).parents[2] / "src/crossdock/connectors/wms/examples"
@@ -84,9 +84,22 @@ def ship_to(address: Mapping[str, Any] = AWAY, number: int = 1001, **refs: str) 
     return Command(key=key, entity=body.reference, body=body, refs=refs, sealed_at=ORIGIN.received_at)
 
 
+def lines(units: Mapping[str, int], number: int = 1001, **refs: str) -> Command[ShipmentLines]:
+    """The units that are to leave in all; line 11 is of MUG, 12 of TEA, any other of POT."""
+    skus = {"11": "MUG", "12": "TEA"}
+    named = tuple(ShipmentLine(line=line, sku=skus.get(line, "POT"), units=count) for line, count in units.items())
+    body = ShipmentLines(reference=f"order:shop:{number}", lines=named)
+    key = f"{body.reference}/shipment_lines/edit/1"
+    return Command(key=key, entity=body.reference, body=body, refs=refs, sealed_at=ORIGIN.received_at)
+
+
 async def order_one(at: Site, asked: Command[ShipmentOrder]) -> Outcome:
     return (await order_shipments([asked], at.link))[asked.key]
 
 
 async def redirect_one(at: Site, asked: Command[ShipTo]) -> Outcome:
     return (await redirect([asked], at.link))[asked.key]
+
+
+async def set_lines_of(at: Site, asked: Command[ShipmentLines]) -> Outcome:
+    return (await set_lines([asked], at.link))[asked.key]

@@ -30,7 +30,7 @@ from crossdock.simulators.mischief import (
     mischief_middleware,
 )
 from crossdock.simulators.running import Running, program_arguments, run_program, serving
-from crossdock.simulators.warehouse_floor import Address, Floor, Order, OrderRequest, Text, Turned
+from crossdock.simulators.warehouse_floor import Address, Floor, LineUnits, Order, OrderRequest, Text, Turned
 
 T = TypeVar("T")
 
@@ -43,6 +43,10 @@ WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"the warehouse's own secret").deco
 
 class _Bulk(msgspec.Struct):
     items: list[msgspec.Raw]
+
+
+class _Lines(msgspec.Struct):
+    lines: list[LineUnits]
 
 
 class _Units(msgspec.Struct):
@@ -114,6 +118,7 @@ class Warehouse:
                 web.get("/v1/shipment-orders", self._search_orders),
                 web.get("/v1/shipment-orders/{id}", self._show_order),
                 web.put("/v1/shipment-orders/{id}/ship-to", self._redirect),
+                web.put("/v1/shipment-orders/{id}/lines", self._set_lines),
                 web.get("/v1/shipments", self._list_shipments),
                 web.get("/v1/shipments/{id}", self._show_shipment),
                 web.post("/_do/pick", self._do_pick),
@@ -200,6 +205,14 @@ class Warehouse:
             self._tell("shipment_order.ship_to_changed", order.shown())
         return _json(order.shown())
 
+    async def _set_lines(self, request: web.Request) -> web.Response:
+        order = self._known(request)
+        before = order.lines
+        held = self.floor.set_lines(order, _decoded(await request.read(), _Lines).lines)
+        if order.lines != before:
+            self._tell("shipment_order.lines_changed", order.shown())
+        return _json({**order.shown(), "held": [{"line": line, "units": units} for line, units in held.items()]})
+
     def _known(self, request: web.Request) -> Order:
         order = self.floor.orders.get(request.match_info["id"])
         if order is None:
@@ -267,7 +280,7 @@ def _units(task: _Task, order: Order) -> dict[str, int]:
         for line in task.lines:
             wanted[line.line] += line.units
         return dict(wanted)
-    left = {line.line: line.units - order.shipped[line.line] for line in order.asked.lines}
+    left = {line.line: line.units - order.shipped[line.line] for line in order.lines}
     return {line: units for line, units in left.items() if units > 0}
 
 

@@ -45,6 +45,14 @@ class LineOrder(msgspec.Struct, kw_only=True, frozen=True):
     units: Annotated[int, msgspec.Meta(ge=1)]
 
 
+class LineUnits(msgspec.Struct, kw_only=True, frozen=True):
+    """Units of a line that are to leave in all; none cancels what has not been picked."""
+
+    line: Text
+    sku: Text
+    units: Annotated[int, msgspec.Meta(ge=0)]
+
+
 class OrderRequest(msgspec.Struct, kw_only=True, frozen=True):
     """What is asked for; two of one reference are the same order when they are equal."""
 
@@ -83,28 +91,34 @@ class Picked:
 
 @dataclass
 class Order:
-    """A shipment order as the warehouse holds it; `asked` never changes, `ship_to` does."""
+    """A shipment order as the warehouse holds it; `asked` never changes, `ship_to` and `lines` do."""
 
     id: str
     asked: OrderRequest
     ship_to: Address
+    lines: tuple[LineUnits, ...]
     status: Literal["received", "accepted", "rejected"]
     sequence: int
     problem: Problem | None = None
     picked: list[Picked] = field(default_factory=list[Picked])
     shipped: Counter[str] = field(default_factory=Counter[str])
 
-    def unpicked(self, line: LineOrder) -> int:
-        lying = sum(pick.units for pick in self.picked if pick.line == line.line)
-        return max(0, line.units - lying - self.shipped[line.line])
+    def taken(self, line: str) -> int:
+        """Units that are picked or gone."""
+        return sum(pick.units for pick in self.picked if pick.line == line) + self.shipped[line]
+
+    def unpicked(self, line: LineUnits) -> int:
+        return max(0, line.units - self.taken(line.line))
 
     def all_picked(self) -> bool:
-        return all(self.unpicked(line) == 0 for line in self.asked.lines)
+        return all(self.unpicked(line) == 0 for line in self.lines)
 
     def stage(self) -> str:
         if self.status != "accepted":
             return self.status
-        if all(self.shipped[line.line] >= line.units for line in self.asked.lines):
+        if not any(line.units for line in self.lines):
+            return "cancelled"
+        if all(self.shipped[line.line] >= line.units for line in self.lines):
             return "shipped"
         return "picking" if self.picked or self.shipped else "accepted"
 
@@ -112,7 +126,7 @@ class Order:
         """As the API shows it."""
         lines = [
             {**_plain(line), "picked": line.units - self.unpicked(line), "shipped": self.shipped[line.line]}
-            for line in self.asked.lines
+            for line in self.lines
         ]
         shown = {"id": self.id, "reference": self.asked.reference, "order_number": self.asked.order_number}
         shown |= {"status": self.stage(), "sequence": self.sequence, "ship_to": _plain(self.ship_to), "lines": lines}
@@ -153,11 +167,12 @@ class Floor:
         if held is not None and held.status != "rejected":
             return self._the_same(held, asked), False
         _each_once(line.line for line in asked.lines)
-        problem = self._problem_with(asked)
+        problem = self._problem_with(asked.lines)
         if check and problem is not None:
             self._ledger.append("order_rejected", asked.reference, **_plain(problem))
             raise Turned(422, **_plain(problem))
-        order = Order(f"so_{len(self.orders) + 1:06}", asked, asked.ship_to.tidy(), "received", self._next())
+        lines = tuple(LineUnits(line=line.line, sku=line.sku, units=line.units) for line in asked.lines)
+        order = Order(f"so_{len(self.orders) + 1:06}", asked, asked.ship_to.tidy(), lines, "received", self._next())
         if check:
             order.status = "accepted"
         self.orders[order.id] = order
@@ -167,7 +182,7 @@ class Floor:
 
     def decide(self, order: Order) -> None:
         """Accept or reject an order that was only received."""
-        order.problem, order.sequence = self._problem_with(order.asked), self._next()
+        order.problem, order.sequence = self._problem_with(order.lines), self._next()
         order.status = "accepted" if order.problem is None else "rejected"
         self._ledger.append(f"order_{order.status}", order.asked.reference, id=order.id)
 
@@ -186,6 +201,29 @@ class Floor:
         self._ledger.append("ship_to_changed", order.asked.reference, ship_to=_plain(order.ship_to))
         return True
 
+    def set_lines(self, order: Order, wanted: Sequence[LineUnits]) -> dict[str, int]:
+        """Make these the units that leave in all, as far as nobody has picked them yet; what is held, by line.
+
+        A line that isn't named is to leave with none. What is picked or gone stays, whatever is asked.
+        """
+        if order.status != "accepted":
+            raise Turned(409, "not_accepted", f"{order.id} is {order.status}")
+        _each_once(line.line for line in wanted)
+        known = {line.line: line for line in order.lines}
+        if problem := self._problem_with(wanted) or _other_goods(known, wanted):
+            raise Turned(422, **_plain(problem))
+        asked = {line: msgspec.structs.replace(held, units=0) for line, held in known.items()}
+        asked |= {line.line: line for line in wanted}
+        held = {name: order.taken(name) for name, line in asked.items() if line.units < order.taken(name)}
+        lines = tuple(msgspec.structs.replace(line, units=held.get(name, line.units)) for name, line in asked.items())
+        if held:
+            self._ledger.append("lines_held", order.asked.reference, held=held)
+        if lines != order.lines:
+            order.lines, order.sequence = lines, self._next()
+            units = {line.line: line.units for line in lines}
+            self._ledger.append("lines_changed", order.asked.reference, lines=units)
+        return held
+
     def _the_same(self, held: Order, asked: OrderRequest) -> Order:
         if held.asked != asked:
             self._ledger.append("order_conflicted", asked.reference, id=held.id)
@@ -193,8 +231,8 @@ class Floor:
         self._ledger.append("order_repeated", asked.reference, id=held.id)
         return held
 
-    def _problem_with(self, asked: OrderRequest) -> Problem | None:
-        for line in asked.lines:
+    def _problem_with(self, lines: Iterable[LineOrder | LineUnits]) -> Problem | None:
+        for line in lines:
             if line.sku in self.unknown_skus:
                 told = f"no item {line.sku} here"
                 return Problem(code="unknown_sku", message=told, field="lines", line=line.line, sku=line.sku)
@@ -285,8 +323,17 @@ def _split(picked: Sequence[Picked], location: str, wanted: Mapping[str, int]) -
     return taken, kept
 
 
-def _line(order: Order, name: str) -> LineOrder:
-    for line in order.asked.lines:
+def _other_goods(known: Mapping[str, LineUnits], wanted: Iterable[LineUnits]) -> Problem | None:
+    """A line keeps its item: other goods are another line."""
+    for line in wanted:
+        if line.line in known and known[line.line].sku != line.sku:
+            told = f"line {line.line} is of {known[line.line].sku}"
+            return Problem(code="invalid", message=told, field="lines", line=line.line, sku=line.sku)
+    return None
+
+
+def _line(order: Order, name: str) -> LineUnits:
+    for line in order.lines:
         if line.line == name:
             return line
     raise Turned(422, "invalid", f"{order.id} has no line {name}", line=name)

@@ -1,4 +1,4 @@
-"""What a warehouse is asked to do: ship an order, and send what is not picked yet elsewhere."""
+"""What a warehouse is asked to do: ship an order, send what is not picked yet elsewhere, add to it or leave it out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from crossdock.canonical import party
-from crossdock.canonical.shipment import ShipmentOrder, ShipTo
+from crossdock.canonical.shipment import ShipmentLine, ShipmentLines, ShipmentOrder, ShipTo
 from crossdock.connect.connector import Command
 from crossdock.connect.effects import Keyed
 from crossdock.connect.link import Answer, Link
@@ -91,9 +91,45 @@ async def _redirect(command: Command[ShipTo], link: Link[Settings]) -> Outcome:
     if answer.status == 409:
         return Rejected(f"too late to change the address: {_problem(answer).message}", field="address")
     if not answer.ok:
-        return _refusal(_problem(answer), None)
+        return _refusal(_problem(answer), ())
     held = answer.decode(wire.HeldOrder)
     return Confirmed(id=held.id, body=ShipTo(reference=command.body.reference, address=address_of(held.ship_to)))
+
+
+def lines_as_held(wanted: ShipmentLines) -> ShipmentLines:
+    """The lines in the order of their ids, those of no units left out: what isn't named is to leave with none."""
+    lines = sorted((line for line in wanted.lines if line.units), key=lambda line: line.line)
+    return ShipmentLines(reference=wanted.reference, lines=tuple(lines))
+
+
+@connector.state(ShipmentLines, size=1, normalise=lines_as_held)
+async def set_lines(commands: Sequence[Command[ShipmentLines]], link: Link[Settings]) -> Mapping[str, Outcome]:
+    """Add units, or cancel those nobody has picked yet. What is picked or gone stays in the answer: what will leave."""
+    return {command.key: await _set_lines(command, link) for command in commands}
+
+
+async def _set_lines(command: Command[ShipmentLines], link: Link[Settings]) -> Outcome:
+    order = command.refs.get("shipment_order") or await _id_of(command.body.reference, link)
+    skus = {line.sku: command.refs.get(f"product/{line.sku}", line.sku) for line in command.body.lines}
+    wanted = wire.NewLines(
+        tuple(wire.LineUnits(line=line.line, sku=skus[line.sku], units=line.units) for line in command.body.lines)
+    )
+    path = f"/v1/shipment-orders/{quote(order, safe='')}/lines"
+    answer = await link.http.send("PUT", path, wanted, headers=key_header(link.settings))
+    if not answer.ok:
+        return _refusal(_problem(answer), command.body.lines)
+    held = answer.decode(wire.HeldOrder)
+    return Confirmed(id=held.id, body=_lines_of(held, command, skus))
+
+
+def _lines_of(held: wire.HeldOrder, command: Command[ShipmentLines], skus: Mapping[str, str]) -> ShipmentLines:
+    """What will leave in all, under our own SKUs where the warehouse has others."""
+    ours = {(line.line, skus[line.sku]): line.sku for line in command.body.lines}
+    lines = (
+        ShipmentLine(line=line.line, sku=ours.get((line.line, line.sku), line.sku), units=line.units)
+        for line in held.lines
+    )
+    return lines_as_held(ShipmentLines(reference=command.body.reference, lines=tuple(lines)))
 
 
 async def _id_of(reference: str, link: Link[Settings]) -> str:
@@ -140,7 +176,7 @@ def _item_outcome(item: wire.ItemAnswer, command: Command[ShipmentOrder]) -> Out
     if item.status == 429:
         return Transient("item status 429: nothing happened")
     if 400 <= item.status < 500:
-        return _refusal(item.problem or wire.Problem(code=str(item.status)), command)
+        return _refusal(item.problem or wire.Problem(code=str(item.status)), command.body.lines)
     return Unknown(f"item status {item.status} for {item.reference}")
 
 
@@ -149,16 +185,16 @@ def _held_outcome(held: wire.HeldOrder, command: Command[ShipmentOrder]) -> Outc
         case "received":
             return Accepted(job=held.id, ask_after=_ASK_AFTER)
         case "rejected":
-            return _refusal(held.problem or wire.Problem(code="rejected"), command)
-        case "accepted" | "picking" | "shipped":
+            return _refusal(held.problem or wire.Problem(code="rejected"), command.body.lines)
+        case "accepted" | "picking" | "shipped" | "cancelled":
             return Confirmed(id=held.id)
 
 
-def _refusal(problem: wire.Problem, command: Command[ShipmentOrder] | None) -> Rejected:
+def _refusal(problem: wire.Problem, lines: Sequence[ShipmentLine]) -> Rejected:
     """The warehouse's reason; for an unknown SKU with ours, so that one mapping releases all it blocks."""
     missing = None
-    if problem.code == "unknown_sku" and command is not None:
-        ours = [line.sku for line in command.body.lines if line.line == problem.line]
+    if problem.code == "unknown_sku" and lines:
+        ours = [line.sku for line in lines if line.line == problem.line]
         missing = Missing("product", ours[0] if ours else problem.sku or "")
     return Rejected(f"{problem.code}: {problem.message}", field=problem.field, missing=missing)
 

@@ -32,7 +32,12 @@ def shipment_read(body: bytes, origin: Origin) -> Iterator[Translated]:
     yield _document(_read(body, wire.Shipment))
 
 
-@connector.translate("shipment_order.accepted", "shipment_order.rejected", "shipment_order.ship_to_changed")
+@connector.translate(
+    "shipment_order.accepted",
+    "shipment_order.rejected",
+    "shipment_order.ship_to_changed",
+    "shipment_order.lines_changed",
+)
 def told_of_our_order(body: bytes, origin: Origin) -> Iterator[Translated]:
     """What the warehouse did with our own request: its answer, or our inquiry, has told us already."""
     told = _read(body, wire.ShipmentOrderTold)

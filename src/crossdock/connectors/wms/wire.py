@@ -33,6 +33,18 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     units: Units
 
 
+class LineUnits(msgspec.Struct, frozen=True, kw_only=True):
+    """Units of a line that are to leave in all; none where it is cancelled."""
+
+    line: Name
+    sku: Name
+    units: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
+
+
+class NewLines(msgspec.Struct, frozen=True):
+    lines: tuple[LineUnits, ...]
+
+
 class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
     """A shipment order as it is sent."""
 
@@ -61,8 +73,9 @@ class HeldOrder(msgspec.Struct, frozen=True, kw_only=True):
 
     id: Name
     reference: str
-    status: Literal["received", "accepted", "picking", "shipped", "rejected"]
+    status: Literal["received", "accepted", "picking", "shipped", "cancelled", "rejected"]
     ship_to: Address
+    lines: tuple[LineUnits, ...] = ()
     problem: Problem | None = None
 
 
@@ -111,7 +124,12 @@ class ShipmentShipped(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ShipmentOrderTold(msgspec.Struct, frozen=True, kw_only=True):
-    type: Literal["shipment_order.accepted", "shipment_order.rejected", "shipment_order.ship_to_changed"]
+    type: Literal[
+        "shipment_order.accepted",
+        "shipment_order.rejected",
+        "shipment_order.ship_to_changed",
+        "shipment_order.lines_changed",
+    ]
     data: HeldOrder
 
 
