@@ -12,12 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crossdock.canonical.returns import RefundNotice
 from crossdock.canonical.shipment import ParcelNotice, Tracking
 from crossdock.connect.connector import Command
 from crossdock.connect.effects import Blind
 from crossdock.connectors.smtp import Settings, connector
 from crossdock.connectors.smtp.letter import letter_of, message_id_of
 from crossdock.connectors.smtp.mailbox import mailbox
+from crossdock.kernel.money import Money, usd
 
 SETTINGS = Settings(
     host="127.0.0.1", port=1, starttls=False, from_address="orders@shop.example", from_name="Example Shop"
@@ -33,8 +35,42 @@ def notice(key: str = "order:shop:1001/parcel_notice:sh_1/left/1", **changed: An
     return Command(key=key, entity="order:shop:1001", body=body, sealed_at=datetime(2026, 11, 20, 14, tzinfo=UTC))
 
 
+def refund(**changed: Any) -> Command[RefundNotice]:
+    body = RefundNotice(
+        to="ada@example.com",
+        name="Ada Example",
+        order_number="1001",
+        amount=usd(1250),
+        tender="Visa 4242",
+        lines=(("Blue mug", 1),),
+    )
+    key = "order:shop:1001/refund_notice:re_9/refunded/1"
+    at = datetime(2026, 11, 20, 14, tzinfo=UTC)
+    return Command(key=key, entity="order:shop:1001", body=msgspec.structs.replace(body, **changed), sealed_at=at)
+
+
 def test_mail_is_declared_blind():
-    assert connector.capabilities[ParcelNotice].effects == (Blind(),)
+    assert {capability.effects for capability in connector.capabilities.values()} == {(Blind(),)}
+
+
+def test_a_refund_letter_says_how_much_went_back_where_and_for_what():
+    mail = _parsed(refund())
+    assert mail["Subject"] == "A refund for your order 1001"
+    text = mail.get_content()
+    assert "we have given back 12.50 USD for your order 1001 to Visa 4242." in text
+    assert "  1 x Blue mug" in text
+    bare = _parsed(refund(lines=(), tender="", amount=Money(500, "JPY"))).get_content()
+    assert "we have given back 500 JPY for your order 1001." in bare
+    assert "It is for" not in bare
+
+
+@settings(deadline=None)
+@given(tender=st.text(max_size=300), title=st.text(max_size=300))
+def test_no_text_of_a_refund_letter_can_add_a_header_or_a_line(tender: str, title: str):
+    plain, asked = _parsed(refund()), refund(tender=f"x{tender}", lines=((f"x{title}", 1),))
+    mail = _parsed(asked)
+    assert set(mail.keys()) - _CONTENT == _HEADERS
+    assert len(mail.get_content().splitlines()) == len(plain.get_content().splitlines())
 
 
 def test_the_same_command_is_the_same_bytes_under_the_same_message_id():
@@ -46,7 +82,7 @@ def test_the_same_command_is_the_same_bytes_under_the_same_message_id():
     )
 
 
-def _parsed(asked: Command[ParcelNotice]) -> Any:
+def _parsed(asked: Command[ParcelNotice] | Command[RefundNotice]) -> Any:
     return email.message_from_bytes(letter_of(asked, SETTINGS).body, policy=email.policy.default)
 
 

@@ -1,4 +1,4 @@
-"""Mail over SMTP: a customer is told about a parcel, at most once."""
+"""Mail over SMTP: a customer is told about a parcel, or about money given back, at most once."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import aiosmtplib
 
+from crossdock.canonical.returns import RefundNotice
 from crossdock.canonical.shipment import ParcelNotice
 from crossdock.connect.connector import Command
 from crossdock.connect.effects import Blind
@@ -28,11 +29,21 @@ _REPLY_MAX = 300
 
 @connector.act(ParcelNotice, effect=[Blind()])
 async def notify(command: Command[ParcelNotice], link: Link[Settings]) -> Outcome:
-    """Tell the customer about a parcel; confirmed once the server has taken the mail over (250 after the data).
+    """Tell the customer about a parcel."""
+    return await _post(letter_of(command, link.settings), link)
+
+
+@connector.act(RefundNotice, effect=[Blind()])
+async def notify_of_refund(command: Command[RefundNotice], link: Link[Settings]) -> Outcome:
+    """Tell the customer about money given back."""
+    return await _post(letter_of(command, link.settings), link)
+
+
+async def _post(letter: Letter, link: Link[Settings]) -> Outcome:
+    """Send one letter; confirmed once the server has taken the mail over (250 after the data).
 
     A connection serves one mail: on one left open it couldn't be told whether a break came before or after the data.
     """
-    letter = letter_of(command, link.settings)
     client = _client(link.settings, link.memory)
     try:
         await _prepare(client, letter, link.settings)

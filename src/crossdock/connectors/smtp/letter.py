@@ -1,16 +1,17 @@
-"""A parcel notice as a mail: the same bytes for the same command, whoever builds them. Pure."""
+"""A notice as a mail: the same bytes for the same command, whoever builds them. Pure."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 
 import msgspec
 
+from crossdock.canonical.returns import RefundNotice
 from crossdock.canonical.shipment import ParcelNotice, Tracking
 from crossdock.connect.connector import Command
 from crossdock.connectors.smtp.mailbox import mailbox
@@ -23,6 +24,8 @@ _POLICY = SMTP.clone(cte_type="7bit", max_line_length=160)
 _TEXT_MAX = 200
 _READABLE_MAX = 40
 
+Notice = ParcelNotice | RefundNotice
+
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
     """A mail ready to send; `sender` and `recipient` are the envelope's."""
@@ -33,7 +36,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
 
-def letter_of(command: Command[ParcelNotice], settings: Settings) -> Letter:
+def letter_of(command: Command[ParcelNotice] | Command[RefundNotice], settings: Settings) -> Letter:
     """The notice as a mail; `Rejected` when it can't be addressed."""
     notice = command.body
     sender = "@".join(mailbox(settings.from_address))
@@ -45,7 +48,7 @@ def letter_of(command: Command[ParcelNotice], settings: Settings) -> Letter:
     mail = EmailMessage(policy=_POLICY)
     mail["From"] = Address(_line(settings.from_name), addr_spec=sender)
     mail["To"] = Address(_line(notice.name), local, domain)
-    mail["Subject"] = f"A parcel of your order {_line(notice.order_number)} is on its way"
+    mail["Subject"] = _subject(notice)
     mail["Date"] = command.sealed_at
     mail["Message-ID"] = message_id
     mail["Auto-Submitted"] = "auto-generated"
@@ -59,16 +62,46 @@ def message_id_of(key: str, domain: str) -> str:
     return f"<{readable}.{hashlib.blake2b(key.encode(), digest_size=8).hexdigest()}@{domain}>"
 
 
-def _text(notice: ParcelNotice) -> Iterator[str]:
+def _subject(notice: Notice) -> str:
+    match notice:
+        case ParcelNotice():
+            return f"A parcel of your order {_line(notice.order_number)} is on its way"
+        case RefundNotice():
+            return f"A refund for your order {_line(notice.order_number)}"
+
+
+def _text(notice: Notice) -> Iterator[str]:
     yield f"Hello {_line(notice.name)}," if _line(notice.name) else "Hello,"
     yield ""
+    match notice:
+        case ParcelNotice():
+            yield from _parcel(notice)
+        case RefundNotice():
+            yield from _refund(notice)
+
+
+def _parcel(notice: ParcelNotice) -> Iterator[str]:
     yield f"a parcel of your order {_line(notice.order_number)} has left. It holds:"
     yield ""
-    for title, units in notice.lines:
-        yield f"  {units} x {_line(title)}"
+    yield from _units(notice.lines)
     if notice.tracking is not None:
         yield ""
         yield from _follow(notice.tracking)
+
+
+def _refund(notice: RefundNotice) -> Iterator[str]:
+    tender = _line(notice.tender)
+    yield f"we have given back {notice.amount} for your order {_line(notice.order_number)}{f' to {tender}' if tender else ''}."
+    if notice.lines:
+        yield ""
+        yield "It is for:"
+        yield ""
+        yield from _units(notice.lines)
+
+
+def _units(lines: Iterable[tuple[str, int]]) -> Iterator[str]:
+    for title, units in lines:
+        yield f"  {units} x {_line(title)}"
 
 
 def _follow(tracking: Tracking) -> Iterator[str]:
