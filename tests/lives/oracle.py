@@ -1,0 +1,387 @@
+"""An accountant of her own: from what truly happened she works out what must be so at rest, to the cent.
+
+She shares no code with the hub's books and never looks into them: she reads the shop's basket, the parcels, the returns,
+the allowances and the ledgers of the ERP and of the payment provider. Assumed, where the briefs leave room:
+
+ 1. A line's net and each of its taxes are rounded apart. What a buyer keeps of a line of n units with r returned is
+    worth round(total x (n - r) / n), half away from zero; the r units are worth the rest.
+ 2. What should be billed for a line is the value of min(shipped, ordered) - returned accepted units, by the line as it
+    is now; delivery and the tip are billed with the first parcel of the sale that leaves.
+ 3. Accepted are: units received (with a disposition, where the terms inspect) of a return that isn't cancelled or only
+    requested, and units whose goods the buyer keeps once it is authorised. Each receipt counts when it comes.
+ 4. A return that is settled by nothing moves goods and no money: neither credit memo nor refund.
+ 5. An exchange's value is credited, and stays with the buyer to pay for what else is ordered; whether the hub gives a
+    surplus back is left open, within the exchange's value.
+ 6. The fee of a return is at most its value, has no tax, and is billed as component `fee`.
+ 7. Delivery (with its tax) goes back when every unit still ordered was accepted in returns other than those settled by
+    nothing, by the terms of the latest of these returns. The tip stays.
+ 8. An allowance lowers what is billed by its amount, without taxes: on the line's goods, or as an order's `discount`.
+ 9. A return handed in later than the window after the last parcel left is not accepted.
+10. A buyer who still owes money for edits may have that set off against what returns entitle to, or not.
+11. An open dispute freezes; a lost one settles entitlements like a refund, and what is beyond them is written off.
+12. A refund that failed settles nothing; whether it is sent again or is a person's is left open, but it is said.
+13. Refunds above what was captured can't be: the rest stays held.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from crossdock.promises.obligations import ApprovalNeeded, Trouble, Wait
+
+if TYPE_CHECKING:
+    from crossdock.promises.policy import Policy
+    from crossdock.promises.terms import ReturnTerms
+    from tests.lives.hub import Command, Hub
+    from tests.lives.reality import Coming, Reality
+
+Key = tuple[str, str, str]
+
+
+def _rounded(total: int, units: int, of: int) -> int:
+    if not of:
+        return 0
+    doubled, whole = 2 * abs(total) * units + of, 2 * of
+    return doubled // whole if total >= 0 else -(doubled // whole)
+
+
+@dataclass
+class Truth:
+    """What ought to be, worked out from what happened."""
+
+    should_bill: dict[Key, int]
+    by_cause: dict[str, int]
+    """What each cause entitles the buyer to have back: the order, a return, an allowance."""
+    exchanged: int
+    worth: int
+    """What the buyer should pay in all when everything still open ships."""
+    captured: int
+    order_total: int
+    late: set[str]
+
+    @property
+    def entitled(self) -> int:
+        return sum(self.by_cause.values())
+
+    @property
+    def debt(self) -> int:
+        return max(0, self.order_total - self.captured)
+
+
+@dataclass
+class Accountant:
+    reality: Reality
+    policy: Policy
+
+    def truth(self) -> Truth:
+        reality, basket = self.reality, self.reality.basket
+        amounts = {line.id: self._of_line(line) for line in basket.lines}
+        units = {line.id: line.units for line in basket.lines}
+        shipped = reality.warehouse.left
+        delivery = self._delivery()
+        bill: defaultdict[Key, int] = defaultdict(int)
+        returned: Counter[str] = Counter()
+        by_cause: dict[str, int] = {}
+        exchanged = fees = goods_back = 0
+        late = {came.id for came in reality.returns if self._late(came)}
+        money_back = [c for c in reality.returns if c.settle_by != "nothing" and c.id not in late]
+        latest = None
+        for came in sorted(money_back, key=lambda c: (c.at, c.id)):
+            accepted = self._accepted(came)
+            if not accepted:
+                continue
+            latest = came
+            value = 0
+            for line, count in accepted.items():
+                n, r = units[line], returned[line]
+                for total in amounts[line].values():
+                    value += _rounded(total, n - r, n) - _rounded(total, n - r - count, n)
+                returned[line] += count
+            fee = min(self._fee(came), value)
+            fees += fee
+            goods_back += value
+            if came.settle_by == "exchange":
+                exchanged += value - fee
+            else:
+                by_cause[came.id] = value - fee
+        everything = any(returned.values()) and all(returned[line] >= n for line, n in units.items())
+        delivery_back = bool(latest and everything and self._terms(latest).delivery == "when_all_returned")
+        if latest is not None and delivery_back:
+            if latest.settle_by == "exchange":
+                exchanged += sum(delivery.values())
+            else:
+                by_cause[latest.id] += sum(delivery.values())
+        for line, parts in amounts.items():
+            kept = max(0, min(shipped[line], units[line]) - returned[line])
+            for (component, rate), total in parts.items():
+                bill[line, component, rate] += _rounded(total, kept, units[line])
+        if any(shipped.values()):
+            for key, total in delivery.items():
+                bill[key] += 0 if delivery_back else total
+            bill["", "tip", ""] += basket.tip
+        bill["", "fee", ""] += fees
+        given = 0
+        for id_, amount, line in reality.allowances:
+            by_cause[id_] = amount
+            given += amount
+            bill[(line, "goods", "") if line else ("", "discount", "")] -= amount
+        total = sum(sum(parts.values()) for parts in amounts.values()) + sum(delivery.values()) + basket.tip
+        assert total == basket.total, (total, basket)
+        captured = sum(tender.captured for tender in reality.psp.tenders.values())
+        by_cause["order"] = max(0, captured - total)
+        back = goods_back + (sum(delivery.values()) if delivery_back else 0)
+        return Truth(
+            {key: amount for key, amount in bill.items() if amount},
+            by_cause,
+            exchanged,
+            total - back + fees - given,
+            captured,
+            total,
+            late,
+        )
+
+    def _of_line(self, line: Any) -> dict[tuple[str, str], int]:
+        taxes = line.taxes(included=self.reality.basket.included)
+        parts: defaultdict[tuple[str, str], int] = defaultdict(int)
+        for rate, amount in zip(line.rates, taxes, strict=True):
+            parts["tax", rate] += amount
+        parts["goods", ""] += line.charged - (sum(taxes) if self.reality.basket.included else 0)
+        return parts
+
+    def _delivery(self) -> dict[Key, int]:
+        basket = self.reality.basket
+        parts: defaultdict[Key, int] = defaultdict(int)
+        whole = 1 + sum((Fraction(rate) for rate in basket.delivery_rates), Fraction(0))
+        for rate in basket.delivery_rates:
+            base = basket.delivery / whole if basket.included else Fraction(basket.delivery)
+            part = base * Fraction(rate)
+            parts["", "tax", rate] += _rounded(part.numerator, 1, part.denominator)
+        parts["", "shipping", ""] += basket.delivery - (sum(parts.values()) if basket.included else 0)
+        return parts
+
+    def _terms(self, came: Coming) -> ReturnTerms:
+        begun = [terms for terms in self.policy.returns if terms.since <= came.at]
+        return max(begun or self.policy.returns, key=lambda terms: terms.since if begun else -terms.since.timestamp())
+
+    def _late(self, came: Coming) -> bool:
+        left = [at for _, at, _ in self.reality.parcels]
+        return bool(left) and came.at > max(left) + timedelta(days=self._terms(came).window_days)
+
+    def _fee(self, came: Coming) -> int:
+        text = self._terms(came).fee.get(self.reality.basket.currency)
+        return 0 if text is None else int(text.replace(".", ""))
+
+    def _accepted(self, came: Coming) -> Counter[str]:
+        accepted: Counter[str] = Counter()
+        if came.status in ("requested", "cancelled"):
+            return accepted
+        inspect = self._terms(came).inspect
+        for line in came.lines:
+            if line.keeps:
+                accepted[line.line] += line.units
+            elif line.received and (line.disposition or not inspect):
+                accepted[line.line] += line.received
+        return accepted
+
+
+@dataclass
+class Watch:
+    """Looks on while an order lives, and judges it at rest."""
+
+    reality: Reality
+    policy: Policy
+    peak: int = 0
+    peaks: Counter[str] = field(default_factory=Counter[str])
+    overshipped: bool = False
+    complaints: list[str] = field(default_factory=list[str])
+
+    def __post_init__(self) -> None:
+        self.accountant = Accountant(self.reality, self.policy)
+        self.look()
+
+    def look(self) -> Truth:
+        """After each happening: what was the most that ever was entitled, in all and by cause."""
+        truth = self.accountant.truth()
+        self.peak = max(self.peak, truth.entitled + truth.exchanged)
+        for cause, amount in truth.by_cause.items():
+            self.peaks[cause] = max(self.peaks[cause], amount)
+        left = self.reality.warehouse.left
+        self.overshipped |= any(left[line.id] > line.units for line in self.reality.basket.lines)
+        return truth
+
+    def settled(self, hub: Hub) -> None:
+        """No two open promises with one name, and no account above its limit at any instant (S2)."""
+        for name, account in hub.accounts.items():
+            if account.pending < 0 or account.posted < 0 or account.pending + account.posted > account.limit:
+                self.complaints.append(f"S2: {name} {account.pending}+{account.posted} of {account.limit}")
+
+    def did(self, command: Command) -> None:
+        """What the hub had given back by its own doing was entitled once, in all and for its cause."""
+        if command.target not in ("psp", "shop"):
+            return
+        asked = self._asked_by_cause()
+        if sum(asked.values()) > self.peak:
+            self.complaints.append(f"S1: {sum(asked.values())} given back, at most {self.peak} ever owed")
+        slack = 4 * len(self.reality.basket.lines) + 2 * self.reality.basket.delivery + self._exchange_slack()
+        for cause, amount in asked.items():
+            if amount > self.peaks[cause] + slack:
+                self.complaints.append(f"Q3: {amount} given back for {cause}, at most {self.peaks[cause]} ever owed")
+
+    def _exchange_slack(self) -> int:
+        return sum(1 for came in self.reality.returns if came.settle_by == "exchange") * 10**9
+
+    def _asked_by_cause(self) -> Counter[str]:
+        asked: Counter[str] = Counter()
+        for entry in self.reality.psp.refunds.values():
+            if entry.reference and entry.status != "failed":
+                asked[_cause(entry.reference)] += entry.amount
+        for key, amount in self.reality.channel.credits.items():
+            asked[_cause(key)] += amount
+        return asked
+
+    # At rest
+
+    def judge(self, hub: Hub) -> list[str]:
+        """Every complaint about an order at rest."""
+        truth = self.look()
+        self.complaints.extend(self._twice())
+        self.complaints.extend(self._billing(truth, hub))
+        self.complaints.extend(self._money(truth, hub))
+        self.complaints.extend(self._goods(truth, hub))
+        self.complaints.extend(self._balance(truth))
+        return self.complaints
+
+    def _twice(self) -> Iterator[str]:
+        for ledger in (self.reality.erp.posted, list(self.reality.psp.refunds.values())):
+            keys = Counter(getattr(each, "key", None) or getattr(each, "reference", "") for each in ledger)
+            yield from (f"S1: {key} happened {count} times" for key, count in keys.items() if key and count > 1)
+
+    def billed(self) -> dict[Key, int]:
+        bill: defaultdict[Key, int] = defaultdict(int)
+        for posted in self.reality.erp.posted:
+            sign = -1 if posted.kind == "credit_memo" else 1
+            for key, amount in posted.bill.items():
+                bill[key] += sign * amount
+        return bill
+
+    def _billing(self, truth: Truth, hub: Hub) -> Iterator[str]:
+        billed = self.billed()
+        off = {key: billed.get(key, 0) - truth.should_bill.get(key, 0) for key in billed.keys() | truth.should_bill}
+        off = {key: amount for key, amount in off.items() if amount}
+        if sum(abs(amount) for amount in off.values()) <= self.policy.tolerance_minor:
+            return
+        if self.overshipped and said(hub):
+            return
+        yield f"Q1: billed too much by {off}"
+
+    def _money(self, truth: Truth, hub: Hub) -> Iterator[str]:
+        outside, settled = self._outside(), sum(self._asked_by_cause().values())
+        settled += outside
+        least = max(0, truth.entitled - truth.debt)
+        most = truth.entitled + truth.exchanged
+        if settled < least:
+            reasons = self._reasons(hub)
+            if not reasons:
+                yield f"Q2: {least - settled} of {truth.by_cause} held without a reason ({truth.debt} owed by the buyer)"
+            elif not said(hub):
+                yield f"Q3: {least - settled} of {truth.by_cause} held without a word, for {reasons}"
+        elif settled > most:
+            if settled - most > outside + self.peak - most:
+                yield f"Q2: {settled - most} more than {truth.by_cause} given back"
+            elif not said(hub):
+                yield f"Q3: {settled - most} more than {truth.by_cause} given back, and nobody is told"
+
+    def _outside(self) -> int:
+        by_hand = sum(e.amount for e in self.reality.psp.refunds.values() if not e.reference and e.status != "failed")
+        return by_hand + sum(dispute.amount for dispute in self.reality.disputes if dispute.status == "lost")
+
+    def _reasons(self, hub: Hub) -> list[str]:
+        """Why money may be held, by what truly is the case."""
+        reality = self.reality
+        reasons = ["a dispute is open"] if any(d.status == "open" for d in reality.disputes) else []
+        if any(isinstance(each, ApprovalNeeded) for each in hub.obligations):
+            reasons.append("an approval is missing")
+        if any(word.verdict == "rejected" for word in reality.verdicts):
+            reasons.append("it was not approved")
+        if not any(tender.left for tender in reality.psp.tenders.values()):
+            reasons.append("there is nothing left to give back")
+        if any(entry.status == "failed" for entry in reality.psp.refunds.values()):
+            reasons.append("a refund failed")
+        if any(terms.daily_refunds_max for terms in self.policy.returns):
+            reasons.append("no more may leave today")
+        return reasons
+
+    def _goods(self, truth: Truth, hub: Hub) -> Iterator[str]:
+        back: Counter[tuple[str, str, str]] = Counter()
+        for came in self.reality.returns:
+            for line in came.lines:
+                if line.disposition and not line.keeps and came.status in ("authorised", "closed"):
+                    back[came.id, line.line, line.disposition] += line.received
+        there = self.reality.erp.goods_back
+        off = {key: there[key] - back[key] for key in there | back if there[key] != back[key] and key[0] not in truth.late}
+        if off and not (self.overshipped and said(hub)):
+            yield f"Q4: goods received at the ERP are off by {off}"
+
+    def _balance(self, truth: Truth) -> Iterator[str]:
+        """Double entry from the ledgers alone; the buyer's account must come to what is explained."""
+        books: Counter[str] = Counter()
+
+        def post(debit: str, credit: str, amount: int) -> None:
+            books[debit] += amount
+            books[credit] -= amount
+
+        for tender in self.reality.psp.tenders.values():
+            post(f"money/{tender.id}", "buyer", tender.captured)
+        for entry in self.reality.psp.refunds.values():
+            if entry.status != "failed":
+                post("buyer", f"money/{entry.payment}", entry.amount)
+        for dispute in self.reality.disputes:
+            if dispute.status != "won":
+                post("buyer", f"money/{dispute.payment}", dispute.amount)
+        for amount in self.reality.channel.credits.values():
+            post("buyer", "store credit", amount)
+        for posted in self.reality.erp.posted:
+            for (line, component, rate), amount in posted.bill.items():
+                debit, credit = "buyer", f"{component}/{rate}/{line}"
+                post(*((credit, debit) if posted.kind == "credit_memo" else (debit, credit)), amount)
+            if posted.total != sum(posted.bill.values()):
+                yield f"a {posted.kind} of {posted.total} has lines of {posted.bill}"
+        if sum(books.values()):
+            yield f"the trial balance is off by {sum(books.values())}"
+        for tender in self.reality.psp.tenders.values():
+            if books[f"money/{tender.id}"] != tender.left or tender.left < 0:
+                yield f"S2: {tender.id} holds {books[f'money/{tender.id}']}, its provider says {tender.left}"
+        deposit = truth.worth - sum(truth.should_bill.values())
+        settled = sum(self._asked_by_cause().values()) + self._outside()
+        disputed = sum(dispute.amount for dispute in self.reality.disputes if dispute.status == "open")
+        unsettled = truth.captured - settled - disputed - truth.worth
+        misbilled = sum(self.billed().values()) - sum(truth.should_bill.values())
+        if -books["buyer"] != deposit + unsettled - misbilled:
+            yield f"Q2: the buyer's account has {-books['buyer']}, explained are {deposit} + {unsettled} - {misbilled}"
+
+
+def _cause(reference: str) -> str:
+    found = re.search(r"/(?:refund|store_credit)[^/]*?\b([RA]\d+)\b", reference)
+    return found.group(1) if found else "order"
+
+
+def said(hub: Hub) -> list[str]:
+    """What the hub tells about why it isn't done."""
+    told = [f"case {cause}" for cause in hub.cases.values()]
+    for each in hub.obligations:
+        match each:
+            case Wait():
+                told.append(f"wait {each.name}: {each.what}")
+            case Trouble():
+                told.append(f"trouble {each.cause}: {each.detail}")
+            case ApprovalNeeded():
+                told.append(f"approval {each.name}: {each.what}")
+            case _:
+                pass
+    return told

@@ -1,0 +1,270 @@
+"""Honest targets with true ledgers: an ERP, a payment provider, a warehouse and a channel, each doing what it is asked."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from crossdock.canonical.order import OpenUnits, Order, OrderReference, SalesOrder
+from crossdock.canonical.payment import PaymentRefund, Refund, StoreCredit
+from crossdock.canonical.returns import CreditMemo, GoodsReturn, ReturnRecord, SupplementaryInvoice
+from crossdock.canonical.shipment import GoodsIssue, InvoicePosting, ShipmentLines, ShipmentOrder
+from crossdock.connect.receipts import Confirmed
+from crossdock.kernel.faults import Rejected
+from tests.lives.goods import half_up
+from tests.lives.hub import Command
+
+Key = tuple[str, str, str]
+"""(line, component, rate): what a posted amount is for."""
+Bill = dict[Key, int]
+
+
+def share(total: int, units: int, of: int) -> int:
+    """What `units` of a line of `of` come to, counted from its first unit."""
+    return half_up(Fraction(total * units, of)) if of else 0
+
+
+@dataclass
+class Posted:
+    """A document in the ERP's books: an invoice, a supplementary invoice or a credit memo, its amounts all positive."""
+
+    kind: str
+    key: str
+    bill: Bill
+    total: int
+
+
+@dataclass
+class Erp:
+    """Posts sales, ships parcels out of them in the order the parts were sold, and bills those at the sale's prices."""
+
+    parts: list[SalesOrder] = field(default_factory=list[SalesOrder])
+    issued: dict[str, list[tuple[int, str, int, int]]] = field(default_factory=dict[str, list[tuple[int, str, int, int]]])
+    """parcel -> (part, line, first unit, units) that left."""
+    left: Counter[tuple[int, str]] = field(default_factory=Counter[tuple[int, str]])
+    posted: list[Posted] = field(default_factory=list[Posted])
+    billed_parts: set[int] = field(default_factory=set[int])
+    goods_back: Counter[tuple[str, str, str]] = field(default_factory=Counter[tuple[str, str, str]])
+    """(return, line, disposition) -> units received."""
+    open_units: dict[str, int] = field(default_factory=dict[str, int])
+
+    def do(self, command: Command) -> Confirmed:
+        body = command.body
+        match body:
+            case SalesOrder():
+                self.parts.append(body)
+            case GoodsIssue():
+                self._issue(body)
+            case InvoicePosting():
+                self._invoice(command.key, body)
+            case CreditMemo() | SupplementaryInvoice():
+                self._correct(command.key, body)
+            case GoodsReturn():
+                for line in body.lines:
+                    self.goods_back[body.return_id, line.line, line.disposition] += line.units
+            case OpenUnits():
+                self.open_units = {line.line: line.units for line in body.lines}
+            case _:
+                pass
+        return Confirmed(id=f"erp-{command.key}")
+
+    def _issue(self, body: GoodsIssue) -> None:
+        taken: list[tuple[int, str, int, int]] = []
+        left = Counter(self.left)
+        for line in body.shipment.lines:
+            missing = line.units
+            for at, part in enumerate(self.parts):
+                sold = sum(each.ordered for each in part.order.lines if each.id == line.line)
+                some = min(missing, sold - left[at, line.line])
+                if some > 0:
+                    taken.append((at, line.line, left[at, line.line], some))
+                    left[at, line.line] += some
+                    missing -= some
+            if missing:
+                raise Rejected(f"parcel {body.shipment.id} has {missing} of {line.line} more than were sold")
+        self.left = left
+        self.issued[body.shipment.id] = taken
+
+    def _invoice(self, key: str, body: InvoicePosting) -> None:
+        bill: defaultdict[Key, int] = defaultdict(int)
+        for at, line, first, units in self.issued[body.shipment]:
+            order = self.parts[at].order
+            sold = next(each for each in order.lines if each.id == line)
+            for name, total in _line_amounts(order, sold).items():
+                amount = share(total, first + units, sold.ordered) - share(total, first, sold.ordered)
+                bill[name] += amount
+            if at not in self.billed_parts:
+                self.billed_parts.add(at)
+                for name, total in _charge_amounts(order).items():
+                    bill[name] += total
+        self.posted.append(Posted("invoice", key, dict(bill), sum(bill.values())))
+
+    def _correct(self, key: str, body: CreditMemo | SupplementaryInvoice) -> None:
+        bill: defaultdict[Key, int] = defaultdict(int)
+        for line in body.lines:
+            amounts = [line.net.minor, *(tax.amount.minor for tax in line.taxes)]
+            if min(amounts) < 0 or not any(amounts):
+                raise Rejected(f"{line.component} of {line.line or 'the order'} comes to {amounts}")
+            # A discount on a line, an allowance for it for instance, lowers what its goods cost.
+            component = "goods" if line.line and line.component == "discount" else line.component
+            bill[line.line, component, ""] += line.net.minor
+            for tax in line.taxes:
+                bill[line.line, "tax", tax.rate] += tax.amount.minor
+        kind = "credit_memo" if isinstance(body, CreditMemo) else "supplementary_invoice"
+        self.posted.append(Posted(kind, key, dict(bill), sum(bill.values())))
+
+
+def _line_amounts(order: Order, line: Any) -> Bill:
+    charged = line.unit_price.minor * line.ordered - (line.discount.minor if line.discount else 0)
+    return _amounts(line.id, "goods", charged, line.taxes, included=order.tax_included)
+
+
+def _charge_amounts(order: Order) -> Bill:
+    bill: defaultdict[Key, int] = defaultdict(int)
+    for charge in order.shipping:
+        for name, amount in _amounts(
+            "", "shipping", charge.price.minor, charge.taxes, included=order.tax_included
+        ).items():
+            bill[name] += amount
+    if order.tip is not None:
+        bill["", "tip", ""] += order.tip.minor
+    return bill
+
+
+def _amounts(line: str, component: str, charged: int, taxes: Any, *, included: bool) -> Bill:
+    bill: defaultdict[Key, int] = defaultdict(int)
+    for tax in taxes:
+        bill[line, "tax", tax.rate] += tax.amount.minor
+    bill[line, component, ""] += charged - (sum(bill.values()) if included else 0)
+    return dict(bill)
+
+
+@dataclass
+class Tender:
+    """One payment and what became of it, in minor units."""
+
+    id: str
+    tender: str
+    captured: int = 0
+    refunded: int = 0
+    disputed: int = 0
+
+    @property
+    def left(self) -> int:
+        return self.captured - self.refunded - self.disputed
+
+
+@dataclass
+class Entry:
+    """One refund on the provider's ledger; `reference` is empty where somebody else asked for it."""
+
+    id: str
+    payment: str
+    amount: int
+    status: str
+    reference: str = ""
+    for_return: str = ""
+    token: int = 1
+
+
+@dataclass
+class Psp:
+    """Holds the money of every tender; refuses what would be more than it has."""
+
+    currency: str
+    tenders: dict[str, Tender] = field(default_factory=dict[str, Tender])
+    refunds: dict[str, Entry] = field(default_factory=dict[str, Entry])
+    keys: dict[str, str] = field(default_factory=dict[str, str])
+    told: Callable[[Entry], None] = lambda _: None
+    pending_first: Callable[[], bool] = lambda: False
+
+    def do(self, command: Command) -> Confirmed:
+        body = command.body
+        assert isinstance(body, PaymentRefund), body
+        if command.key in self.keys:
+            return Confirmed(id=self.keys[command.key])
+        assert body.amount.currency == self.currency, body
+        assert sum(part.amount.minor for part in body.allocations) in (0, body.amount.minor), body
+        return Confirmed(id=self.refund(body.payment, body.amount.minor, command.key).id)
+
+    def refund(self, payment: str, amount: int, reference: str = "", for_return: str = "") -> Entry:
+        tender = self.tenders.get(payment)
+        if tender is None:
+            raise Rejected(f"no payment {payment!r}")
+        if amount <= 0 or amount > tender.left:
+            raise Rejected(f"{amount} is not within the {tender.left} left of {payment}")
+        status = "pending" if self.pending_first() else "succeeded"
+        entry = Entry(f"re_{len(self.refunds) + 1}", payment, amount, status, reference, for_return)
+        self.refunds[entry.id] = entry
+        if reference:
+            self.keys[reference] = entry.id
+        tender.refunded += amount
+        self.told(entry)
+        return entry
+
+    def settle(self, entry: Entry, status: str) -> None:
+        """A refund that was under way arrives, or one that had arrived comes back."""
+        if status == "failed" and entry.status != "failed":
+            self.tenders[entry.payment].refunded -= entry.amount
+        entry.status, entry.token = status, entry.token + 1
+        self.told(entry)
+
+
+@dataclass
+class Warehouse:
+    """Ships what it was asked to, and hears later that some of it is not wanted any more."""
+
+    to_leave: dict[str, int] = field(default_factory=dict[str, int])
+    skus: dict[str, str] = field(default_factory=dict[str, str])
+    left: Counter[str] = field(default_factory=Counter[str])
+    asked: bool = False
+
+    def do(self, command: Command) -> Confirmed:
+        body = command.body
+        if isinstance(body, ShipmentOrder | ShipmentLines):
+            self.asked = True
+            self.to_leave = {line.line: line.units for line in body.lines}
+            self.skus |= {line.line: line.sku for line in body.lines}
+        return Confirmed(id=f"wms-{command.name}")
+
+    def open(self) -> dict[str, int]:
+        return {line: units - self.left[line] for line, units in self.to_leave.items() if units > self.left[line]}
+
+
+@dataclass
+class Channel:
+    """Shows what it is told, and credits the customer's balance where asked."""
+
+    credits: dict[str, int] = field(default_factory=dict[str, int])
+    records: dict[str, ReturnRecord] = field(default_factory=dict[str, ReturnRecord])
+
+    def do(self, command: Command) -> Confirmed:
+        match command.body:
+            case StoreCredit():
+                assert command.body.amount.minor > 0, command
+                self.credits.setdefault(command.key, command.body.amount.minor)
+            case ReturnRecord():
+                self.records[command.key] = command.body
+            case OrderReference():
+                pass
+            case _:
+                pass
+        return Confirmed(id=f"shop-{command.key}")
+
+
+def refund_fact(entry: Entry, tender: str, currency: str, at: Any, amount: Any) -> Refund:
+    status: Any = entry.status
+    of: Any = tender
+    return Refund(
+        id=entry.id,
+        payment=entry.payment,
+        tender=of,
+        amount=amount,
+        status=status,
+        refunded_at=at,
+        reference=entry.reference,
+        for_return=entry.for_return,
+    )
