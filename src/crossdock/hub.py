@@ -69,7 +69,7 @@ class Hub:
 
     @property
     def connectors(self) -> dict[str, Connector[msgspec.Struct]]:
-        return {name: each.connector for name, each in self.settings.connections.items()}
+        return dict(self.settings.translators)
 
     async def translate(self) -> int:
         done = await translate_pending(self.database, self.connectors, self.settings.hub.settle_batch)
@@ -115,7 +115,7 @@ class Hub:
 @contextlib.asynccontextmanager
 async def open_hub(settings: Settings, url: str, roles: Collection[Role]) -> AsyncGenerator[Hub]:
     """A hub on a database that is up to date; it does nothing before its roles are run."""
-    connectors = {name: each.connector for name, each in settings.connections.items()}
+    connectors = settings.translators
     async with Database(url, connections_max=8 + 2 * len(connectors), by_key=True) as database:
         leases = Leases(database, __version__, settings.hub.lease_seconds, settles="settle" in roles)
         async with database.transaction() as tx:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from crossdock.cli.app import Wiring, app
+from crossdock.cli.app import Wiring
+from crossdock.cli.governing import app
 
 if TYPE_CHECKING:
     from crossdock.govern.settings import Settings

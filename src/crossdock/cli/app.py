@@ -215,7 +215,8 @@ def cases_(wants_json: bool) -> None:
 by_option = click.option("--by", envvar="CROSSDOCK_USER", default=None, help="Who decides (default: the system user).")
 
 
-def _decider(by: str | None) -> str:
+def deciding_person(by: str | None) -> str:
+    """Whose decision it is."""
     from getpass import getuser
 
     return by or getuser()
@@ -236,9 +237,9 @@ def map_(connection: str, kind: str, key: str, value: str, by: str | None, wants
         raise Failure(
             f"there is no connection {connection}; connections are {', '.join(sorted(settings().connections))}"
         )
-    released = deciding.decided(_decider(by), lambda decider: decider.map(connection, kind, key, value))
+    released = deciding.decided(deciding_person(by), lambda decider: decider.map(connection, kind, key, value))
     said = f"{connection} calls {kind} {key} {value}; {_counted(released)} released."
-    _tell(wants_json, {"released": released}, said)
+    tell(wants_json, {"released": released}, said)
 
 
 @app.command()
@@ -264,8 +265,8 @@ def retry(case: int, by: str | None, wants_json: bool) -> None:
     """Try everything in a case again."""
     from crossdock.cli import deciding
 
-    tried = deciding.decided(_decider(by), lambda decider: decider.retry(case))
-    _tell(wants_json, {"tried_again": tried}, f"{_counted(tried)} to be tried again.")
+    tried = deciding.decided(deciding_person(by), lambda decider: decider.retry(case))
+    tell(wants_json, {"tried_again": tried}, f"{_counted(tried)} to be tried again.")
 
 
 @app.command()
@@ -284,10 +285,10 @@ def resolve(
     if (happened is None) is not did_not_happen:
         raise Failure("say either --happened ID or --did-not-happen")
     if happened is not None:
-        slot = deciding.decided(_decider(by), lambda decider: decider.happened(case, happened, promise))
+        slot = deciding.decided(deciding_person(by), lambda decider: decider.happened(case, happened, promise))
     else:
-        slot = deciding.decided(_decider(by), lambda decider: decider.did_not_happen(case, promise))
-    _tell(wants_json, {"resolved": slot}, f"{slot} is resolved.")
+        slot = deciding.decided(deciding_person(by), lambda decider: decider.did_not_happen(case, promise))
+    tell(wants_json, {"resolved": slot}, f"{slot} is resolved.")
 
 
 @app.command()
@@ -298,9 +299,9 @@ def release(connection: str, by: str | None, wants_json: bool) -> None:
     """Let a stopped lane go on, once its credentials or rights are renewed."""
     from crossdock.cli import deciding
 
-    was_stopped = deciding.decided(_decider(by), lambda decider: decider.release(connection))
+    was_stopped = deciding.decided(deciding_person(by), lambda decider: decider.release(connection))
     said = f"{connection} goes on." if was_stopped else f"{connection} was not stopped."
-    _tell(wants_json, {"was_stopped": was_stopped}, said)
+    tell(wants_json, {"was_stopped": was_stopped}, said)
 
 
 @app.command()
@@ -311,15 +312,16 @@ def epoch(connection: str, by: str | None, wants_json: bool) -> None:
     """Accept the state a source was set back to: what it says from now on counts, however old it looks."""
     from crossdock.cli import deciding
 
-    opened = deciding.decided(_decider(by), lambda decider: decider.open_epoch(connection))
-    _tell(wants_json, {"epoch": opened}, f"{connection} is in epoch {opened} now.")
+    opened = deciding.decided(deciding_person(by), lambda decider: decider.open_epoch(connection))
+    tell(wants_json, {"epoch": opened}, f"{connection} is in epoch {opened} now.")
 
 
 def _counted(promises: int) -> str:
     return f"{promises} promise{'' if promises == 1 else 's'}"
 
 
-def _tell(wants_json: bool, value: dict[str, Any], text: str) -> None:
+def tell(wants_json: bool, value: dict[str, Any], text: str) -> None:
+    """Print the outcome, for a machine or a person."""
     if wants_json:
         as_json(value)
     else:

@@ -41,7 +41,7 @@ async def _examine(database: Database, told: Settings) -> list[Finding]:
         settings = await health.durability(tx)
         database_time = await health.clock(tx)
         bytes_used, brakes, oldest = await health.size(tx), await health.brakes(tx), await health.oldest_pending(tx)
-    findings = [*_durability(settings), _clock(database_time), *_disk(told), *_secrets(told)]
+    findings = [*_durability(settings), _clock(database_time), *_disk(told), *_secrets(told), *_approvers(told)]
     findings += [
         Finding("brake", True, f"{connection} is stopped: {reason}", "see: crossdock cases")
         for connection, reason in brakes
@@ -94,6 +94,15 @@ def _secrets(told: Settings) -> Iterator[Finding]:
             if len(secret.reveal()) < _SECRET_CHARACTERS_MIN:
                 detail = f"connections.{name}.{key} has fewer than {_SECRET_CHARACTERS_MIN} characters"
                 yield Finding("secret", False, detail, "use a longer one where the system lets you choose")
+
+
+def _approvers(told: Settings) -> Iterator[Finding]:
+    """Terms that ask for an approval which nobody may give."""
+    for at, terms in enumerate(told.policy.returns):
+        needed = 2 if terms.second_approver_over else 1 if terms.approve_over else 0
+        if (there := len(told.people.get(terms.approver, ()))) < needed:
+            detail = f"policy.returns[{at}] needs {needed} of {terms.approver}, and there are {there}"
+            yield Finding("approvals", True, detail, f"name more people in people.{terms.approver}")
 
 
 def _all_secrets(each: Connection) -> Iterator[tuple[str, Secret]]:

@@ -35,8 +35,7 @@ def rehearsed(part: Part) -> Rehearsal:
     async def work(database: Database, told: Settings) -> Rehearsal:
         async with database.transaction() as tx:
             rules = await live_rules(tx, told)
-        connectors = {name: each.connector for name, each in told.connections.items()}
-        return await rehearse(database, connectors, rules, part)
+        return await rehearse(database, told.translators, rules, part)
 
     return ask(work)
 

@@ -28,7 +28,7 @@ def traced(name: str) -> Trace | None:
 
 async def _trace(database: Database, told: Settings, name: str) -> Trace | None:
     async with database.transaction() as tx:
-        entities = await tracing.entities_named(tx, name, list(told.connections))
+        entities = await tracing.entities_named(tx, name, list(told.translators))
         return await tracing.trace(tx, entities) if entities else None
 
 

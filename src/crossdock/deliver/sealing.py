@@ -22,6 +22,9 @@ from crossdock.store.cases import Raised
 from crossdock.store.database import Transaction
 from crossdock.store.delivery import Claimed, Seal
 
+# Nothing should come back after settling; should it, it must not spin.
+_EXPIRED_WAIT_SECONDS = 5.0
+
 Refs = dict[str, str]
 Noun = type[msgspec.Struct]
 
@@ -104,6 +107,10 @@ def _busy(situation: Situation, documents: set[tuple[str, str]]) -> Next | None:
 def _holding(situation: Situation, left: Mapping[str, int]) -> Next | None:
     """Why a promise can't be sealed now, if so."""
     claimed = situation.claimed
+    if claimed.valid_until is not None and claimed.valid_until <= situation.now:
+        # Its entity is settled again, which withdraws or replaces it; it is ready again only if that does neither.
+        detail = f"what allowed it ran out at {claimed.valid_until:%Y-%m-%d %H:%M:%S} UTC"
+        return Next(situation.follow(Stage.READY, Actor.HUB, _EXPIRED_WAIT_SECONDS), "expired", detail)
     missing = _unmet(claimed)
     if missing is not None:
         follow = situation.follow(Stage.BLOCKED, Actor.HUB, None, blocked_on=missing)

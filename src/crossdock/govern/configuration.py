@@ -17,6 +17,7 @@ from msgspec import inspect as shapes
 from crossdock.connect.loading import built_in, load
 from crossdock.connect.secrets import Secret
 from crossdock.govern.generated import write_or_check
+from crossdock.govern.own import OWN_CONNECTOR
 from crossdock.govern.settings import HubSettings, Pace
 from crossdock.promises.policy import Deadlines, Policy, Roles
 from crossdock.promises.terms import ALWAYS, ReturnTerms
@@ -67,6 +68,8 @@ def _connections() -> Iterator[str]:
             yield _row(each, notes_of(Pace))
     yield ""
     for name in built_in():
+        if name == OWN_CONNECTOR:
+            continue
         yield from _connector(name)
 
 

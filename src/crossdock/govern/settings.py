@@ -6,7 +6,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +15,8 @@ import msgspec
 from crossdock.connect.connector import Connector
 from crossdock.connect.loading import NoSuchConnector, load
 from crossdock.connect.secrets import Secret
+from crossdock.govern.own import API, OWN_CONNECTOR, PEOPLE, own_connectors
+from crossdock.govern.people import People, people_from
 from crossdock.govern.policies import policy_from
 from crossdock.govern.shaping import BadSettings, plain, shaped
 from crossdock.promises.policy import Policy
@@ -85,6 +87,12 @@ class Settings:
     hub: HubSettings
     policy: Policy
     connections: Mapping[str, Connection]
+    people: People = field(default_factory=dict[str, tuple[str, ...]])
+
+    @property
+    def translators(self) -> Mapping[str, Connector[Any]]:
+        """Who translates what comes in by each connection, the hub's own included."""
+        return {**{name: each.connector for name, each in self.connections.items()}, **own_connectors()}
 
     @property
     def data(self) -> Path:
@@ -118,14 +126,14 @@ def read_settings(file: Path) -> Settings:
 
 def settings_from(told: Mapping[str, Any], file: Path) -> Settings:
     """Settings from a parsed TOML document."""
-    unknown = sorted(told.keys() - {"hub", "roles", "policy", "connections"})
+    unknown = sorted(told.keys() - {"hub", "roles", "policy", "people", "connections"})
     if unknown:
-        raise BadSettings(f"{unknown[0]}: no such section; there are hub, roles, policy and connections")
+        raise BadSettings(f"{unknown[0]}: no such section; there are hub, roles, policy, people and connections")
     hub = shaped(HubSettings, told.get("hub", {}), "hub")
     policy = policy_from(_table(told, "policy"), told.get("roles", {}))
     connections = {name: _connection(name, each) for name, each in told.get("connections", {}).items()}
     _check_roles(policy, connections)
-    return Settings(file, hub, policy, connections)
+    return Settings(file, hub, policy, connections, people_from(told.get("people", {})))
 
 
 def _table(told: Mapping[str, Any], section: str) -> Mapping[str, Any]:
@@ -142,6 +150,10 @@ def _connection(name: str, told: object) -> Connection:
     if not name.isidentifier() or not name.islower():
         raise BadSettings(f"{key}: a connection's name is lower-case letters, digits and _, for it is part of every id")
     table = cast("dict[str, Any]", told)
+    if name in (PEOPLE, API):
+        raise BadSettings(f"{key}: the hub itself is called so; give the connection another name")
+    if table.get("connector") == OWN_CONNECTOR:
+        raise BadSettings(f"{key}.connector: {OWN_CONNECTOR!r} is the hub's own, for what people decide")
     if "connector" not in table:
         raise BadSettings(f'{key}.connector is missing; write for instance connector = "shopify"')
     try:
@@ -172,6 +184,7 @@ def shown(settings: Settings) -> dict[str, Any]:
         "file": str(settings.file),
         "hub": plain(settings.hub) | {"database_url": _without_password(settings.database_url)},
         "policy": plain(settings.policy),
+        "people": settings.people,
         "connections": {
             name: {"connector": each.connector.name, **plain(each.pace), **plain(each.settings)}
             for name, each in settings.connections.items()

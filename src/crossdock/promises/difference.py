@@ -40,6 +40,7 @@ class Promised:
     stage: Stage | None
     sealed: bool
     last_ordinal: int
+    valid_until: datetime | None = None
 
     @property
     def movable(self) -> bool:
@@ -168,7 +169,7 @@ class _Compared:
         if owed.name in self._sealed:
             return
         held = next((p for p in self._open.get(owed.name, ()) if p.movable), None)
-        if held is not None and _same(held, owed):
+        if held is not None and _same(held, owed) and held.valid_until == _valid_until(owed):
             self._claimed.add(held.id)
         elif isinstance(owed, Act) and held is None and self._retroactive(owed):
             self._withheld.append(owed.name)
@@ -242,6 +243,11 @@ class _Compared:
 
 def _same(held: Promised, owed: Owed) -> bool:
     return held.target == owed.to and held.body == owed.body
+
+
+def _valid_until(owed: Owed) -> datetime | None:
+    """Another end of what allows an act replaces its promise, or it would run out with the old one for ever."""
+    return owed.valid_until if isinstance(owed, Act) else None
 
 
 def _awaited(needed: ApprovalNeeded) -> Wait:

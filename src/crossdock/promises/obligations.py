@@ -127,6 +127,8 @@ class ApprovalNeeded:
     cause: str
     until: datetime
     """When somebody should worry that nobody has decided."""
+    hours: int = 24
+    """How long a yes holds."""
 
 
 Obligation = State | Act | Fetch | Wait | Trouble | ApprovalNeeded

@@ -101,9 +101,9 @@ def _hint(fact: Fact) -> Fact:
 
 
 def _promised(row: Row) -> Promised:
-    _, id_, name, target, noun, cause, body, stage, sealed, last_ordinal = row
+    _, id_, name, target, noun, cause, body, stage, sealed, last_ordinal, valid_until = row
     held = None if stage is None else Stage(stage)
-    return Promised(id_, name, target, cause, decoder(noun).decode(body), held, sealed, last_ordinal)
+    return Promised(id_, name, target, cause, decoder(noun).decode(body), held, sealed, last_ordinal, valid_until)
 
 
 def _sealed(promised: Iterable[Promised], confirmed: Mapping[str, str]) -> dict[str, Sealed]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
@@ -11,10 +12,24 @@ import msgspec
 from crossdock import __version__
 from crossdock.govern.settings import Settings
 from crossdock.kernel.ids import digest
+from crossdock.promises.customers import owed_for_customer
+from crossdock.promises.obligations import Obligation
+from crossdock.promises.orders import owed_for_order
 from crossdock.promises.policy import Policy
+from crossdock.promises.standing import Standing
 from crossdock.settle.reading import Normalise
 from crossdock.store import settling
 from crossdock.store.database import Transaction
+
+Owed = Callable[[Standing, Policy], Iterable[Obligation]]
+
+_OWED: Mapping[str, Owed] = {"order": owed_for_order, "customer": owed_for_customer}
+
+
+def owed(standing: Standing, policy: Policy) -> Iterable[Obligation]:
+    """What an entity makes us owe, by its kind; other kinds owe nothing."""
+    function = _OWED.get(standing.entity.split(":", 1)[0])
+    return () if function is None else function(standing, policy)
 
 
 @dataclass(frozen=True)
@@ -25,6 +40,7 @@ class Rules:
     normalise: Normalise
     code: bytes
     live_at: datetime
+    owed: Owed = owed
 
 
 async def live_rules(tx: Transaction, settings: Settings) -> Rules:

@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from crossdock.canonical.nouns import NAMES
 from crossdock.kernel.ids import bucket_of, digest
 from crossdock.observe.checkpoints import reach
-from crossdock.promises.customers import owed_for_customer
 from crossdock.promises.difference import Basis, Changes, Opening, difference, encode
-from crossdock.promises.obligations import Act, Fetch, Obligation, State, Trouble, Verb
-from crossdock.promises.orders import owed_for_order
-from crossdock.promises.policy import Policy
-from crossdock.promises.standing import Standing
+from crossdock.promises.obligations import Act, ApprovalNeeded, Fetch, State, Trouble, Verb
 from crossdock.settle.reading import Read, read
 from crossdock.settle.rules import Rules
-from crossdock.store import cases, delivery, documents, settling
+from crossdock.store import approvals, cases, delivery, documents, settling
 from crossdock.store.cases import Raised
-from crossdock.store.database import Database, Transaction
+from crossdock.store.database import Database, Row, Transaction
 from crossdock.store.delivery import Wake, nobody_to_wake
 from crossdock.store.leases import Leases
 from crossdock.store.settling import NewPromise, Opened, Settlement, Unsettled
 
-_OWED = {"order": owed_for_order, "customer": owed_for_customer}
 _VERBS: dict[type, Verb] = {Fetch: Verb.FETCH, State: Verb.STATE, Act: Verb.ACT}
-
-
-def owed(standing: Standing, policy: Policy) -> Iterator[Obligation]:
-    """What an entity makes us owe, by its kind; other kinds owe nothing."""
-    function = _OWED.get(standing.entity.split(":", 1)[0])
-    return iter(()) if function is None else function(standing, policy)
 
 
 def changes_for(each: Read, rules: Rules) -> Changes:
@@ -44,7 +33,7 @@ def changes_for(each: Read, rules: Rules) -> Changes:
 
 def _changes_for(each: Read, rules: Rules) -> Changes:
     basis = Basis(rules.code, rules.live_at, each.unsettled.code, each.unsettled.settled_at, each.withheld)
-    obligations = owed(each.standing, rules.policy)
+    obligations = rules.owed(each.standing, rules.policy)
     return difference(obligations, each.book, basis, rules.policy.drift, rules.policy.repairs_max)
 
 
@@ -99,6 +88,7 @@ async def _save_the_rest(
 ) -> None:
     worked = [e.unsettled.entity for e, c in worked_out if e.unsettled.settled_at and not c.keeps_all]
     await settling.replace_waits(tx, worked, changed.waits)
+    await approvals.replace_requests(tx, worked, changed.requests)
     await settling.withhold(tx, changed.withheld, rules.code)
     await settling.adopt_written(tx, changed.adopted)
     again = [u.entity for u in changed.settled if u.settled_at is not None]
@@ -120,6 +110,7 @@ def _settlement(worked_out: Iterable[tuple[Read, Changes]]) -> Settlement:
         changed.withdrawn.extend((entity, o.replaces) for o in changes.opened if o.replaces is not None)
         changed.withheld.extend((entity, name) for name in changes.withheld)
         changed.waits.extend((entity, w.name, w.on, w.what, w.until) for w in changes.waits)
+        changed.requests.extend(_requested(entity, needed) for needed in changes.approvals)
         changed.adopted.extend((entity, name, encode(body)) for name, body in changes.adopted)
         needed = {need.entity for opening in changes.opened for need in opening.owed.needs.values()}
         changed.spoken_of |= needed - {entity}
@@ -154,8 +145,16 @@ def _new_promise(unsettled: Unsettled, opening: Opening) -> NewPromise:
         deadline=promised.by,
         # The last need is the latest in the story: when it is confirmed, the others mostly are.
         blocked_on=next(reversed(needs.values()), None),
+        valid_until=promised.valid_until if isinstance(promised, Act) else None,
         replaces=opening.replaces,
     )
+
+
+def _requested(entity: str, needed: ApprovalNeeded) -> Row:
+    return (
+        entity, needed.name, needed.digest, needed.role, needed.people, needed.hours, needed.what,
+        needed.amount.minor, needed.amount.currency, needed.payee, needed.cause, needed.until,
+    )  # fmt: skip
 
 
 def _json(value: object) -> str:

@@ -38,7 +38,7 @@ class Decider:
             _SQL["map"],
             {"connection": connection, "kind": kind, "key": key, "value": value, "by": self.by},
         )
-        await self._record("map", connection=connection, kind=kind, key=key, value=value)
+        await self.record("map", connection=connection, kind=kind, key=key, value=value)
         released = await delivery.release(self.tx, [f"map/{connection}/{kind}/{key}"])
         await cases.close_empty(self.tx, self.by)
         return released
@@ -71,7 +71,7 @@ class Decider:
 
     async def release(self, connection: str) -> bool:
         """Let a stopped lane go on; answers whether it was stopped."""
-        await self._record("release", connection=connection)
+        await self.record("release", connection=connection)
         return await lift_brake(self.tx, connection, self.by)
 
     async def open_epoch(self, connection: str) -> int:
@@ -81,7 +81,7 @@ class Decider:
                 f"{connection} was not found set back to an earlier state, so there is nothing to accept"
             )
         epoch = await documents.open_epoch(self.tx, connection)
-        await self._record("epoch", connection=connection, epoch=epoch)
+        await self.record("epoch", connection=connection, epoch=epoch)
         await lift_brake(self.tx, connection, self.by)
         return epoch
 
@@ -93,7 +93,7 @@ class Decider:
                 f"case {case_id} holds nothing to try again; what may have happened needs: crossdock resolve"
             )
         await self._again(case_id, promises, bump=0)
-        await self._record("retry", case=case_id, promises=[row[0] for row in promises])
+        await self.record("retry", case=case_id, promises=[row[0] for row in promises])
         return len(promises)
 
     async def happened(self, case_id: int, remote_id: str, promise: int | None) -> str:
@@ -140,10 +140,11 @@ class Decider:
     async def _over(self, case_id: int, promises: list[Row], what: str, **detail: Any) -> None:
         await run(self.tx, _SQL["leave_case"], {"case_id": case_id, "promise": [row[0] for row in promises]})
         await delivery.free_documents(self.tx, [(row[1], row[6]) for row in promises])
-        await self._record(what, case=case_id, **detail)
+        await self.record(what, case=case_id, **detail)
         await cases.close_empty(self.tx, self.by)
 
-    async def _record(self, what: str, **detail: Any) -> None:
+    async def record(self, what: str, /, **detail: Any) -> None:
+        """Keep a decision for good."""
         encoded = msgspec.json.encode(detail).decode()
         await run(self.tx, _SQL["record"], {"by": self.by, "what": what, "detail": encoded})
 

@@ -49,6 +49,7 @@ class Claimed(NamedTuple):
     met: str | None
     document_busy: bool
     claimed_at: datetime
+    valid_until: datetime | None = None
 
     @property
     def slot(self) -> str:

@@ -61,6 +61,7 @@ class NewPromise:
     priority: int
     deadline: datetime
     blocked_on: str | None
+    valid_until: datetime | None = None
     replaces: int | None = None
 
 
@@ -74,6 +75,8 @@ class Settlement:
     withheld: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     waits: list[Row] = field(default_factory=list[Row])
     """(entity, name, on whom, what, until)"""
+    requests: list[Row] = field(default_factory=list[Row])
+    """As `store.approvals` keeps them."""
     adopted: list[tuple[str, str, bytes]] = field(default_factory=list[tuple[str, str, bytes]])
     spoken_of: set[str] = field(default_factory=set[str])
     """Other entities that promises need; unknown ones become placeholders."""
@@ -137,6 +140,7 @@ async def withdraw(tx: Transaction, promises: Sequence[int]) -> set[int]:
 _NEW = (
     "entity", "name", "verb", "target", "noun", "cause", "cause_recorded_at", "in_flight", "revision", "ordinal",
     "document", "needs", "within", "pins", "repair", "digest", "body", "priority", "deadline", "blocked_on",
+    "valid_until",
 )  # fmt: skip
 
 
@@ -157,6 +161,7 @@ async def open_promises(tx: Transaction, opened: Sequence[NewPromise], code: byt
         (
             p.entity, p.name, p.verb, p.target, p.noun, p.cause, p.cause_recorded_at, p.in_flight, p.revision,
             p.ordinal, p.document, p.needs, p.within, p.pins, p.repair, p.digest, p.body, p.priority, p.deadline, p.blocked_on,
+            p.valid_until,
         )
         for p in opened
     ]  # fmt: skip

@@ -26,7 +26,7 @@ select l.promise, l.entity, l.stage, l.fence, l.attempts, l.ordinal, l.document,
        case when l.document = '' then false else exists (
            select from due o where o.entity = l.entity and o.target = %(target)s and o.document = l.document
              and o.promise <> l.promise and o.stage in (1, 2, 3)) end as document_busy,
-       now()
+       now(), p.valid_until
 from leased l
 join promise p on p.id = l.promise
 left join intent i on i.promise = l.promise and i.ordinal = l.ordinal

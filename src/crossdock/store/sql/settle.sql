@@ -12,7 +12,7 @@ from document where entity = any(%(entity)b::text[])
 
 -- promises_of: Every promise ever made about these entities, with its stage while it is open and its last seal; one that was withdrawn counts as never sealed, for nothing was done.
 select p.entity, p.id, p.name, p.target, p.noun, p.cause, p.body, d.stage,
-       s.last is not null and w.promise is null as sealed, coalesce(s.last, p.first_ordinal - 1)
+       s.last is not null and w.promise is null as sealed, coalesce(s.last, p.first_ordinal - 1), p.valid_until
 from promise p
 left join due d on d.promise = p.id
 left join withdrawn w on w.promise = p.id
@@ -83,15 +83,15 @@ with opened as materialized (
         %(noun)b::text[], %(cause)b::text[], %(cause_recorded_at)b::timestamptz[], %(in_flight)b::bool[],
         %(revision)b::bigint[], %(ordinal)b::int[], %(document)b::text[], %(needs)b::text[], %(within)b::text[],
         %(pins)b::text[], %(repair)b::bool[], %(digest)b::bytea[], %(body)b::bytea[], %(priority)b::smallint[], %(deadline)b::timestamptz[],
-        %(blocked_on)b::text[])
+        %(blocked_on)b::text[], %(valid_until)b::timestamptz[])
     as o(entity, name, verb, target, noun, cause, cause_recorded_at, in_flight, revision, ordinal, document, needs,
-         within, pins, repair, digest, body, priority, deadline, blocked_on)
+         within, pins, repair, digest, body, priority, deadline, blocked_on, valid_until)
 ), bodies as (
     insert into promise (id, entity, name, verb, target, noun, cause, cause_recorded_at, code, in_flight, revision,
                          opened_at, first_ordinal, document, needs, within, pins, repair,
-                         digest, body)
+                         digest, body, valid_until)
     select id, entity, name, verb, target, noun, cause, cause_recorded_at, %(code)b, in_flight, revision,
-           now(), ordinal, document, needs::jsonb, within::jsonb, pins::jsonb, repair, digest, body
+           now(), ordinal, document, needs::jsonb, within::jsonb, pins::jsonb, repair, digest, body, valid_until
     from opened
 ), queued as (
     insert into due (promise, entity, target, priority, due_at, stage, actor, ordinal, deadline, document, blocked_on)

@@ -1,0 +1,68 @@
+"""The hub's own door for what people decide; it has no target, and its connections can't be configured."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TypeVar
+
+import msgspec
+
+from crossdock.canonical.returns import Approval
+from crossdock.connect.connector import Connector
+from crossdock.connect.documents import Document, Origin, Translated, Untranslatable
+from crossdock.kernel.moments import to_micros
+
+T = TypeVar("T")
+
+_NAME_CHARACTERS_MAX = 100
+_DIGEST = re.compile("[0-9a-f]{32}")
+_ENTITY = re.compile(r"[a-z][a-z_]*:[^\s:]+:\S+")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """None: it is the hub itself."""
+
+
+class Word(msgspec.Struct, frozen=True, kw_only=True):
+    """What one person said of an act of one entity."""
+
+    entity: str
+    approval: Approval
+
+
+connector: Connector[Settings] = Connector("people", Settings)
+
+
+@connector.translate("approval")
+def said(body: bytes, origin: Origin) -> Iterator[Translated]:
+    """One fact for each person, digest and entity; the person's later word replaces the earlier one."""
+    word = _decoded(body, Word)
+    approval = word.approval
+    _check(word)
+    yield Document(
+        kind="approval",
+        id=f"{word.entity}/{approval.digest[:16]}/{approval.by.casefold()}",
+        entity=word.entity,
+        body=approval,
+        token=to_micros(approval.decided_at),
+    )
+
+
+def _decoded(body: bytes, shape: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except RecursionError as error:
+        raise Untranslatable("the message is nested too deeply") from error
+
+
+def _check(word: Word) -> None:
+    approval = word.approval
+    if not _ENTITY.fullmatch(word.entity):
+        raise Untranslatable(f"{word.entity[:40]!r} is no entity")
+    if not _DIGEST.fullmatch(approval.digest):
+        raise Untranslatable("an approval is bound to a digest of 32 hex digits")
+    if not 0 < len(approval.by.strip()) <= _NAME_CHARACTERS_MAX or not approval.by.isprintable():
+        raise Untranslatable("an approval says by whom")
+    if approval.decided_at.tzinfo is None or approval.expires_at.tzinfo is None:
+        raise Untranslatable("the times of an approval need their offset")
