@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from crossdock.books.amounts import Amounts, Position, Value, added, less
@@ -12,7 +11,7 @@ from crossdock.books.record import Record
 from crossdock.books.units import shipped_units
 from crossdock.books.worth import worth_of
 from crossdock.canonical.order import Order
-from crossdock.canonical.returns import BillingLine, CreditMemo
+from crossdock.canonical.returns import BillingLine, CreditMemo, SupplementaryInvoice
 
 
 class Difference(NamedTuple):
@@ -35,7 +34,7 @@ def to_be_billed(record: Record) -> Amounts:
 
 def billed(record: Record) -> Amounts:
     """What the ERP bills: each parcel at the prices its sale was sealed with, and every correction since."""
-    return added(_with_parcels(record), *(_corrected(each) for each in record.corrections))
+    return added(with_parcels(record), *(corrected(each) for each in record.corrections))
 
 
 def difference(record: Record) -> Difference:
@@ -50,7 +49,7 @@ def _something(amounts: Amounts) -> Amounts:
     return {position: value for position, value in amounts.items() if not value.nothing}
 
 
-def _with_parcels(record: Record) -> Amounts:
+def with_parcels(record: Record) -> Amounts:
     """The first units of a line are those of the first sale; delivery and tip come with the first parcel."""
     if not record.sold:
         return {}
@@ -67,9 +66,9 @@ def _of_sale(order: Order, left: Counter[str]) -> Amounts:
     return goods_worth(order, units)
 
 
-def _corrected(correction: object) -> Amounts:
-    lines: Iterable[BillingLine] = getattr(correction, "lines", ())
-    amounts = added(*({_position(line): _value(line)} for line in lines))
+def corrected(correction: CreditMemo | SupplementaryInvoice) -> Amounts:
+    """What a correction bills; below zero for a credit memo."""
+    amounts = added(*({_position(line): _value(line)} for line in correction.lines))
     return less({}, amounts) if isinstance(correction, CreditMemo) else amounts
 
 
