@@ -23,7 +23,7 @@ from crossdock.promises.obligations import Act, Obligation, Owed, State, Verb
 from crossdock.promises.policy import Policy
 from crossdock.promises.standing import Evidence
 from crossdock.settle import reading
-from crossdock.settle.settling import owed
+from crossdock.settle.rules import owed
 from crossdock.store.delivery import Claimed
 
 ENTITY = "order:shop:1"
@@ -100,8 +100,18 @@ class Row:
     def promised(self) -> Promised:
         sealed = self.last is not None and not self.withdrawn
         last = self.first - 1 if self.last is None else self.last
+        act = self.owed if isinstance(self.owed, Act) else None
         return Promised(
-            self.id, self.owed.name, self.owed.to, self.owed.cause.id, self.owed.body, self.stage, sealed, last
+            self.id,
+            self.owed.name,
+            self.owed.to,
+            self.owed.cause.id,
+            self.owed.body,
+            self.stage,
+            sealed,
+            last,
+            act.valid_until if act else None,
+            tuple(_movements(self)),
         )
 
 
@@ -174,8 +184,8 @@ class Hub:
             (ENTITY, name, noun, at, body, repairs) for name, (_, at, body, repairs, noun) in self.written.items()
         ]
         pins: Any = [(ENTITY, name, value) for name, value in self.pins.items()]
-        standing = reading._standing(ENTITY, evidence, promised, receipts, pins, self.now)  # noqa: SLF001
-        return standing, reading._book(promised, receipts, evidence, {})  # noqa: SLF001
+        standing = reading._standing(ENTITY, evidence, promised, receipts, pins, self.now)
+        return standing, reading._book(promised, receipts, evidence, {})
 
     def _save(self, changes: Changes) -> None:
         assert not changes.withheld, changes.withheld
@@ -280,7 +290,7 @@ class Hub:
             account = self.accounts[name]
             account.pending += pending * amount
             account.posted += posted * amount
-            assert 0 <= account.pending, (name, account.pending)
+            assert account.pending >= 0, (name, account.pending)
 
     # What came of it
 

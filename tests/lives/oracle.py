@@ -324,7 +324,9 @@ class Watch:
                 if line.disposition and not line.keeps and came.status in ("authorised", "closed"):
                     back[came.id, line.line, line.disposition] += line.received
         there = self.reality.erp.goods_back
-        off = {key: there[key] - back[key] for key in there | back if there[key] != back[key] and key[0] not in truth.late}
+        off = {
+            key: there[key] - back[key] for key in there | back if there[key] != back[key] and key[0] not in truth.late
+        }
         if off and not (self.overshipped and said(hub)):
             yield f"Q4: goods received at the ERP are off by {off}"
 

@@ -42,7 +42,9 @@ class Erp:
     """Posts sales, ships parcels out of them in the order the parts were sold, and bills those at the sale's prices."""
 
     parts: list[SalesOrder] = field(default_factory=list[SalesOrder])
-    issued: dict[str, list[tuple[int, str, int, int]]] = field(default_factory=dict[str, list[tuple[int, str, int, int]]])
+    issued: dict[str, list[tuple[int, str, int, int]]] = field(
+        default_factory=dict[str, list[tuple[int, str, int, int]]]
+    )
     """parcel -> (part, line, first unit, units) that left."""
     left: Counter[tuple[int, str]] = field(default_factory=Counter[tuple[int, str]])
     posted: list[Posted] = field(default_factory=list[Posted])

@@ -21,7 +21,7 @@ from crossdock.connectors import shopify, wms
 from crossdock.promises.policy import Policy, Roles
 from crossdock.promises.standing import Evidence, Standing, facts_of
 from crossdock.settle.reading import _fact_decoder  # pyright: ignore[reportPrivateUsage]
-from crossdock.settle.settling import owed
+from crossdock.settle.rules import owed
 from crossdock.settle.translation import translate
 from crossdock.store.documents import Statement, highest
 from crossdock.store.inbox import Message, Pending

@@ -253,8 +253,8 @@ def bind(connection: str, kind: str, id_: str, entity: str, by: str | None, want
     """Say that ENTITY (an order's key, number or any name) is what CONNECTION's document KIND ID belongs to."""
     from crossdock.cli import deciding
 
-    bound = deciding.decided(_decider(by), lambda decider: decider.bind(connection, kind, id_, entity))
-    _tell(wants_json, {"bound": bound}, f"{kind} {id_} of {connection} belongs to {bound}.")
+    bound = deciding.decided(deciding_person(by), lambda decider: decider.bind(connection, kind, id_, entity))
+    tell(wants_json, {"bound": bound}, f"{kind} {id_} of {connection} belongs to {bound}.")
 
 
 @app.command()

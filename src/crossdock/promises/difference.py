@@ -41,6 +41,8 @@ class Promised:
     sealed: bool
     last_ordinal: int
     valid_until: datetime | None = None
+    within: tuple[tuple[str, int, int], ...] = ()
+    """(account, amount, limit) that its seal takes, while it is open."""
 
     @property
     def movable(self) -> bool:
@@ -169,7 +171,7 @@ class _Compared:
         if owed.name in self._sealed:
             return
         held = next((p for p in self._open.get(owed.name, ()) if p.movable), None)
-        if held is not None and _same(held, owed) and held.valid_until == _valid_until(owed):
+        if held is not None and _same(held, owed) and _as_allowed(held, owed):
             self._claimed.add(held.id)
         elif isinstance(owed, Act) and held is None and self._retroactive(owed):
             self._withheld.append(owed.name)
@@ -245,9 +247,13 @@ def _same(held: Promised, owed: Owed) -> bool:
     return held.target == owed.to and held.body == owed.body
 
 
-def _valid_until(owed: Owed) -> datetime | None:
-    """Another end of what allows an act replaces its promise, or it would run out with the old one for ever."""
-    return owed.valid_until if isinstance(owed, Act) else None
+def _as_allowed(held: Promised, owed: Act | Fetch) -> bool:
+    """Another limit, or another end of what allows an act, replaces its promise: the old one would be held by them for ever."""
+    if not isinstance(owed, Act):
+        return True
+    return held.valid_until == owed.valid_until and held.within == tuple(
+        (w.account, w.amount, w.limit) for w in owed.within
+    )
 
 
 def _awaited(needed: ApprovalNeeded) -> Wait:

@@ -17,6 +17,7 @@ from crossdock.kernel.moments import from_micros
 from crossdock.promises.difference import Book, Promised, Stage, Written
 from crossdock.promises.standing import Evidence, Fact, Sealed, Standing, facts_of
 from crossdock.settle.translation import HINT
+from crossdock.store.accounts import movements
 from crossdock.store.database import Row
 from crossdock.store.settling import OnRecord, Unsettled
 
@@ -101,9 +102,11 @@ def _hint(fact: Fact) -> Fact:
 
 
 def _promised(row: Row) -> Promised:
-    _, id_, name, target, noun, cause, body, stage, sealed, last_ordinal, valid_until = row
+    _, id_, name, target, noun, cause, body, stage, sealed, last_ordinal, valid_until, within = row
     held = None if stage is None else Stage(stage)
-    return Promised(id_, name, target, cause, decoder(noun).decode(body), held, sealed, last_ordinal, valid_until)
+    taken = tuple(movements(within))
+    desired = decoder(noun).decode(body)
+    return Promised(id_, name, target, cause, desired, held, sealed, last_ordinal, valid_until, taken)
 
 
 def _sealed(promised: Iterable[Promised], confirmed: Mapping[str, str]) -> dict[str, Sealed]:

@@ -55,7 +55,7 @@ class Decider:
         entity = await self._entity(name)
         await run(self.tx, _SQL["bind"], identity | {"entity": entity})
         await documents.mark_dirty(self.tx, {entity, was} - {None})
-        await self._record("bind", **identity, entity=entity, was=was)
+        await self.record("bind", **identity, entity=entity, was=was)
         await cases.close_bound(self.tx, self.by)
         return entity
 
