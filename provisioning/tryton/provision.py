@@ -75,6 +75,7 @@ def use_folder(folder: Path) -> None:
     config.set("database", "uri", "sqlite://")
     config.set("database", "path", str(folder))
     make_lists_fit_sqlite()
+    write_one_at_a_time()
 
 
 def make_lists_fit_sqlite() -> None:
@@ -86,6 +87,25 @@ def make_lists_fit_sqlite() -> None:
     # Tryton's check of unique values nests one OR in another per record; SQLite 3.40 parses 100 levels ("parser stack
     # overflow", and Tryton answers 503). The same condition, flat.
     Or.__or__ = lambda self, other: Or([*self, other])
+
+
+def write_one_at_a_time() -> None:
+    """Take SQLite's write lock when a writing transaction begins, before it reads what it decides by.
+
+    As it comes, Tryton takes it at the first write, and its own locks are empty on SQLite: two requests that process one sale
+    at once both find no invoice and make one each. PostgreSQL refuses the second of them, which is then tried again.
+    """
+    from trytond.backend.sqlite.database import Database
+
+    opened = Database.get_connection
+
+    def get_connection(self: Any, autocommit: bool = False, readonly: bool = False, **options: Any) -> Any:
+        connection = opened(self, autocommit=autocommit, readonly=readonly, **options)
+        if not autocommit and not readonly and not connection.in_transaction:
+            connection.execute("BEGIN IMMEDIATE")
+        return connection
+
+    Database.get_connection = get_connection
 
 
 def tell(what: str) -> None:
