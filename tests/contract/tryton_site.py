@@ -14,6 +14,7 @@ import msgspec
 
 from crossdock.canonical.order import ErpAddress, Order, OrderLine, PartyAccount, SalesOrder, ShippingCharge, Tax
 from crossdock.canonical.party import Address
+from crossdock.canonical.returns import BillingLine, CreditMemo, SupplementaryInvoice
 from crossdock.canonical.shipment import GoodsIssue, InvoicePosting, Shipment, ShipmentLine
 from crossdock.connect.connector import Command
 from crossdock.connect.link import Http, Link
@@ -82,8 +83,8 @@ class Site:
     link: Link[Settings]
     http: CountedHttp
 
-    def books(self) -> dict[str, list[Row]]:
-        return ledger(self.at)
+    def books(self, *only: str) -> dict[str, list[Row]]:
+        return ledger(self.at, *only)
 
     def ask(self, model: str, fields: str, where: list[Any]) -> list[Row]:
         with closing(Session(self.at)) as session:
@@ -92,9 +93,9 @@ class Site:
     def order(self, what: str, web_id: str) -> list[Row]:
         """Sales, or the shipments or invoices of the sale, of one order."""
         if what == "sales":
-            return [row for row in self.books()[what] if row["web_id"] == web_id]
+            return [row for row in self.books(what)[what] if row["web_id"] == web_id]
         [sale] = self.order("sales", web_id)
-        return [row for row in self.books()[what] if sale["number"] in [each["number"] for each in row["sales"]]]
+        return [row for row in self.books(what)[what] if sale["number"] in [each["number"] for each in row["sales"]]]
 
 
 @asynccontextmanager
@@ -209,6 +210,37 @@ def bill(issued: Command[GoodsIssue], issue: str) -> Command[InvoicePosting]:
     shipment = issued.body.shipment
     body = InvoicePosting(shipment=shipment.id, invoice_date=shipment.shipped_at)
     return command(issued.entity, body, f"invoice:{shipment.id}", sale=issued.refs["sale"], issue=issue)
+
+
+def owed_less(
+    order: Order, lines: Sequence[BillingLine], sale: str, ordinal: int = 1, **given: Any
+) -> Command[CreditMemo]:
+    """A credit note of an order; `refs` and whatever else of the body may be given."""
+    refs = {"sale": sale, **given.pop("refs", {})}
+    body = CreditMemo(**_difference(order, lines, memo_date=given.pop("dated", None), **given))
+    return command(f"order:shop:{order.id}", body, f"credit_memo:{ordinal}", **refs)
+
+
+def owed_more(
+    order: Order, lines: Sequence[BillingLine], sale: str, ordinal: int = 1, **given: Any
+) -> Command[SupplementaryInvoice]:
+    refs = {"sale": sale, **given.pop("refs", {})}
+    body = SupplementaryInvoice(**_difference(order, lines, invoice_date=given.pop("dated", None), **given))
+    return command(f"order:shop:{order.id}", body, f"supplementary_invoice:{ordinal}", **refs)
+
+
+def _difference(order: Order, lines: Sequence[BillingLine], **given: Any) -> dict[str, Any]:
+    dated = {name: value or datetime.now(UTC) for name, value in given.items() if name.endswith("_date")}
+    said = {"number": order.number, "sold_by": "shop", "currency": "USD", "reason": "Returned", "lines": tuple(lines)}
+    return {**said, **given, **dated}
+
+
+def part_of(order: Order, n: int, units: int, net: int, taxes: Mapping[str, int]) -> BillingLine:
+    """A difference on an order's line by its place, from 0; amounts in cents, taxes by rate."""
+    line = order.lines[n]
+    charged = tuple(Tax(title=f"Tax {rate}", rate=rate, amount=usd(amount)) for rate, amount in taxes.items())
+    return BillingLine(component="goods", net=usd(net), line=line.id, sku=line.sku, title=line.title, units=units,
+                       taxes=charged)  # fmt: skip
 
 
 # --- doing -------------------------------------------------------------------------------------------------------------

@@ -2,8 +2,27 @@
 
 from __future__ import annotations
 
-from crossdock.connectors.tryton import delivery_address, goods_issue, invoices, parties, reads, sales, translate
+from crossdock.connectors.tryton import (
+    corrections,
+    delivery_address,
+    goods_issue,
+    invoices,
+    parties,
+    reads,
+    sales,
+    translate,
+)
 from crossdock.connectors.tryton.system import Settings, connector
 
-__all__ = ["Settings", "connector", "delivery_address", "goods_issue", "invoices", "parties", "reads", "sales",
-           "translate"]  # fmt: skip
+__all__ = [
+    "Settings",
+    "connector",
+    "corrections",
+    "delivery_address",
+    "goods_issue",
+    "invoices",
+    "parties",
+    "reads",
+    "sales",
+    "translate",
+]

@@ -17,8 +17,9 @@ from crossdock.connect.connector import Command
 from crossdock.connect.effects import Searchable
 from crossdock.connect.link import Link
 from crossdock.connect.receipts import Confirmed, Outcome
+from crossdock.connectors.tryton.posting import press_post
 from crossdock.connectors.tryton.reference import day_of
-from crossdock.connectors.tryton.rpc import Amount, Code, Day, Values, Warned, as_day, change, confirm, rows
+from crossdock.connectors.tryton.rpc import Amount, Code, Day, Values, as_day, change, rows
 from crossdock.connectors.tryton.shipments import process
 from crossdock.connectors.tryton.system import Settings, connector
 from crossdock.kernel.faults import Rejected
@@ -28,11 +29,11 @@ from crossdock.kernel.money import AnyMoney, from_decimal, minor_digits
 # later than that is found posted by the next look, or refuses to be posted again.
 FOUND = Searchable("the shipment whose goods it invoices", timedelta(seconds=1), timedelta(seconds=20))
 POSTED = ("posted", "paid")
-_OTHER_TAXES = ".invoice_taxes"
 
 
 class InvoiceLine(msgspec.Struct, frozen=True):
     id: int
+    origin: str | None
     stock_moves: tuple[int, ...]
 
 
@@ -77,7 +78,7 @@ async def post_invoice(command: Command[InvoicePosting], link: Link[Settings]) -
         day = await day_of(link, command.body.invoice_date)
         await _complete(held, day, command, link)
         held = await _posted(held, day, link)
-    return _confirmed(held)
+    return as_posted(held)
 
 
 @connector.find(InvoicePosting)
@@ -88,11 +89,12 @@ async def find_posted(commands: Sequence[Command[InvoicePosting]], link: Link[Se
     for command in commands:
         own = [invoice for invoice in billed.get(int(command.refs["issue"]), ()) if invoice.state in POSTED]
         if len(own) == 1:
-            found[command.key] = _confirmed(own[0])
+            found[command.key] = as_posted(own[0])
     return found
 
 
-def _confirmed(held: HeldInvoice) -> Confirmed:
+def as_posted(held: HeldInvoice) -> Confirmed:
+    """Amounts as Tryton has them: a credit note's are negative."""
     number = held.number or ""
     net, tax, total = (_money(each, held) for each in (held.untaxed_amount, held.tax_amount, held.total_amount))
     return Confirmed(id=str(held.id), aliases=(number,), body=Invoice(number=number, net=net, tax=tax, total=total))
@@ -167,21 +169,10 @@ async def _posted(held: HeldInvoice, day: date, link: Link[Settings]) -> HeldInv
 async def _post(held: HeldInvoice, link: Link[Settings]) -> Rejected | None:
     """A refusal counts only while it isn't posted: it may come from printing, after it was."""
     try:
-        await _press_post(held, link)
+        await press_post([held.id], link)
     except Rejected as refusal:
         return refusal
     return None
-
-
-async def _press_post(held: HeldInvoice, link: Link[Settings]) -> None:
-    """Tryton asks whether taxes may differ from its products' own: they may, the order's are what the buyer was charged."""
-    try:
-        await change(link, "model.account.invoice.post", [held.id])
-    except Warned as warning:
-        if not warning.name.endswith(_OTHER_TAXES):
-            raise
-        await confirm(link, warning)
-        await change(link, "model.account.invoice.post", [held.id])
 
 
 async def _later_date(day: date, link: Link[Settings]) -> date | None:

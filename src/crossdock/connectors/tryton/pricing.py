@@ -88,10 +88,10 @@ def _is_whole(each: Decimal, net: AnyMoney) -> bool:
 
 def _rates(taxes: Sequence[Tax], field: str) -> tuple[Decimal, ...]:
     """The taxes that were charged; one of nothing (an exempt buyer, a zero rate) is not put on the sale."""
-    return tuple(_rate(tax, f"{field}.taxes[{n}].rate") for n, tax in enumerate(taxes) if tax.amount.minor)
+    return tuple(rate_of(tax, f"{field}.taxes[{n}].rate") for n, tax in enumerate(taxes) if tax.amount.minor)
 
 
-def _rate(tax: Tax, field: str) -> Decimal:
+def rate_of(tax: Tax, field: str) -> Decimal:
     try:
         rate = Decimal(tax.rate)
     except InvalidOperation as error:

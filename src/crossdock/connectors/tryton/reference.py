@@ -245,7 +245,12 @@ async def _kept(link: Link[Settings], name: str, make: Callable[[], Awaitable[T]
 
 async def day_of(link: Link[Settings], moment: datetime) -> date:
     """The day to book something under: the company's, and never later than the server's own today, which it refuses."""
+    [day] = await days_of(link, [moment])
+    return day
+
+
+async def days_of(link: Link[Settings], moments: Sequence[datetime]) -> list[date]:
     about = await reference(link)
     today = await ask(link, "model.ir.date.today", Day)
     zone = ZoneInfo(about.timezone) if about.timezone else UTC
-    return min(moment.astimezone(zone).date(), today.value)
+    return [min(moment.astimezone(zone).date(), today.value) for moment in moments]
