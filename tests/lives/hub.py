@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from crossdock.canonical.nouns import NAMES
+from crossdock.canonical.payment import PaymentCapture
 from crossdock.connect.effects import Effect, Keyed, Searchable
 from crossdock.connect.receipts import Confirmed
 from crossdock.deliver.following import Next, Situation, after, after_search, crashed, resendable
@@ -138,7 +139,7 @@ class Hub:
         self.evidence: dict[tuple[str, str, str], Evidence] = {}
         self.rows: list[Row] = []
         self.receipts: dict[str, str] = {}
-        self.written: dict[str, tuple[int, datetime, bytes, int, str]] = {}
+        self.written: dict[str, tuple[int, datetime, bytes | None, int, str]] = {}
         self.pins: dict[str, str] = {}
         self.accounts: dict[str, Account] = {}
         self.dirty = False
@@ -181,7 +182,8 @@ class Hub:
     def _read(self, promised: list[Promised]) -> Any:
         evidence = list(self.evidence.values())
         receipts: Any = [
-            (ENTITY, name, noun, at, body, repairs) for name, (_, at, body, repairs, noun) in self.written.items()
+            (ENTITY, name, noun, at, body, repairs, self.receipts[f"{ENTITY}/{name}"])
+            for name, (_, at, body, repairs, noun) in self.written.items()
         ]
         pins: Any = [(ENTITY, name, value) for name, value in self.pins.items()]
         standing = reading._standing(ENTITY, evidence, promised, receipts, pins, self.now)
@@ -303,6 +305,8 @@ class Hub:
             self.cases.pop(row.id, None)
         if isinstance(row.owed, State):
             self._wrote(row, receipt)
+        elif isinstance(row.owed.body, PaymentCapture):
+            self.written[row.name] = (row.id, self.now, None, 0, "payment_capture")
         for other in self.rows:
             if other.blocked_on == slot:
                 other.stage, other.due, other.blocked_on = Stage.READY, self.now, None
