@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 
 from crossdock.connect.receipts import Confirmed
@@ -29,7 +29,7 @@ class Life:
     reality: Reality = field(init=False)
     hub: Hub = field(init=False)
     watch: Watch = field(init=False)
-    wire: list[tuple[Row, Command]] = field(default_factory=list[tuple[Row, Command]])
+    wire: list[tuple[datetime, Command]] = field(default_factory=list[tuple[datetime, Command]])
     """Requests that still travel though nobody waits for their answers."""
     answers: list[tuple[Row, int, Confirmed | Rejected]] = field(
         default_factory=list[tuple[Row, int, Confirmed | Rejected]]
@@ -66,6 +66,8 @@ class Life:
                 self._call_one(honest=False)
             elif draw < 0.95 and self.answers:
                 self._answer(self.answers.pop(self.luck.randrange(len(self.answers))))
+            elif draw < 0.97 and self.wire:
+                self._do(self.wire.pop()[1])
             else:
                 self._pass(self.luck.choice((1, 1, 5, 60, 60 * 24)))
 
@@ -86,11 +88,10 @@ class Life:
 
     def _pass(self, minutes: int) -> None:
         later = self.reality.now + timedelta(minutes=minutes)
-        if self.wire and minutes * 60 >= MAX_TRAVEL.total_seconds():
-            for row, command in self.wire:
-                if self.luck.random() < 0.6:
-                    self._do(row, command)
-            self.wire.clear()
+        for sent_at, command in [each for each in self.wire if each[0] + MAX_TRAVEL <= later]:
+            self.wire.remove((sent_at, command))
+            if self.luck.random() < 0.6:
+                self._do(command)
         if self.hub.settled_at and any(self.hub.settled_at < w.until <= later for w in self.hub.changes.waits):
             self.hub.dirty = True
         self.reality.now = self.hub.now = later
@@ -128,22 +129,22 @@ class Life:
         elif fate < 0.15:
             self.hub.failed(row, Transient("not now"))
         elif fate < 0.25:
-            self._do(row, command)
+            self._do(command)
             if fate < 0.21:
                 self.hub.failed(row, Unknown("the answer was lost"))
         else:
-            outcome = self._do(row, command)
+            outcome = self._do(command)
             if honest or self.luck.random() < 0.7:
                 self._answer((row, row.fence, outcome))
             else:
                 self.answers.append((row, row.fence, outcome))
 
     def _travels(self, row: Row, command: Command) -> None:
-        self.wire.append((row, command))
+        self.wire.append((self.reality.now, command))
         if self.luck.random() < 0.7:
             self.hub.failed(row, Unknown("timed out"))
 
-    def _do(self, row: Row, command: Command) -> Confirmed | Rejected:
+    def _do(self, command: Command) -> Confirmed | Rejected:
         target = {"erp": self.reality.erp, "psp": self.reality.psp, "warehouse": self.reality.warehouse}.get(
             command.target, self.reality.channel
         )
