@@ -179,7 +179,9 @@ class Model:
         return plain and self._told(state)
 
     def _told(self, state: State) -> bool:
-        waiting = any(row.stage == Stage.CASE or (row.stage == Stage.DOUBTFUL and row.due is None) for row in state.rows)
+        waiting = any(
+            row.stage == Stage.CASE or (row.stage == Stage.DOUBTFUL and row.due is None) for row in state.rows
+        )
         return state.troubled or waiting
 
     # Steps: what it is, where it leads, and whether it is bound to come
@@ -296,14 +298,22 @@ class Model:
                 lost = less._replace(losses=state.losses + 1)
                 yield "an answer is lost with its process", lost, False
                 if row.stage == Stage.CALLING:
-                    yield "an answer is lost", self._followed(lost, at, after(self._situation(row), Unknown("cut"))), False
+                    yield (
+                        "an answer is lost",
+                        self._followed(lost, at, after(self._situation(row), Unknown("cut"))),
+                        False,
+                    )
 
     def _executed(self, state: State, at: int) -> Iterator[tuple[str, State, bool]]:
         row, act = state.rows[at], self.acts[state.rows[at].act]
         key, amount = self._key(row), act.body.amount.minor  # pyright: ignore
         for refund, paid in enumerate(state.paid):
             if paid.key == key and paid.age < WINDOW:
-                yield "the provider replays", state._replace(answers=tuple(sorted((*state.answers, (at, refund))))), True
+                yield (
+                    "the provider replays",
+                    state._replace(answers=tuple(sorted((*state.answers, (at, refund))))),
+                    True,
+                )
                 return
         if amount > self._left(state):
             if row.stage == Stage.CALLING:
@@ -415,7 +425,11 @@ class Model:
             if isinstance(o.owed, Act)
         )
         told = bool(changes.troubles or changes.approvals)
-        return opened, tuple(sorted({w - 1 for w in changes.withdrawn} | {r for *_, r in opened if r is not None})), told
+        return (
+            opened,
+            tuple(sorted({w - 1 for w in changes.withdrawn} | {r for *_, r in opened if r is not None})),
+            told,
+        )
 
     def _promised(self, at: int, row: Row) -> Promised:
         act = self.acts[row.act]
@@ -452,7 +466,9 @@ class Model:
         if self.world.one_return:
             parts = [sum(parts)] if parts else []
         for at, units in enumerate(parts):
-            line = ReturnLine(id="1", line="L1", sku="MUG", units=units, received=units, disposition="sellable", location="EAST")
+            line = ReturnLine(
+                id="1", line="L1", sku="MUG", units=units, received=units, disposition="sellable", location="EAST"
+            )
             body = Return(id=f"R{at + 1}", returned_at=NOW, lines=(line,))
             yield _evidence("shop", "return", body.id, body, token=returned)
 
