@@ -87,6 +87,8 @@ class Connector(Generic[S]):
     name: str
     settings: type[S]
     door: Door | None = None
+    orders_of: str = ""
+    """Set in a connection's own copy, from its settings: see `Origin.orders_of`."""
     capabilities: dict[type[msgspec.Struct], Capability] = field(default_factory=dict[type[msgspec.Struct], Capability])
     topics: dict[str, Translate] = field(default_factory=dict[str, Translate])
     reads: dict[str, Reads] = field(default_factory=dict[str, Reads])

@@ -14,10 +14,16 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     received_at: datetime
     observed: int = 0
     """Microseconds at which our own read of it began; 0 for what the source pushed."""
+    orders_of: str = ""
+    """The connection whose orders this one's things are about, where its settings name one: the shop a provider is paid for."""
 
     def entity(self, kind: str, key: str) -> str:
         """The entity a thing of this connection's own is: `order:shop:1001`."""
         return f"{kind}:{self.connection}:{key}"
+
+    def order(self, id_: str) -> str | None:
+        """The entity of an order of the connection named by `orders_of`; None where the settings name none."""
+        return f"order:{self.orders_of}:{id_}" if self.orders_of else None
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):

@@ -98,9 +98,12 @@ class Http:
         not_done: Collection[int] = (),
         points: int = 1,
     ) -> Answer:
-        """One request, one answer; raises a `Fault` for whatever isn't the connector's own to read."""
+        """One request, one answer; raises a `Fault` for whatever isn't the connector's own to read.
+
+        A body of bytes is sent as it is (a form, say, with a Content-Type of its own), any other as JSON.
+        """
         await self.spend(points)
-        data = None if body is None else msgspec.json.encode(body)
+        data = body if body is None or isinstance(body, bytes) else msgspec.json.encode(body)
         sent_headers = {"Content-Type": "application/json", **(headers or {})}
         answer = await self._exchange(method, self._base_url + path, data, sent_headers, safe=safe)
         fault = fault_of(answer, safe=safe, not_done=not_done)

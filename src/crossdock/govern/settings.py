@@ -6,7 +6,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -133,6 +133,7 @@ def settings_from(told: Mapping[str, Any], file: Path) -> Settings:
     policy = policy_from(_table(told, "policy"), told.get("roles", {}))
     connections = {name: _connection(name, each) for name, each in told.get("connections", {}).items()}
     _check_roles(policy, connections)
+    _check_orders_of(connections)
     return Settings(file, hub, policy, connections, people_from(told.get("people", {})))
 
 
@@ -167,7 +168,7 @@ def _connection(name: str, told: object) -> Connection:
         "burst": getattr(settings, "burst", 10.0),
     }
     pace = shaped(Pace, declared | {k: table[k] for k in _HUB_KEYS[1:] if k in table}, key)
-    return Connection(name, connector, settings, pace)
+    return Connection(name, replace(connector, orders_of=getattr(settings, "orders_of", "")), settings, pace)
 
 
 def _check_roles(policy: Policy, connections: Mapping[str, Connection]) -> None:
@@ -176,6 +177,13 @@ def _check_roles(policy: Policy, connections: Mapping[str, Connection]) -> None:
         if name is not None and name not in connections:
             known = ", ".join(sorted(connections)) or "none"
             raise BadSettings(f"roles.{role}: there is no connection {name}; connections are {known}")
+
+
+def _check_orders_of(connections: Mapping[str, Connection]) -> None:
+    for name, each in connections.items():
+        if each.connector.orders_of and each.connector.orders_of not in connections:
+            told = f"there is no connection {each.connector.orders_of}; name the one whose orders are meant"
+            raise BadSettings(f"connections.{name}.orders_of: {told}")
 
 
 def shown(settings: Settings) -> dict[str, Any]:

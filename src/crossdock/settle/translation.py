@@ -61,7 +61,12 @@ def _translate_one(message: Pending, connectors: Connectors, batch: Batch) -> No
         reason = f"topic {message.topic} of connection {message.connection} has no translation"
         batch.outcomes.append(_quarantined(message, reason))
         return
-    origin = Origin(connection=message.connection, received_at=message.received_at, observed=message.observed)
+    origin = Origin(
+        connection=message.connection,
+        received_at=message.received_at,
+        observed=message.observed,
+        orders_of=connector.orders_of if connector else "",
+    )
     try:
         found = list(function(message.body, origin))
         statements = [_statement(each, message) for each in found if not isinstance(each, Ignore)]

@@ -1,0 +1,142 @@
+"""What can be read from Stripe: payments, refunds and disputes by id, and the events of an account since a cursor.
+
+A listing is one of events, because only they tell of changes, and they are translated as their webhooks are. Stripe keeps
+them for 30 days.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from crossdock.connect.connector import List
+from crossdock.connect.documents import Page, Reading
+from crossdock.connect.link import Answer, Link
+from crossdock.connectors.stripe import wire
+from crossdock.connectors.stripe.system import Settings, connector, get
+from crossdock.kernel.faults import Transient
+
+_PAGE_ITEMS = 100
+OVERLAP_SECONDS = 600
+"""An event may be listed later than the second it names; nobody has documented how much, so ten minutes."""
+_CURSOR = re.compile(r"(\d{1,10})(?::(\d{1,10}):(\w{1,200}))?")
+
+
+@connector.read("payment")
+async def read_payment(id_: str, link: Link[Settings]) -> Reading | None:
+    """One payment with its charge."""
+    return await _one(
+        f"/v1/payment_intents/{quote(id_, safe='')}?expand[]=latest_charge", "payment_intent.read", id_, link
+    )
+
+
+@connector.read("refund")
+async def read_refund(id_: str, link: Link[Settings]) -> Reading | None:
+    """One refund with its payment, which names the order where a clerk's refund doesn't."""
+    return await _one(f"/v1/refunds/{quote(id_, safe='')}?expand[]=payment_intent", "refund.read", id_, link)
+
+
+@connector.read("dispute")
+async def read_dispute(id_: str, link: Link[Settings]) -> Reading | None:
+    return await _one(f"/v1/disputes/{quote(id_, safe='')}?expand[]=payment_intent", "dispute.read", id_, link)
+
+
+async def _one(path: str, topic: str, id_: str, link: Link[Settings]) -> Reading | None:
+    answer = await get(path, link)
+    if answer is None:
+        return None
+    answer.json()  # half an answer is no reading
+    body = msgspec.json.encode({"read_at": _stripes_clock(answer), "object": msgspec.Raw(answer.body)})
+    return Reading(topic=topic, id=id_, body=body)
+
+
+def _stripes_clock(answer: Answer) -> int:
+    """When Stripe answered, by its own clock, so that ours is never compared with the times of events."""
+    try:
+        told = parsedate_to_datetime(answer.headers.get("Date", ""))
+    except ValueError:
+        return 0
+    return max(0, int(told.replace(tzinfo=told.tzinfo or UTC).timestamp()))
+
+
+def _list_events(*types: str) -> List:
+    """Lists events of these types. A pass goes from the newest back to where the last pass began, less the overlap.
+
+    Cursor: `since` between passes, `since:newest:id` within one.
+    """
+
+    async def listing(cursor: str, link: Link[Settings]) -> Page:
+        since, newest, after = _where(cursor)
+        answer = await get(f"/v1/events?{_query(types, since, after)}", link)
+        if answer is None:
+            raise Transient("Stripe has no events here")
+        page = answer.decode(wire.RawPage)
+        items, heads = [_reading(raw) for raw in page.data], [_head(raw) for raw in page.data]
+        times = [head.created for head in heads if head is not None]
+        newest = max([newest, since, *times])
+        last = next((head.id for head in reversed(heads) if head is not None), "")
+        if page.has_more and last:
+            return Page(items=items, cursor=f"{since}:{newest}:{last}", more=True)
+        return Page(items=items, cursor=str(max(since, newest - OVERLAP_SECONDS)), more=False)
+
+    return listing
+
+
+def _query(types: Sequence[str], since: int, after: str) -> str:
+    fields: list[tuple[str, Any]] = [("limit", _PAGE_ITEMS), ("created[gte]", since)]
+    fields += [("types[]", each) for each in types]
+    return urlencode([*fields, ("starting_after", after)] if after else fields)
+
+
+def _where(cursor: str) -> tuple[int, int, str]:
+    found = _CURSOR.fullmatch(cursor)
+    if found is None:
+        return 0, 0, ""
+    return int(found[1]), int(found[2] or 0), found[3] or ""
+
+
+def _reading(raw: msgspec.Raw) -> Reading:
+    head = _head(raw)
+    return (
+        Reading(topic="", id="", body=bytes(raw))
+        if head is None
+        else Reading(topic=head.type, id=head.id, body=bytes(raw))
+    )
+
+
+def _head(raw: msgspec.Raw) -> wire.EventHead | None:
+    """None when it has none: the inbox then quarantines it, and the page goes on."""
+    try:
+        return msgspec.json.decode(raw, type=wire.EventHead)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+connector.list("payment")(
+    _list_events(
+        "payment_intent.created",
+        "payment_intent.processing",
+        "payment_intent.requires_action",
+        "payment_intent.payment_failed",
+        "payment_intent.canceled",
+    )
+)
+connector.list("capture")(_list_events("charge.succeeded", "charge.captured", "charge.updated"))
+connector.list("refund")(
+    _list_events("refund.created", "refund.updated", "refund.failed", "charge.refund.updated"),
+)
+connector.list("dispute")(
+    _list_events(
+        "charge.dispute.created",
+        "charge.dispute.updated",
+        "charge.dispute.closed",
+        "charge.dispute.funds_withdrawn",
+        "charge.dispute.funds_reinstated",
+    )
+)

@@ -1,0 +1,92 @@
+"""What a connection to a Stripe account needs, and the connector its verbs are declared on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from urllib.parse import urlencode
+
+import msgspec
+
+from crossdock.connect.connector import Connector
+from crossdock.connect.link import Answer, Link
+from crossdock.connect.secrets import Secret
+from crossdock.connectors.stripe.door import door_for
+from crossdock.kernel.faults import Fault, Refused, Rejected, Transient
+
+API_VERSION = "2026-10-28.endive"
+"""Pinned, so that an upgrade of the account changes no answer. Since 2025-03-31 a partial capture makes no refund object."""
+
+
+class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """`orders_of` names the connection whose orders are paid here; the payments carry their ids as `metadata.order`.
+
+    `webhook_secrets` holds several while they are being rotated. Stripe allows 100 calls a second, 25 in test mode.
+    """
+
+    url: str = "https://api.stripe.com"
+    api_key: Secret
+    webhook_secrets: tuple[Secret, ...] = ()
+    orders_of: str = ""
+    timeout_seconds: float = 80.0
+    calls_per_second: float = 20.0
+    burst: int = 40
+
+
+connector = Connector("stripe", Settings)
+connector.door = door_for(connector.topics)
+
+
+class _Told(msgspec.Struct, frozen=True):
+    type: str = ""
+    code: str | None = None
+    message: str | None = None
+    param: str | None = None
+
+
+class _Problem(msgspec.Struct, frozen=True):
+    error: _Told
+
+
+async def get(path: str, link: Link[Settings]) -> Answer | None:
+    """What is at the path; None when Stripe says that there is no such thing."""
+    answer = await link.http.get(path, headers=_headers(link.settings))
+    if answer.status == 404 and _told(answer).code == "resource_missing":
+        return None
+    if not answer.ok:
+        raise fault_of(answer)
+    return answer
+
+
+async def post(path: str, fields: Iterable[tuple[str, str]], key: str, link: Link[Settings]) -> Answer:
+    """Do it once per idempotency key; a refusal is raised as the fault it stands for."""
+    headers = _headers(link.settings)
+    headers |= {"Content-Type": "application/x-www-form-urlencoded", "Idempotency-Key": key}
+    answer = await link.http.send("POST", path, urlencode(list(fields)).encode(), headers=headers)
+    if not answer.ok:
+        raise fault_of(answer)
+    return answer
+
+
+def fault_of(answer: Answer) -> Fault:
+    """What a 4xx stands for that isn't everybody's: nothing has happened in any of them."""
+    told = _told(answer)
+    detail = f"{told.code or told.type or answer.status}: {told.message or ''}"
+    if answer.status == 409:  # another request with this key is under way, or somebody holds the object
+        return Transient(f"HTTP 409: {detail}")
+    if answer.status == 404 and not told.type:
+        return Refused("HTTP 404: no Stripe API at this address; check url")
+    if answer.status in (404, 400, 402) and told.type:
+        return Rejected(detail, field=told.param)
+    return answer.rejected()
+
+
+def _told(answer: Answer) -> _Told:
+    try:
+        return msgspec.json.decode(answer.body, type=_Problem).error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _Told(message=answer.body[:200].decode(errors="replace"))
+
+
+def _headers(settings: Settings) -> dict[str, str]:
+    authorization: Mapping[str, str] = {"Authorization": f"Bearer {settings.api_key.reveal()}"}
+    return {**authorization, "Stripe-Version": API_VERSION}
