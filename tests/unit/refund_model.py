@@ -412,7 +412,7 @@ class Model:
 
     def _changes(self, state: State) -> tuple[Any, ...]:
         promised = [self._promised(at, row) for at, row in enumerate(state.rows)]
-        sealed = reading._sealed(promised, {})  # noqa: SLF001
+        sealed = reading._sealed(promised, {})
         standing = Standing(ENTITY, facts_of(self._evidence(state)), NOW, sealed=sealed)
         if not self.world.counts_sealed:
             standing = replace(standing, sealed={})
