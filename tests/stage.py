@@ -99,15 +99,18 @@ def settings_for(
     hub: dict[str, Any] | None = None,
     each: dict[str, Any] | None = None,
     policy: dict[str, Any] | None = None,
+    roles: dict[str, str] | None = None,
+    more: dict[str, Any] | None = None,
 ) -> Settings:
     """Four connections to one stand-in: a shop, an ERP, a warehouse and a mail server."""
-    roles = {"erp": "erp", "warehouse": "warehouse"} | ({"mail": "mail"} if mail else {})
+    roles = {"erp": "erp", "warehouse": "warehouse"} | ({"mail": "mail"} if mail else {}) | (roles or {})
     connection = {"connector": "tests.standin", "url": target, **(each or {})}
     return settings_from(
         {
             "hub": {"probe_seconds": 0.1, "database_url": database_url, **(hub or {})},
             "roles": roles,
             "policy": policy or {},
+            **(more or {}),
             "connections": {name: dict(connection) for name in ("shop", "erp", "warehouse", "mail")},
         },
         Path("/tmp/crossdock-test.toml"),

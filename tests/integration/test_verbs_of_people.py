@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from crossdock.cli.app import EXIT_FOUND, EXIT_OK
+from crossdock.cli.app import EXIT_FOUND, EXIT_OK, EXIT_USAGE
 from crossdock.cli.governing import app
+from crossdock.settle.rules import owed
 from tests.integration.test_approvals import sale_with_leave
-from tests.stage import Stage, order, staged
+from tests.stage import Stage, customer, order, staged
 from tests.standin.target import Target
 
 SETTINGS = """
@@ -25,6 +26,7 @@ database_url = "{database_url}"
 erp = "erp"
 [people]
 finance = ["Mara", "Otto"]
+campaigns = ["Mara"]
 [connections.shop]
 connector = "tests.standin"
 url = "http://127.0.0.1:1"
@@ -96,3 +98,56 @@ def test_a_rejection_says_so_and_may_be_taken_back(database_url: str, run: Calla
     assert "already" in refusal(run("reject", asked["id"], "--by", "otto"))
     assert answer(run("approvals", "--json"))[0]["rejected_by"] == ["Otto"]
     assert answer(run("approve", asked["id"], "--by", "otto", "--json"))["missing"] == 0
+
+
+def test_another_policy_is_run_over_past_traffic_and_shows_what_would_differ(
+    database_url: str, run: Callable[..., Result], tmp_path: Path
+) -> None:
+    async def settle(stage: Stage, _: Target) -> None:
+        stage.hub.rules = replace(stage.hub.rules, owed=owed)
+        await stage.tell(order("1"), order("2", payment="paid"), customer())
+        await stage.run()
+        await stage.tell(order("3"))  # not done yet
+        before = stage.rows("select count(*), sum(revision) from entity")
+        (tmp_path / "paid.toml").write_text('[policy]\nsell_when = "paid"\n')
+        found = answer(await asyncio.to_thread(run, "policy", "diff", "--settings", tmp_path / "paid.toml", "--json"))
+        assert {(g["what"], g["kind"], g["count"], g["worth"].get("USD")) for g in found["groups"]} == {
+            ("not owed", "sale", 1, "30.00 USD"),
+            ("not owed", "order_reference", 1, None),
+        }
+        again = answer(await asyncio.to_thread(run, "policy", "diff", "--settings", tmp_path / "paid.toml", "--json"))
+        assert again["digest"] == found["digest"]
+        assert stage.rows("select count(*), sum(revision) from entity") == before
+        assert stage.count("select count(*) from code_version") == 1
+
+    on_stage(database_url, settle)
+    for words in (["--entity", "order:shop:1"], ["--since", "2100-01-01"], ["--connection", "erp"], ["--limit", 1]):
+        text = run("policy", "diff", "--settings", tmp_path / "paid.toml", *words).output
+        assert "nothing would differ" in text
+    text = run("policy", "diff", "--settings", tmp_path / "paid.toml", "--connection", "shop").output
+    assert "Sale at erp would not be done, 30.00 USD" in text
+    assert "order:shop:3" in text
+    (tmp_path / "bad.toml").write_text('[roles]\nerp = "sap"\n')
+    refused = run("policy", "diff", "--settings", tmp_path / "bad.toml")
+    assert refused.exit_code == EXIT_USAGE
+    assert "roles.erp: there is no connection sap" in refused.output
+
+
+def test_a_campaign_is_proposed_approved_and_followed(database_url: str, run: Callable[..., Result]) -> None:
+    async def settle_and_change(stage: Stage, _: Target) -> None:
+        stage.hub.rules = replace(stage.hub.rules, owed=owed)
+        await stage.tell(order("1"), order("2"))
+        await stage.run()
+        stage.sql("insert into withheld select key, 'sale:2', ''::bytea, now() from entity")
+
+    on_stage(database_url, settle_and_change)
+    assert run("campaign", "list").output == "No campaigns.\n"
+    assert run("campaign", "propose").output == "Nothing is withheld there.\n"  # these rules owe no second sale
+    assert "no open proposal" in refusal(run("campaign", "approve", "feedfeedfeed", "--count-max", 1, "--by", "mara"))
+    assert "people.campaigns in the settings is Mara" in refusal(
+        run("campaign", "approve", "feedfeedfeed", "--count-max", 1, "--by", "otto")
+    )
+    for bad in ("25,00 USD", "25", "-1 USD", "25 usd"):
+        refused = run("campaign", "approve", "feedfeedfeed", "--count-max", 1, "--money-max", bad, "--by", "mara")
+        assert refused.exit_code == EXIT_USAGE
+        assert "--money-max" in refused.output

@@ -435,7 +435,10 @@ class Model:
         act = self.acts[row.act]
         sealed = row.last is not None and not (row.stage is None and not row.kept)
         last = row.first - 1 if row.last is None else row.last
-        return Promised(at + 1, act.name, act.to, act.cause.id, act.body, row.stage, sealed, last)
+        within = tuple((each.account, each.amount, each.limit) for each in act.within)
+        return Promised(
+            at + 1, act.name, act.to, act.cause.id, act.body, row.stage, sealed, last, act.valid_until, within
+        )
 
     def _seen(self, act: Act) -> int:
         at = (act.name, msgspec.json.encode(act.body), repr(act.within))

@@ -153,7 +153,7 @@ def replay(
     from crossdock.cli import replaying
     from crossdock.store.inbox import Part
 
-    part = Part(_moment(since, "--since", "0001-01-01T00:00Z"), _moment(until, "--until", None), connection, entity)
+    part = Part(moment(since, "--since", "0001-01-01T00:00Z"), moment(until, "--until", None), connection, entity)
     if dry_run:
         found = replaying.rehearsed(part)
         if wants_json:
@@ -168,17 +168,18 @@ def replay(
         click.echo(f"{count} messages are pending again; a running hub takes them from here.")
 
 
-def _moment(text: str | None, option: str, default: str | None) -> Any:
+def moment(text: str | None, option: str, default: str | None) -> Any:
+    """A time as people write it; without an offset, by this machine's clock."""
     from datetime import UTC, datetime
 
     wanted = text or default
     if wanted is None:
         return datetime.now(UTC)
     try:
-        moment = datetime.fromisoformat(wanted)
+        found = datetime.fromisoformat(wanted)
     except ValueError as error:
         raise Failure(f"{option}: {wanted!r} is no time; write for instance 2026-11-22T14:00+01:00") from error
-    return moment if moment.tzinfo else moment.astimezone()
+    return found if found.tzinfo else found.astimezone()
 
 
 @app.group()

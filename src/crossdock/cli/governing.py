@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from crossdock.cli.app import app, as_json, by_option, deciding_person, json_option, tell
+from crossdock.cli.app import app, as_json, by_option, deciding_person, json_option, moment, tell
 
 __all__ = ["app"]
 
@@ -52,3 +52,96 @@ def reject(request: str, by: str | None, role: str | None, note: str, wants_json
 
     decided = approving.decided(request, "rejected", deciding_person(by), role, note)
     tell(wants_json, approving.decided_as_builtins(decided), approving.decided_as_text(decided))
+
+
+@app.group()
+def policy() -> None:
+    """What the retailer has decided, and what another decision would change."""
+
+
+@policy.command("diff")
+@click.option("--settings", "other", required=True, metavar="FILE", help="The settings with the other [policy].")
+@click.option("--since", metavar="TIME", help="Only what messages from this time on speak of (ISO 8601).")
+@click.option("--until", metavar="TIME", help="Up to this time (default: now).")
+@click.option("--connection", metavar="NAME", help="Only what messages of this connection speak of.")
+@click.option("--entity", metavar="KEY", help="Only this entity, such as order:shop:1001.")
+@click.option("--limit", type=click.IntRange(min=1), help="No more entities than this.")
+@json_option
+def policy_diff(
+    other: str,
+    since: str | None,
+    until: str | None,
+    connection: str | None,
+    entity: str | None,
+    limit: int | None,
+    wants_json: bool,
+) -> None:
+    """Run another policy over past traffic, and show what would differ; nothing is written."""
+    from crossdock.cli import comparing
+    from crossdock.store.inbox import Part
+
+    part = Part(moment(since, "--since", "0001-01-01T00:00Z"), moment(until, "--until", None), connection, entity)
+    whole = since is None and until is None and connection is None
+    found = comparing.compared(other, part, whole=whole, limit=limit)
+    if wants_json:
+        as_json(comparing.as_builtins(found))
+    else:
+        click.echo(comparing.as_text(found))
+
+
+@app.group()
+def campaign() -> None:
+    """What newer rules would do about older facts: withheld, until a person lets it through."""
+
+
+@campaign.command("propose")
+@click.option(
+    "--kind", "kinds", multiple=True, metavar="KIND", help="Only such promises, e.g. refund; may be repeated."
+)
+@click.option("--entity", "entities", multiple=True, metavar="KEY", help="Only of this entity; may be repeated.")
+@click.option("--since", metavar="TIME", help="Only what was caused from this time on (ISO 8601).")
+@by_option
+@json_option
+def campaign_propose(
+    kinds: tuple[str, ...], entities: tuple[str, ...], since: str | None, by: str | None, wants_json: bool
+) -> None:
+    """List what is withheld, or would be under these settings: a dry run, with the digest to approve it by."""
+    from crossdock.cli import campaigning
+    from crossdock.settle.campaigning import Part
+
+    began = None if since is None else moment(since, "--since", None)
+    found = campaigning.proposed(Part(kinds=kinds, entities=entities, since=began), deciding_person(by))
+    tell(wants_json, campaigning.proposed_as_builtins(found), campaigning.proposed_as_text(found))
+
+
+@campaign.command("approve")
+@click.argument("digest")
+@click.option("--count-max", required=True, type=click.IntRange(min=1), help="No more acts than this.")
+@click.option(
+    "--money-max", "amounts", multiple=True, metavar="AMOUNT", help="No more money, e.g. '1000.00 USD'; one a currency."
+)
+@click.option("--hours", default=24, show_default=True, type=click.IntRange(1, 24 * 90), help="How long it holds.")
+@by_option
+@json_option
+def campaign_approve(
+    digest: str, count_max: int, amounts: tuple[str, ...], hours: int, by: str | None, wants_json: bool
+) -> None:
+    """Let a proposal's acts through, up to the caps. It takes somebody of the role `campaigns` in [people]."""
+    from crossdock.cli import campaigning
+
+    id_, found, expires_at = campaigning.approved(digest, deciding_person(by), count_max, amounts, hours)
+    value = {"campaign": id_, **campaigning.proposed_as_builtins(found), "expires_at": expires_at}
+    tell(wants_json, value, campaigning.approved_as_text(id_, found, expires_at))
+
+
+@campaign.command("list")
+@json_option
+def campaign_list(wants_json: bool) -> None:
+    """Every campaign: proposed, running, expired or done, and how far it is."""
+    from crossdock.cli import campaigning
+
+    found = campaigning.listed()
+    if wants_json:
+        as_json(campaigning.as_builtins(found))
+    else:
+        click.echo(campaigning.as_text(found))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from crossdock.kernel.money import AnyMoney, Money
 from crossdock.promises.difference import Stage
 from crossdock.promises.obligations import Verb
 from crossdock.store.tracing import TracedPromise
@@ -72,6 +73,12 @@ def whom(promise: TracedPromise) -> str:
     if promise.stage == Stage.BLOCKED and promise.actor == 0:
         return need_of(promise.blocked_on or "")
     return _ACTORS[promise.actor].format(target=promise.target)
+
+
+def amount(minor: int, currency: str) -> str:
+    """Minor units as people write them: 12.50 USD."""
+    money: AnyMoney = Money(minor, currency)
+    return str(money)
 
 
 def clock(moment: datetime | None) -> str:

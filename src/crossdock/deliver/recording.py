@@ -14,9 +14,10 @@ from crossdock.connect.connector import Connector
 from crossdock.connect.documents import Reading
 from crossdock.connect.receipts import Confirmed
 from crossdock.deliver.following import Next
+from crossdock.deliver.sealing import OVER_CAP
 from crossdock.promises.difference import MOVABLE
 from crossdock.promises.obligations import Verb
-from crossdock.store import cases, delivery, documents, inbox
+from crossdock.store import campaigns, cases, delivery, documents, inbox
 from crossdock.store.accounts import move_accounts
 from crossdock.store.brakes import Brake, apply_brake
 from crossdock.store.database import Transaction
@@ -51,6 +52,7 @@ async def record(tx: Transaction, connection: str, connector: Connector[Any], re
     freed = [claimed for claimed, n in mine if n.frees_accounts]
     await move_accounts(tx, _amounts(freed, -1), Counter())
     await delivery.free_documents(tx, [(c.entity, c.document) for c in freed])
+    await campaigns.uncover(tx, [claimed.promise for claimed, n in mine if n.outcome == OVER_CAP])
     await _release_stored(tx, mine)
     brakes = {n.brake for _, n in mine if n.brake is not None}
     for brake in brakes:

@@ -25,6 +25,9 @@ from crossdock.store.delivery import Claimed, Seal
 # Nothing should come back after settling; should it, it must not spin.
 _EXPIRED_WAIT_SECONDS = 5.0
 
+CAMPAIGN = "campaign/"
+OVER_CAP = "over the cap"
+
 Refs = dict[str, str]
 Noun = type[msgspec.Struct]
 
@@ -130,6 +133,10 @@ def _unmet(claimed: Claimed) -> str | None:
 def _overdrawn(situation: Situation, movement: Movement, left: Mapping[str, int]) -> Next:
     account, amount, limit = movement
     claimed = situation.claimed
+    if account.startswith(CAMPAIGN):
+        # Withheld again as soon as its entity is settled; a person who wants it done proposes what is left.
+        detail = f"{account} has {left[account]} of {limit} left, and this takes {amount}"
+        return Next(situation.follow(Stage.READY, Actor.HUB, _EXPIRED_WAIT_SECONDS), OVER_CAP, detail)
     detail = f"{claimed.slot} takes {amount} of {account}, where {left[account]} of {limit} are left"
     case = Raised(
         f"overdrawn:{account}",

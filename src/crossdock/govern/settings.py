@@ -113,15 +113,18 @@ def settings_file(given: str | None) -> Path:
 
 def read_settings(file: Path) -> Settings:
     """Read and check the settings; `BadSettings` names the first key that is wrong, and the remedy."""
+    return settings_from(_parsed(file), file)
+
+
+def _parsed(file: Path) -> dict[str, Any]:
     try:
-        told = tomllib.loads(file.read_text())
+        return tomllib.loads(file.read_text())
     except FileNotFoundError as error:
         raise BadSettings(
             f"there is no {file}; write one (see docs/howto/configure.md) or name it with --config"
         ) from error
     except tomllib.TOMLDecodeError as error:
         raise BadSettings(f"{file} is not TOML: {error}") from error
-    return settings_from(told, file)
 
 
 def settings_from(told: Mapping[str, Any], file: Path) -> Settings:
@@ -142,6 +145,16 @@ def _table(told: Mapping[str, Any], section: str) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise BadSettings(f"{section} is no table; write [{section}]")
     return cast("dict[str, Any]", found)
+
+
+def policy_in(file: Path, live: Settings) -> Policy:
+    """The policy of another file, which need not tell more than `[policy]`; its roles are the live ones unless it has some."""
+    told = _parsed(file)
+    roles: object = told.get("roles", msgspec.to_builtins(live.policy.roles))
+    policy = policy_from(_table(told, "policy"), roles)
+    others = {name: name for name in _table(told, "connections")}
+    _check_roles(policy, {**live.connections, **others})
+    return policy
 
 
 def _connection(name: str, told: object) -> Connection:
@@ -171,7 +184,7 @@ def _connection(name: str, told: object) -> Connection:
     return Connection(name, replace(connector, orders_of=getattr(settings, "orders_of", "")), settings, pace)
 
 
-def _check_roles(policy: Policy, connections: Mapping[str, Connection]) -> None:
+def _check_roles(policy: Policy, connections: Mapping[str, object]) -> None:
     for role in policy.roles.__struct_fields__:
         name = getattr(policy.roles, role)
         if name is not None and name not in connections:

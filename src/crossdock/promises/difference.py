@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from crossdock.canonical.nouns import NAMES
+from crossdock.promises.campaigns import Cover, under
 from crossdock.promises.obligations import Act, ApprovalNeeded, Fetch, Obligation, Owed, State, Trouble, Wait
 
 
@@ -24,6 +25,9 @@ class Stage(IntEnum):
     BLOCKED = 4
     CASE = 5
 
+
+APPROVAL = "approval:"
+"""What the name of a wait for an approval begins with; the act's follows."""
 
 MOVABLE = (Stage.READY, Stage.BLOCKED, Stage.CASE)
 
@@ -43,6 +47,7 @@ class Promised:
     valid_until: datetime | None = None
     within: tuple[tuple[str, int, int], ...] = ()
     """(account, amount, limit) that its seal takes, while it is open."""
+    campaign: int | None = None
 
     @property
     def movable(self) -> bool:
@@ -67,6 +72,7 @@ class Opening:
     in_flight: bool = False
     replaces: int | None = None
     repair: bool = False
+    campaign: int | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,10 @@ class Basis:
     settled_at: datetime | None
     withheld: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
     """Acts that were withheld, and when: settling once more under the same code is no campaign."""
+    covered: Mapping[str, Cover] = field(default_factory=dict[str, Cover])
+    """Withheld acts that a campaign lets through, as they were approved."""
+    awaited: frozenset[str] = frozenset()
+    """What older code waited for by these names, so that newer code may do it when the wait is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +181,18 @@ class _Compared:
         if owed.name in self._sealed:
             return
         held = next((p for p in self._open.get(owed.name, ()) if p.movable), None)
+        campaign: int | None = None
+        if isinstance(owed, Act) and (held is None or held.campaign is not None) and self._retroactive(owed):
+            cover = self._basis.covered.get(owed.name)
+            allowed = under(cover, owed)
+            if cover is None or allowed is None:
+                self._withheld.append(owed.name)
+                return
+            owed, campaign = allowed, cover.campaign
         if held is not None and _same(held, owed) and _as_allowed(held, owed):
             self._claimed.add(held.id)
-        elif isinstance(owed, Act) and held is None and self._retroactive(owed):
-            self._withheld.append(owed.name)
         else:
-            self._open_(owed, held)
+            self._open_(owed, held, campaign=campaign)
 
     def _state(self, owed: State) -> None:
         """Three ways: what should be, what we last wrote, what is there now; equal means no call."""
@@ -215,14 +231,15 @@ class _Compared:
         elif choice == "case":
             self._troubles.append(_fought_over(owed, noun))
 
-    def _open_(self, owed: Owed, held: Promised | None, *, repair: bool = False) -> None:
+    def _open_(self, owed: Owed, held: Promised | None, *, repair: bool = False, campaign: int | None = None) -> None:
         self._opened.append(
             Opening(
                 owed,
                 self._ordinal.get(owed.name, 0) + 1,
-                in_flight=owed.cause.changed_at < self._basis.live_at,
+                in_flight=campaign is None and owed.cause.changed_at < self._basis.live_at,
                 replaces=held.id if held else None,
                 repair=repair,
+                campaign=campaign,
             )
         )
 
@@ -231,6 +248,8 @@ class _Compared:
         basis = self._basis
         if owed.name in basis.withheld and owed.cause.changed_at <= basis.withheld[owed.name]:
             return True
+        if owed.name in basis.awaited or f"{APPROVAL}{owed.name}" in basis.awaited:
+            return False
         return (
             basis.settled_code is not None
             and basis.settled_code != basis.code
@@ -257,7 +276,7 @@ def _as_allowed(held: Promised, owed: Act | Fetch) -> bool:
 
 
 def _awaited(needed: ApprovalNeeded) -> Wait:
-    return Wait(name=f"approval:{needed.name}", on=needed.role, what=f"to allow: {needed.what}", until=needed.until)
+    return Wait(name=f"{APPROVAL}{needed.name}", on=needed.role, what=f"to allow: {needed.what}", until=needed.until)
 
 
 def _fought_over(owed: State, noun: str) -> Trouble:

@@ -14,6 +14,7 @@ import msgspec
 from crossdock.canonical.lookup import Lookup
 from crossdock.canonical.nouns import FACTS, decoder
 from crossdock.kernel.moments import from_micros
+from crossdock.promises.campaigns import Cover
 from crossdock.promises.difference import Book, Promised, Stage, Written
 from crossdock.promises.standing import Evidence, Fact, Sealed, Standing, facts_of
 from crossdock.settle.translation import HINT
@@ -33,6 +34,8 @@ class Read:
     book: Book
     withheld: Mapping[str, datetime]
     """Acts that only newer code would owe, and when that was found."""
+    covered: Mapping[str, Cover]
+    awaited: frozenset[str]
 
 
 @cache
@@ -44,6 +47,7 @@ def read(batch: Sequence[Unsettled], record: OnRecord, normalise: Normalise, as_
     """One `Read` per entity of the batch, in its order."""
     documents, promises = _by_entity(record.documents), _by_entity(record.promises)
     receipts, pins, withheld = _by_entity(record.receipts), _by_entity(record.pins), _by_entity(record.withheld)
+    awaited = _by_entity(record.awaited)
     reads: list[Read] = []
     for unsettled in batch:
         entity = unsettled.entity
@@ -51,7 +55,17 @@ def read(batch: Sequence[Unsettled], record: OnRecord, normalise: Normalise, as_
         promised = [_promised(row) for row in promises[entity]]
         standing = _standing(entity, evidence, promised, receipts[entity], pins[entity], as_of)
         book = _book(promised, receipts[entity], evidence, normalise)
-        reads.append(Read(unsettled, standing, book, {row[1]: row[2] for row in withheld[entity]}))
+        held_back = withheld[entity]
+        reads.append(
+            Read(
+                unsettled,
+                standing,
+                book,
+                {row[1]: row[2] for row in held_back},
+                {row[1]: _cover(row) for row in held_back if row[3] is not None},
+                frozenset(row[1] for row in awaited[entity]),
+            )
+        )
     return reads
 
 
@@ -101,12 +115,18 @@ def _hint(fact: Fact) -> Fact:
     )
 
 
+def _cover(row: Row) -> Cover:
+    _, _, _, campaign, digest, count_max, expires_at, money_max = row
+    caps = msgspec.json.decode(money_max, type=dict[str, int]) if money_max else {}
+    return Cover(campaign, digest, count_max, expires_at, caps)
+
+
 def _promised(row: Row) -> Promised:
-    _, id_, name, target, noun, cause, body, stage, sealed, last_ordinal, valid_until, within = row
+    _, id_, name, target, noun, cause, body, stage, sealed, last_ordinal, valid_until, within, campaign = row
     held = None if stage is None else Stage(stage)
     taken = tuple(movements(within))
     desired = decoder(noun).decode(body)
-    return Promised(id_, name, target, cause, desired, held, sealed, last_ordinal, valid_until, taken)
+    return Promised(id_, name, target, cause, desired, held, sealed, last_ordinal, valid_until, taken, campaign)
 
 
 def _sealed(promised: Iterable[Promised], confirmed: Mapping[str, str]) -> dict[str, Sealed]:

@@ -58,7 +58,7 @@ async def _rehearse(tx: Transaction, connectors: Connectors, rules: Rules, part:
     as_of = await settling.now(tx)
     for some in _batches(sorted(entities)):
         unsettled = await settling.entities_by_key(tx, some)
-        record = await settling.on_record(tx, unsettled)
+        record = await settling.on_record(tx, unsettled, rules.code)
         for each in read(unsettled, record, rules.normalise, as_of):
             changes = changes_for(each, rules)
             if changes.opened or changes.withdrawn or changes.withheld or changes.troubles:

@@ -50,6 +50,11 @@ async def live_rules(tx: Transaction, settings: Settings) -> Rules:
     return Rules(settings.policy, _normalise(settings), code, live_at)
 
 
+async def rules_seen(tx: Transaction, settings: Settings) -> Rules:
+    """The rules of these settings, without making them live: for those who only look."""
+    return Rules(settings.policy, _normalise(settings), code_digest(settings.policy), await settling.now(tx))
+
+
 def code_digest(policy: Policy) -> bytes:
     """One digest of the rules' source and the policy, so that no change of either goes unseen."""
     package = resources.files("crossdock")

@@ -32,9 +32,15 @@ def changes_for(each: Read, rules: Rules) -> Changes:
 
 
 def _changes_for(each: Read, rules: Rules) -> Changes:
-    basis = Basis(rules.code, rules.live_at, each.unsettled.code, each.unsettled.settled_at, each.withheld)
+    basis = basis_of(each, rules)
     obligations = rules.owed(each.standing, rules.policy)
     return difference(obligations, each.book, basis, rules.policy.drift, rules.policy.repairs_max)
+
+
+def basis_of(each: Read, rules: Rules) -> Basis:
+    """Under which rules the entity was settled last, and what may be done of what newer ones owe."""
+    settled = each.unsettled
+    return Basis(rules.code, rules.live_at, settled.code, settled.settled_at, each.withheld, each.covered, each.awaited)
 
 
 async def settle_dirty(
@@ -48,7 +54,7 @@ async def settle_dirty(
         batch = await settling.dirty_entities(tx, held, limit)
         if not batch:
             return 0
-        record = await settling.on_record(tx, batch)
+        record = await settling.on_record(tx, batch, rules.code)
     reads = read(batch, record, rules.normalise, record.as_of)
     worked_out = [(each, changes_for(each, rules)) for each in reads]
     async with database.transaction() as tx:
@@ -146,6 +152,7 @@ def _new_promise(unsettled: Unsettled, opening: Opening) -> NewPromise:
         # The last need is the latest in the story: when it is confirmed, the others mostly are.
         blocked_on=next(reversed(needs.values()), None),
         valid_until=promised.valid_until if isinstance(promised, Act) else None,
+        campaign=opening.campaign,
         replaces=opening.replaces,
     )
 

@@ -15,7 +15,7 @@ INVARIANTS = {
     "S1": "per act key at most one effect was confirmed",
     "S2": "every account holds exactly what seals took, within its limit",
     "S3": "every confirmation had an earlier intent",
-    "S6": "every act's cause is younger than its code and policy",
+    "S6": "every act's cause is younger than its code and policy, or a campaign covers it",
     "S7": "pins did not move",
     "S8": "at most one unresolved act per target document",
     "S9": "inbox = translated + ignored + quarantined + pending",

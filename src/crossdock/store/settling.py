@@ -35,6 +35,7 @@ class OnRecord:
     receipts: list[Row]
     pins: list[Row]
     withheld: list[Row]
+    awaited: list[Row]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class NewPromise:
     deadline: datetime
     blocked_on: str | None
     valid_until: datetime | None = None
+    campaign: int | None = None
     replaces: int | None = None
 
 
@@ -92,15 +94,22 @@ async def entities_by_key(tx: Transaction, entities: Sequence[str]) -> list[Unse
     return [Unsettled(*row) for row in await rows(tx, _SQL["entities_by_key"], {"entity": list(entities)})]
 
 
-async def on_record(tx: Transaction, batch: Sequence[Unsettled]) -> OnRecord:
-    """Everything stored about these entities; promises and pins only where some entity was settled before."""
+async def on_record(tx: Transaction, batch: Sequence[Unsettled], code: bytes) -> OnRecord:
+    """Everything stored about these entities; promises and pins only where some entity was settled before.
+
+    What they waited for is asked only of those that other code than this has settled.
+    """
     everyone = {"entity": [each.entity for each in batch]}
     known = {"entity": [each.entity for each in batch if each.settled_at is not None]}
     about_known = ("promises_of", "receipts_of", "pins_of", "withheld_of") if known["entity"] else ()
     asked: list[Asked] = [(_SQL["now"], None), (_SQL["documents_of"], everyone)]
     asked.extend((_SQL[name], known) for name in about_known)
+    if others_code := [each.entity for each in batch if each.code is not None and each.code != code]:
+        asked.append((_SQL["awaited_of"], {"entity": others_code}))
     [[(as_of,)], documents, *others] = await rows_each(tx, *asked)
-    return OnRecord(as_of, documents, *(others or ([], [], [], [])))
+    awaited = others.pop() if others_code else []
+    promises, receipts, pins, withheld = others or ([], [], [], [])
+    return OnRecord(as_of, documents, promises, receipts, pins, withheld, awaited)
 
 
 async def wake(tx: Transaction) -> list[str]:
@@ -140,7 +149,7 @@ async def withdraw(tx: Transaction, promises: Sequence[int]) -> set[int]:
 _NEW = (
     "entity", "name", "verb", "target", "noun", "cause", "cause_recorded_at", "in_flight", "revision", "ordinal",
     "document", "needs", "within", "pins", "repair", "digest", "body", "priority", "deadline", "blocked_on",
-    "valid_until",
+    "valid_until", "campaign",
 )  # fmt: skip
 
 
@@ -161,7 +170,7 @@ async def open_promises(tx: Transaction, opened: Sequence[NewPromise], code: byt
         (
             p.entity, p.name, p.verb, p.target, p.noun, p.cause, p.cause_recorded_at, p.in_flight, p.revision,
             p.ordinal, p.document, p.needs, p.within, p.pins, p.repair, p.digest, p.body, p.priority, p.deadline, p.blocked_on,
-            p.valid_until,
+            p.valid_until, p.campaign,
         )
         for p in opened
     ]  # fmt: skip

@@ -51,11 +51,16 @@ where coalesce(a.posted, 0) <> coalesce(s.posted, 0) or coalesce(a.pending, 0) <
 select count(*), min(r.slot) from receipt r
 where r.promise <> 0 and not exists (select from intent i where i.promise = r.promise and i.sealed_at <= r.at)
 
--- S6: Every sealed act's cause was recorded after its code went live, or was on its way when it did.
+-- S6: Every sealed act's cause was recorded after its code went live, or was on its way when it did, or a campaign that held at its seal covers it.
 select count(*), min(p.entity || '/' || p.name)
 from promise p join code_version c on c.digest = p.code
-where p.verb = 2 and not p.in_flight and p.cause_recorded_at < c.live_at
-  and exists (select from intent i where i.promise = p.id)
+where p.verb = 2 and case
+    when p.campaign is null then not p.in_flight and p.cause_recorded_at < c.live_at
+        and exists (select from intent i where i.promise = p.id)
+    else exists (select from intent i where i.promise = p.id and not exists (
+        select from campaign_item m join campaign k on k.id = m.campaign
+        where m.campaign = p.campaign and m.entity = p.entity and m.name = p.name
+          and i.sealed_at between k.approved_at and k.expires_at)) end
 
 -- S7: Every pin is what its seal fixed.
 select count(*), min(pin.entity || ' ' || pin.name) from pin
@@ -103,5 +108,8 @@ where p.verb = 2 and (
 -- unbound: Documents that could not be attributed to any entity.
 select count(*), min(connection || ' ' || kind || ' ' || id) from document where entity is null
 
--- withheld: Acts that only new code or policy would owe for old facts.
-select count(*), min(entity || '/' || name) from withheld
+-- withheld: Acts that only new code or policy would owe for old facts, and that no campaign has let through.
+select count(*), min(w.entity || '/' || w.name) from withheld w
+where not exists (
+    select from promise p join intent i on i.promise = p.id
+    where p.entity = w.entity and p.name = w.name and p.campaign is not null)

@@ -13,7 +13,7 @@ from document where entity = any(%(entity)b::text[])
 -- promises_of: Every promise ever made about these entities, with its stage while it is open and its last seal; one that was withdrawn counts as never sealed, for nothing was done.
 select p.entity, p.id, p.name, p.target, p.noun, p.cause, p.body, d.stage,
        s.last is not null and w.promise is null as sealed, coalesce(s.last, p.first_ordinal - 1), p.valid_until,
-       case when d.promise is null then '[]' else p.within::text end
+       case when d.promise is null then '[]' else p.within::text end, p.campaign
 from promise p
 left join due d on d.promise = p.id
 left join withdrawn w on w.promise = p.id
@@ -26,8 +26,20 @@ select p.entity, p.name, p.noun, r.at, r.written, r.repairs, r.remote_id
 from promise p join receipt r on r.slot = p.entity || '/' || p.name and r.promise = p.id
 where p.entity = any(%(entity)b::text[]) and (p.verb = 1 or p.noun = 'payment_capture')
 
--- withheld_of: What these entities would owe only by newer code, and since when that is known.
-select entity, name, at from withheld where entity = any(%(entity)b::text[])
+-- withheld_of: What these entities would owe only by newer code, since when that is known, and the latest campaign that lets it through, if any.
+select w.entity, w.name, w.at, c.id, c.digest, c.count_max, c.expires_at, c.money_max
+from withheld w
+left join lateral (
+    select c.id, i.digest, c.count_max, c.expires_at,
+           (select jsonb_object_agg(m.currency, m.money_max)::text from campaign_cap m where m.campaign = c.id) as money_max
+    from campaign_item i join campaign c on c.id = i.campaign
+    where i.entity = w.entity and i.name = w.name and not i.over_cap and c.expires_at > now()
+    order by c.id desc limit 1
+) c on true
+where w.entity = any(%(entity)b::text[])
+
+-- awaited_of: What these entities were said to wait for when they were settled last.
+select entity, name from waiting where entity = any(%(entity)b::text[])
 
 -- pins_of: What sealed acts fixed for these entities.
 select entity, name, value from pin where entity = any(%(entity)b::text[])
@@ -84,15 +96,15 @@ with opened as materialized (
         %(noun)b::text[], %(cause)b::text[], %(cause_recorded_at)b::timestamptz[], %(in_flight)b::bool[],
         %(revision)b::bigint[], %(ordinal)b::int[], %(document)b::text[], %(needs)b::text[], %(within)b::text[],
         %(pins)b::text[], %(repair)b::bool[], %(digest)b::bytea[], %(body)b::bytea[], %(priority)b::smallint[], %(deadline)b::timestamptz[],
-        %(blocked_on)b::text[], %(valid_until)b::timestamptz[])
+        %(blocked_on)b::text[], %(valid_until)b::timestamptz[], %(campaign)b::bigint[])
     as o(entity, name, verb, target, noun, cause, cause_recorded_at, in_flight, revision, ordinal, document, needs,
-         within, pins, repair, digest, body, priority, deadline, blocked_on, valid_until)
+         within, pins, repair, digest, body, priority, deadline, blocked_on, valid_until, campaign)
 ), bodies as (
     insert into promise (id, entity, name, verb, target, noun, cause, cause_recorded_at, code, in_flight, revision,
                          opened_at, first_ordinal, document, needs, within, pins, repair,
-                         digest, body, valid_until)
+                         digest, body, valid_until, campaign)
     select id, entity, name, verb, target, noun, cause, cause_recorded_at, %(code)b, in_flight, revision,
-           now(), ordinal, document, needs::jsonb, within::jsonb, pins::jsonb, repair, digest, body, valid_until
+           now(), ordinal, document, needs::jsonb, within::jsonb, pins::jsonb, repair, digest, body, valid_until, campaign
     from opened
 ), queued as (
     insert into due (promise, entity, target, priority, due_at, stage, actor, ordinal, deadline, document, blocked_on)
