@@ -167,7 +167,7 @@ def furnish(seed: dict[str, Any]) -> dict[str, Any]:
     term = payment_term()
     countries = geography()
     sale_defaults()
-    warehouse, locations = storage(seed)
+    warehouse, locations, set_aside = storage(seed)
     products = catalogue(seed, accounts, tax)
     for code, location in locations.items():
         stock_up(company, location, {products[p["sku"]]: p["stock"].get(code, 0) for p in seed["products"]})
@@ -190,6 +190,7 @@ def furnish(seed: dict[str, Any]) -> dict[str, Any]:
         "storage": warehouse.storage_location.id,
         "output": warehouse.output_location.id,
         "locations": locations,
+        "set_aside": set_aside,
         "unit": one("product.uom", symbol="u").id,
         "tax": tax.id,
         "tax_name": tax.name,
@@ -289,17 +290,21 @@ def prefix(sequence: Any, text: str) -> None:
     sequence.save()
 
 
-def storage(seed: dict[str, Any]) -> tuple[Any, dict[str, int]]:
-    """The warehouse, and under its storage the named places that parcels leave from."""
+def storage(seed: dict[str, Any]) -> tuple[Any, dict[str, int], dict[str, int]]:
+    """The warehouse, the named places that parcels leave from, and those beside them for what isn't for sale."""
     location = model("stock.location")
     (warehouse,) = location.find([("type", "=", "warehouse")])
-    warehouse.code, warehouse.name = seed["warehouse"], seed["warehouse_name"]
+    picking = saved("stock.location", name="Picking", type="storage", parent=warehouse.storage_location)
+    warehouse.code, warehouse.name, warehouse.picking_location = seed["warehouse"], seed["warehouse_name"], picking
     warehouse.save()
-    shared = {"type": "storage", "parent": warehouse.storage_location.id}
-    places = created(
-        "stock.location", [{"code": code, "name": name, **shared} for code, name in seed["locations"].items()]
-    )
-    return warehouse, dict(zip(seed["locations"], places, strict=True))
+    places = coded_places(seed["locations"], picking.id)
+    return warehouse, places, coded_places(seed["set_aside"], warehouse.storage_location.id)
+
+
+def coded_places(named: dict[str, str], parent: int) -> dict[str, int]:
+    shared = {"type": "storage", "parent": parent}
+    ids = created("stock.location", [{"code": code, "name": name, **shared} for code, name in named.items()])
+    return dict(zip(named, ids, strict=True))
 
 
 def catalogue(seed: dict[str, Any], accounts: dict[str, Any], tax: Any) -> dict[str, int]:

@@ -14,7 +14,7 @@ import msgspec
 
 from crossdock.canonical.order import ErpAddress, Order, OrderLine, PartyAccount, SalesOrder, ShippingCharge, Tax
 from crossdock.canonical.party import Address
-from crossdock.canonical.returns import BillingLine, CreditMemo, SupplementaryInvoice
+from crossdock.canonical.returns import BillingLine, CreditMemo, GoodsReturn, GoodsReturnLine, SupplementaryInvoice
 from crossdock.canonical.shipment import GoodsIssue, InvoicePosting, Shipment, ShipmentLine
 from crossdock.connect.connector import Command
 from crossdock.connect.link import Http, Link
@@ -233,6 +233,19 @@ def _difference(order: Order, lines: Sequence[BillingLine], **given: Any) -> dic
     dated = {name: value or datetime.now(UTC) for name, value in given.items() if name.endswith("_date")}
     said = {"number": order.number, "sold_by": "shop", "currency": "USD", "reason": "Returned", "lines": tuple(lines)}
     return {**said, **given, **dated}
+
+
+def came_back(
+    order: Order, return_id: str, lines: Sequence[tuple[int, int, str]], sale: str, ordinal: int = 1, **refs: str
+) -> Command[GoodsReturn]:
+    """Units by an order's line (its place, from 0) and the location they go to."""
+    received = tuple(
+        GoodsReturnLine(line=order.lines[n].id, sku=order.lines[n].sku, units=units, location=location,
+                        disposition="sellable")
+        for n, units, location in lines
+    )  # fmt: skip
+    body = GoodsReturn(return_id=return_id, number=f"RMA-{return_id}", received_at=datetime.now(UTC), lines=received)
+    return command(f"order:shop:{order.id}", body, f"goods_return:{return_id}:{ordinal}", sale=sale, **refs)
 
 
 def part_of(order: Order, n: int, units: int, net: int, taxes: Mapping[str, int]) -> BillingLine:

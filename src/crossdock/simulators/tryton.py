@@ -67,6 +67,10 @@ class Seed:
     warehouse: str = "WH"
     warehouse_name: str = "Warehouse"
     locations: Mapping[str, str] = field(default_factory=lambda: {"MAIN": "Main hall", "EAST": "East hall"})
+    set_aside: Mapping[str, str] = field(
+        default_factory=lambda: {"DAMAGED": "Damaged goods", "VENDOR": "Back to the vendor"}
+    )
+    """Places in the warehouse that parcels never leave from."""
     tax_rate: str = "0.10"
     user: str = "hub"
     password: str = "crossdock-demo"  # noqa: S105  # a fixture on the loopback address

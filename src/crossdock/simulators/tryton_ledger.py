@@ -88,7 +88,7 @@ def ledger(erp: Tryton, *only: str) -> dict[str, list[Row]]:
         "shipments": _shipments,
         "returns": _returns,
         "invoices": _invoices,
-        "stock": partial(_stock, locations=erp.facts["locations"]),
+        "stock": partial(_stock, locations={**erp.facts["locations"], **erp.facts["set_aside"]}),
     }
     with closing(Session(erp)) as session:
         return {name: read(session) for name, read in parts.items() if not only or name in only}
@@ -146,17 +146,32 @@ def _returns(session: Session) -> list[Row]:
         "stock.shipment.out.return",
         "number reference state effective_date incoming_moves.sale.number incoming_moves.sale.reference "
         "incoming_moves.product.code incoming_moves.quantity "
-        "inventory_moves.product.code inventory_moves.quantity inventory_moves.to_location.code",
+        "inventory_moves.product.code inventory_moves.quantity inventory_moves.to_location.code "
+        "incoming_moves.origin customer.code",
     )
+    issued = _issues(session, [move["origin"] for row in found for move in row["incoming_moves."]])
     return [
         {
             **_kept(row, "number reference state effective_date"),
-            "sales": _origins([move["sale."] for move in row["incoming_moves."]]),
+            "party": row["customer."]["code"],
+            "sales": _origins([_sale_of(move, issued) for move in row["incoming_moves."]]),
             "lines": [_line(move) for move in row["incoming_moves."]],
             "stored": [_line(move) | {"to": move["to_location."]["code"]} for move in row["inventory_moves."]],
         }
         for row in found
     ]
+
+
+def _issues(session: Session, origins: list[str | None]) -> dict[str, Row]:
+    """The sale of each move that goods came back from."""
+    ids = [int(origin.partition(",")[2]) for origin in origins if origin and origin.startswith("stock.move,")]
+    moves = session.rows("stock.move", "sale.number sale.reference", [["id", "in", ids]]) if ids else []
+    return {f"stock.move,{move['id']}": move["sale."] for move in moves}
+
+
+def _sale_of(move: Row, issued: Mapping[str, Row]) -> Row | None:
+    """The sale whose line the move returns, or whose goods came back by it."""
+    return move["sale."] or issued.get(move["origin"])
 
 
 def _invoices(session: Session) -> list[Row]:

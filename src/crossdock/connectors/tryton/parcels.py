@@ -86,11 +86,15 @@ def lines_of(shipment: Shipment, sold: Sequence[SoldLine], refs: Mapping[str, st
     """For each line of a parcel (by its place) the sale lines it may be taken from: by our note, else by product."""
     found: dict[int, list[int]] = {}
     for n, line in enumerate(shipment.lines):
-        code = refs.get(f"product/{line.sku}", line.sku)
-        noted = [row.id for row in sold if row.note == f"{LINE_NOTE}{line.line}"]
-        alike = [row.id for row in sold if not (row.note or "").startswith(LINE_NOTE) and _is(row, code)]
-        found[n] = noted or alike
+        found[n] = same_line(line.line, refs.get(f"product/{line.sku}", line.sku), sold)
     return found
+
+
+def same_line(line: str, code: str, sold: Sequence[SoldLine]) -> list[int]:
+    """The sale lines that are the order's line: by our note, else by product."""
+    noted = [row.id for row in sold if row.note == f"{LINE_NOTE}{line}"]
+    alike = [row.id for row in sold if not (row.note or "").startswith(LINE_NOTE) and _is(row, code)]
+    return noted or alike
 
 
 def taken_from(

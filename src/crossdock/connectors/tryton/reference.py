@@ -41,6 +41,7 @@ class CurrencyRow(msgspec.Struct, frozen=True):
 
 class WarehouseRow(msgspec.Struct, frozen=True):
     id: int
+    input_location: int
     storage_location: int
     picking_location: int | None
 
@@ -196,19 +197,33 @@ async def products(link: Link[Settings], codes: Collection[str]) -> Mapping[str,
 
 
 async def storage_location(link: Link[Settings], code: str, refs: Mapping[str, str]) -> int:
-    """The place under the warehouse that a location's code names, mapped or its own."""
-    name = refs.get(f"location/{code}", code)
-    known: dict[str, list[int]] = await _kept(link, "locations", _no_locations)
-    if name not in known:
-        storage = (await reference(link)).warehouse.storage
-        where = [["code", "=", name], ["parent", "child_of", [storage], "parent"], ["type", "=", "storage"]]
-        if found := await rows(link, "stock.location", where, LocationRow):
-            known[name] = [row.id for row in found]
+    """The place that parcels leave from, by a location's code, mapped or its own."""
+    storage = (await reference(link)).warehouse.storage
+    where = [["parent", "child_of", [storage], "parent"], ["type", "=", "storage"]]
+    return await _location(link, code, refs, ("locations", "shipment.location"), where)
+
+
+async def return_location(link: Link[Settings], code: str, refs: Mapping[str, str], field: str) -> int:
+    """Where goods that came back may be put: anywhere in the warehouse, outside its picking too, or among its waste."""
+    warehouse = (await reference(link)).warehouse
+    stored = [["parent", "child_of", [warehouse.storage_location], "parent"], ["type", "=", "storage"]]
+    where = [["OR", stored, [["waste_warehouses", "=", warehouse.id]]]]
+    return await _location(link, code, refs, ("return_locations", field), where)
+
+
+async def _location(
+    link: Link[Settings], code: str, refs: Mapping[str, str], kept_for: tuple[str, str], among: Sequence[object]
+) -> int:
+    """The one location of this code among those; `kept_for` is the memory's name and the command's field."""
+    name, (memory, field) = refs.get(f"location/{code}", code), kept_for
+    known: dict[str, list[int]] = await _kept(link, memory, _no_locations)
+    if name not in known and (found := await rows(link, "stock.location", [["code", "=", name], *among], LocationRow)):
+        known[name] = [row.id for row in found]
     if len(known.get(name, ())) != 1:
         told = "no location" if name not in known else f"{len(known[name])} locations"
         raise Rejected(
             f"Tryton has {told} {name!r} under the warehouse {link.settings.warehouse}",
-            field="shipment.location",
+            field=field,
             missing=Missing("location", code),
         )
     return known[name][0]
