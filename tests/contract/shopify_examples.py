@@ -15,9 +15,10 @@ import msgspec
 
 from crossdock.connectors.shopify.graphql import QUERIES
 from crossdock.simulators.ledger import Ledger
-from crossdock.simulators.shop_actions import Bought, TrackingInfo, Trading
+from crossdock.simulators.shop_actions import Bought, TrackingInfo
 from crossdock.simulators.shop_answers import Answers
 from crossdock.simulators.shop_graphql import Picker, operations
+from crossdock.simulators.shop_returns import Returns
 from crossdock.simulators.shop_signing import webhook_headers
 from crossdock.simulators.shop_state import Address, World
 
@@ -51,8 +52,10 @@ BOB = Address(
 )
 
 
-class Recorded(Trading):
+class Recorded(Returns):
     """A shop whose webhooks are kept, and whose clock goes on by a minute with each."""
+
+    tells_transactions = True
 
     def __init__(self, currency: str = "USD", seed: int = 0) -> None:
         self.told = list[tuple[str, dict[str, Any]]]()
@@ -74,20 +77,25 @@ class Recorded(Trading):
         """What the shop answers to one of the connector's queries."""
         asked = operations(QUERIES[operation])[operation]
         answers, picker = Answers(self.world), Picker(variables)
-        roots = {
-            "order": answers.order,
-            "orders": answers.orders,
-            "customer": answers.customer,
-            "customers": answers.customers,
-            "fulfillmentOrder": answers.fulfilment_order,
-        }
-        found = {each.key: (each, roots[each.name](each.values(variables))) for each in asked.fields}
+        found = {each.key: (each, answers.roots[each.name](each.values(variables))) for each in asked.fields}
         return {key: None if node is None else picker.pick(each.fields, node) for key, (each, node) in found.items()}
 
     def order_read(self, order: int) -> bytes:
         """The order as `read("order")` enters it."""
-        answer = self.asked("Order", id=f"gid://shopify/Order/{order}", lines=250, charges=20)
-        return msgspec.json.encode(answer["order"])
+        named = {"id": f"gid://shopify/Order/{order}"}
+        read = self.asked("Order", **named, lines=250, charges=20, transactions=30)["order"]
+        if read["refunds"]:
+            read["refunds"] = self.asked("OrderRefunds", **named, refunds=20, lines=250)["order"]["refunds"]
+        lines = [line for refund in read["refunds"] for line in refund["refundLineItems"]["nodes"]]
+        if any(line["restockType"] == "NO_RESTOCK" for line in lines):
+            parcels = self.asked("OrderParcels", **named, fulfillments=20, lines=250)["order"]
+            read["fulfillments"] = parcels["fulfillments"]
+        return msgspec.json.encode(read)
+
+    def return_read(self, number: int) -> bytes:
+        """The return as `read("return")` enters it."""
+        answer = self.asked("Return", id=f"gid://shopify/Return/{number}", lines=40, places=4, goods=20)
+        return msgspec.json.encode(answer["return"])
 
     def customer_read(self, customer: int) -> bytes:
         return msgspec.json.encode(self.asked("Customer", id=f"gid://shopify/Customer/{customer}")["customer"])
@@ -133,13 +141,73 @@ def messages() -> Mapping[str, bytes]:
     made["orders.create.guest"] = shop.last("orders/create")
     shop.cancel_order(guest.id)
     shop.cancel_fulfilment(shop.world.orders[order].fulfilments[-1].id)
+    made |= _sent_back(shop)
     told = dict(reversed(shop.told))  # the first of each topic, where the story is richest
     shop.delete_order(guest.id)
     shop.delete_customer(customer)
     told |= {topic: body for topic, body in shop.told if topic.endswith("/delete")}
+    told |= {"returns/reopen": told["returns/close"] | {"status": "open"}, "returns/update": _RETURN_UPDATE}
+    told["returns/process"] = {}  # as empty as Shopify's documentation has it
     told |= {"customers/enable": told["customers/update"], "customers/disable": told["customers/update"]}
     made |= {topic.replace("/", "."): msgspec.json.encode(body) for topic, body in told.items()}
     return made | _ignored()
+
+
+_RETURN_UPDATE = {
+    "admin_graphql_api_id": "gid://shopify/Return/12300000001",
+    "return_line_items": {
+        "removals": [{"admin_graphql_api_id": "gid://shopify/ReturnLineItem/25400000001", "delta": 1}]
+    },
+    "restocking_fees": {"updates": [], "removals": []},
+    "return_shipping_fees": {"updates": [], "removals": []},
+}
+
+
+def sent_back() -> tuple[Recorded, int, int]:
+    """An order of which all left: two units come back, one is refunded without, one is cancelled; with the return's id."""
+    shop = Recorded()
+    shop.add_product("MUG-BLUE", "Mug", "12.50", variant_title="Blue", grams=350)
+    shop.add_product("TEA-EARL", "Earl Grey", "8.90", grams=100)
+    ada = shop.create_customer("Ada", "Archer", "ada@example.com", "+12075550123", ADA)
+    order = shop.place_order(
+        [Bought("MUG-BLUE", 5), Bought("TEA-EARL", 2)],
+        customer=ada.id,
+        shipping_address=ADA,
+        discount="5.00",
+        tax_rate="0.055",
+        shipping="6.90",
+        tip="3.00",
+        authorised=True,
+        payment="pi_3OrderAda",
+    )
+    shop.pay_order(order.id)
+    mugs, tea = order.lines
+    shop.fulfil_by_hand(order.id, {mugs.id: 4, tea.id: 2}, "1Z999AA10123456786")
+    shop.cancel_units(order.id, mugs.id, 1)
+    back = shop.request_return(order.id, {mugs.id: 2})
+    shop.approve_return(back.id)
+    shop.receive_return(back.id, mugs.id, 1, "RESTOCKED")
+    shop.receive_return(back.id, mugs.id, 1, "NOT_RESTOCKED")
+    shop.refund_by_hand(order.id, {mugs.id: 2}, "return", shipping="2.00", note="Too blue")
+    shop.refund_by_hand(order.id, {tea.id: 1}, "no_restock", note="Tin was dented")
+    shop.close_return(back.id)
+    return shop, order.id, back.id
+
+
+def _sent_back(shop: Recorded) -> Mapping[str, bytes]:
+    """Examples of an order after returns; what was told on the way goes to the shop of the first story."""
+    other, order, back = sent_back()
+    declined = other.request_return(order, {other.world.orders[order].lines[0].id: 1})
+    other.decline_return(declined.id)
+    again = other.request_return(order, {other.world.orders[order].lines[0].id: 1}, approved=True)
+    other.cancel_return(again.id)
+    known = {topic for topic, _ in shop.told}
+    shop.told += [(topic, body) for topic, body in other.told if topic not in known]
+    return {
+        "graphql.order.refunded": other.order_read(order),
+        "graphql.return": other.return_read(back),
+        "orders.updated.refunded": other.last("orders/updated"),
+    }
 
 
 def _ships(shop: Recorded, order: int) -> list[Any]:
@@ -176,17 +244,40 @@ def commands() -> Mapping[str, object]:
     }
     return {
         "fulfilment": [{"body": parcel}, {"body": untracked}],
+        "return_record": [{"body": _record(order, tea)}],
+        "store_credit": [{"body": _credit(order)}],
         "order_reference": [{"body": {"order": str(order)}, "refs": {"sale.number": "SO0042"}}],
     }
 
 
+def _record(order: int, line: int) -> object:
+    return {
+        "order": str(order),
+        "return_id": "R7",
+        "lines": [{"line": str(line), "units": 1, "restock": "sellable"}],
+        "amount": {"minor": 890, "currency": "USD"},
+        "shipping": {"minor": 0, "currency": "USD"},
+    }
+
+
+def _credit(order: int) -> object:
+    return {
+        "order": str(order),
+        "customer": "customer:shop:7100000000001",
+        "amount": {"minor": 890, "currency": "USD"},
+        "reason": "Return R7",
+    }
+
+
 def conformance() -> object:
-    """The read that comes before a fulfilment is made, with what it is answered."""
+    """The reads that come before a fulfilment or a refund is made, with what they are answered."""
     shop, order, _customer = story()
     variables = {"id": f"gid://shopify/Order/{order}", "fulfillmentOrders": 5, "lines": 90}
     data = shop.asked("OrderFulfillmentOrders", **variables)
-    match = '"operationName":"OrderFulfillmentOrders"'
-    return {"preamble": [{"match": match, "answer": {"data": data}}], "ids": {"order": str(order)}}
+    money = shop.asked("OrderMoney", id=variables["id"], refunds=100, transactions=100)
+    answers = {"OrderFulfillmentOrders": data, "OrderMoney": money}
+    preamble = [{"match": f'"operationName":"{name}"', "answer": {"data": each}} for name, each in answers.items()]
+    return {"preamble": preamble, "ids": {"order": str(order)}}
 
 
 def files() -> Iterator[tuple[Path, bytes]]:

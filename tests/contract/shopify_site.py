@@ -6,18 +6,21 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 import msgspec
 
 from crossdock.canonical.order import OrderReference
+from crossdock.canonical.payment import StoreCredit
+from crossdock.canonical.returns import Disposition, ReturnedUnits, ReturnRecord
 from crossdock.canonical.shipment import Fulfilment, FulfilmentLine, Tracking
 from crossdock.connect.connector import Command
 from crossdock.connect.documents import Origin
 from crossdock.connect.link import Answer, Http, Link
 from crossdock.connect.secrets import Secret
 from crossdock.connectors.shopify import Settings
+from crossdock.kernel.money import Money
 from crossdock.simulators.shop import TOKEN, Shop
 from crossdock.simulators.shop_state import Order
 from tests.contract.shopify_schema import admin_schema, misfits
@@ -54,7 +57,7 @@ def guard() -> None: ...
 
 
 @asynccontextmanager
-async def site(*, token: str = TOKEN, **options: Any) -> AsyncIterator[Site]:
+async def site(*, token: str = TOKEN, payments: str = "", **options: Any) -> AsyncIterator[Site]:
     """A shop with three products at its first location and one at a second."""
     shop = Shop(**{"points_max": 100_000, **options})
     store = shop.add_location("Harbour store")
@@ -62,7 +65,13 @@ async def site(*, token: str = TOKEN, **options: Any) -> AsyncIterator[Site]:
         shop.add_product(sku, sku.title(), "12.50")
     shop.add_product("CAKE", "Cake", "4.20", location=store.id)
     async with shop.serve() as running, aiohttp.ClientSession() as session:
-        settings = Settings(url=running.url, access_token=Secret(token), locations={"STORE": str(store.id)})
+        settings = Settings(
+            url=running.url,
+            access_token=Secret(token),
+            locations={"STORE": str(store.id)},
+            payments=payments,
+            restock_location=str(store.id),
+        )
         http = SchemaHttp(session, running.url, spend=spend, guard=guard, timeout_seconds=2.0)
         yield Site(shop, Link(settings, http, {}, guard), running.url)
 
@@ -80,6 +89,37 @@ def fulfil(
     )
     entity = f"order:shop:{order.id}"
     return Command(key=f"{entity}/fulfilment/{shipment}/1", entity=entity, body=parcel, sealed_at=SEALED_AT)
+
+
+def record(
+    order: Order,
+    units: Mapping[int, tuple[int, Disposition | Literal["none"]]],
+    minor: int,
+    *,
+    shipping: int = 0,
+    return_id: str = "R7",
+) -> Command[ReturnRecord]:
+    """The command to show a return; `units` with what becomes of them, by the line's place in the order."""
+    lines = [
+        ReturnedUnits(line=str(order.lines[at].id), units=count, restock=what) for at, (count, what) in units.items()
+    ]
+    body = ReturnRecord(
+        order=str(order.id),
+        return_id=return_id,
+        lines=tuple(lines),
+        amount=Money(minor, order.currency),
+        shipping=Money(shipping, order.currency),
+    )
+    entity = f"order:shop:{order.id}"
+    return Command(key=f"{entity}/return_record:{return_id}/shown/1", entity=entity, body=body, sealed_at=SEALED_AT)
+
+
+def credit(order: Order, minor: int) -> Command[StoreCredit]:
+    customer = f"customer:shop:{order.customer}" if order.customer else None
+    amount = Money(minor, order.currency)
+    body = StoreCredit(order=str(order.id), customer=customer, amount=amount, reason="Return R7")
+    entity = f"order:shop:{order.id}"
+    return Command(key=f"{entity}/refund:R7/credit/1", entity=entity, body=body, sealed_at=SEALED_AT)
 
 
 def refer(order: Order | str, number: str) -> Command[OrderReference]:

@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 
 from crossdock.canonical.order import OrderReference
+from crossdock.canonical.payment import StoreCredit
+from crossdock.canonical.returns import ReturnRecord
 from crossdock.canonical.shipment import Fulfilment
 from crossdock.connect.conformance import Misbehaviour, StandIn, conformance_of
 from crossdock.connect.connector import Command
@@ -18,22 +20,33 @@ from crossdock.connectors.shopify.fulfilments import tracking_number
 from crossdock.simulators.mischief import FaultRule
 from crossdock.simulators.shop import TOKEN, Shop
 from crossdock.simulators.shop_actions import Bought
-from tests.contract.shopify_site import fulfil, refer
+from tests.contract.shopify_site import credit, fulfil, record, refer
 
-_CALLS: dict[type[msgspec.Struct], str] = {Fulfilment: "FulfillmentCreate", OrderReference: "MetafieldsSet"}
+_CALLS: dict[type[msgspec.Struct], str] = {
+    Fulfilment: "FulfillmentCreate",
+    OrderReference: "MetafieldsSet",
+    ReturnRecord: "RefundCreate",
+    StoreCredit: "RefundCreate",
+}
 
 
 @asynccontextmanager
 async def shop() -> AsyncGenerator[StandIn]:
-    """A shop with two orders of two lines, each with two parcels to show."""
+    """A shop with two orders of two lines, each with two parcels to show, and one of which all has left."""
     simulated = Shop(points_max=100_000)
     for sku in ("MUG", "TEA"):
         simulated.add_product(sku, sku.title(), "10.00")
     orders = [simulated.place_order([Bought("MUG", 2), Bought("TEA", 1)]) for _ in range(2)]
+    buyer = simulated.create_customer(email="ada@example.com")
+    sent = simulated.place_order([Bought("MUG", 2)], customer=buyer.id, paid=True, manual_gateway=True)
+    simulated.fulfil_by_hand(sent.id, {sent.lines[0].id: 2})
 
     async def effects(command: Command[Any]) -> int:
         if isinstance(command.body, OrderReference):
             return len(simulated.ledger.select("metafield_set", command.body.order))
+        if isinstance(command.body, (ReturnRecord, StoreCredit)):
+            noted = [entry.details["note"] for entry in simulated.ledger.select("refund_created", command.body.order)]
+            return sum(command.key in note for note in noted)
         made = simulated.ledger.select("fulfilment_created", command.body.order)
         return sum(tracking_number(command.body) in entry.details["tracking"] for entry in made)
 
@@ -53,6 +66,8 @@ async def shop() -> AsyncGenerator[StandIn]:
             misbehave=misbehave,
             commands={
                 Fulfilment: [fulfil(order, {0: 1}, tracking=f"1Z{order.number}") for order in orders],
+                ReturnRecord: [record(sent, {0: (1, "sellable")}, 1000)],
+                StoreCredit: [credit(sent, 1000)],
                 OrderReference: [refer(order, f"SO{order.number}") for order in orders],
             },
             fill=fill,

@@ -94,6 +94,8 @@ class Connector(Generic[S]):
     reads: dict[str, Reads] = field(default_factory=dict[str, Reads])
     finders: dict[type[msgspec.Struct], Find] = field(default_factory=dict[type[msgspec.Struct], Find])
     inquiries: dict[type[msgspec.Struct], Inquire] = field(default_factory=dict[type[msgspec.Struct], Inquire])
+    payments: str = ""
+    """Set in a connection's own copy, from its settings: see `Origin.payments`."""
 
     def translate(self, *topics: str) -> Callable[[Translate], Translate]:
         """Declare the pure translation of messages of these topics."""

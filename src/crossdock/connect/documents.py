@@ -16,6 +16,8 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """Microseconds at which our own read of it began; 0 for what the source pushed."""
     orders_of: str = ""
     """The connection whose orders this one's things are about, where its settings name one: the shop a provider is paid for."""
+    payments: str = ""
+    """The connection whose word counts for money, where the settings name one; empty: this one's own."""
 
     def entity(self, kind: str, key: str) -> str:
         """The entity a thing of this connection's own is: `order:shop:1001`."""

@@ -136,7 +136,7 @@ def settings_from(told: Mapping[str, Any], file: Path) -> Settings:
     policy = policy_from(_table(told, "policy"), told.get("roles", {}))
     connections = {name: _connection(name, each) for name, each in told.get("connections", {}).items()}
     _check_roles(policy, connections)
-    _check_orders_of(connections)
+    _check_named(connections)
     return Settings(file, hub, policy, connections, people_from(told.get("people", {})))
 
 
@@ -181,7 +181,8 @@ def _connection(name: str, told: object) -> Connection:
         "burst": getattr(settings, "burst", 10.0),
     }
     pace = shaped(Pace, declared | {k: table[k] for k in _HUB_KEYS[1:] if k in table}, key)
-    return Connection(name, replace(connector, orders_of=getattr(settings, "orders_of", "")), settings, pace)
+    named = {each: getattr(settings, each, "") for each in ("orders_of", "payments")}
+    return Connection(name, replace(connector, **named), settings, pace)
 
 
 def _check_roles(policy: Policy, connections: Mapping[str, object]) -> None:
@@ -192,11 +193,14 @@ def _check_roles(policy: Policy, connections: Mapping[str, object]) -> None:
             raise BadSettings(f"roles.{role}: there is no connection {name}; connections are {known}")
 
 
-def _check_orders_of(connections: Mapping[str, Connection]) -> None:
+def _check_named(connections: Mapping[str, Connection]) -> None:
+    """Connections that another's settings name."""
     for name, each in connections.items():
-        if each.connector.orders_of and each.connector.orders_of not in connections:
-            told = f"there is no connection {each.connector.orders_of}; name the one whose orders are meant"
-            raise BadSettings(f"connections.{name}.orders_of: {told}")
+        for key, meant in (("orders_of", "whose orders are meant"), ("payments", "that tells its money")):
+            named = getattr(each.connector, key)
+            if named and named not in connections:
+                told = f"there is no connection {named}; name the one {meant}"
+                raise BadSettings(f"connections.{name}.{key}: {told}")
 
 
 def shown(settings: Settings) -> dict[str, Any]:

@@ -66,6 +66,7 @@ def _translate_one(message: Pending, connectors: Connectors, batch: Batch) -> No
         received_at=message.received_at,
         observed=message.observed,
         orders_of=connector.orders_of if connector else "",
+        payments=connector.payments if connector else "",
     )
     try:
         found = list(function(message.body, origin))

@@ -19,9 +19,9 @@ from crossdock.kernel.moments import Clock, system_clock
 from crossdock.simulators.ledger import Ledger
 from crossdock.simulators.mischief import Mischief, control_routes, mischief_middleware
 from crossdock.simulators.running import Running, program_arguments, run_program, serving
-from crossdock.simulators.shop_actions import Trading
 from crossdock.simulators.shop_endpoint import Bucket, Endpoint, operation_name
 from crossdock.simulators.shop_prices import Json
+from crossdock.simulators.shop_returns import Returns
 from crossdock.simulators.shop_signing import webhook_headers
 from crossdock.simulators.shop_state import NotPossible, World
 from crossdock.simulators.webhooks import RETRY_SECONDS, Attempt, WebhookSender
@@ -30,11 +30,13 @@ TOKEN = "shpat_simulated"  # noqa: S105  (the simulator's own, worth nothing)
 SECRET = "simulated-client-secret"  # noqa: S105
 ACTIONS = (
     "add_location add_product create_customer update_customer delete_customer place_order pay_order edit_address "
-    "edit_order cancel_order delete_order fulfil_by_hand cancel_fulfilment"
+    "edit_order add_line remove_line set_quantity change_price add_discount cancel_units cancel_order delete_order "
+    "fulfil_by_hand cancel_fulfilment refund_by_hand request_return approve_return decline_return cancel_return "
+    "receive_return close_return"
 ).split()
 
 
-class Shop(Trading):
+class Shop(Returns):
     """One shop. What people do in it are methods, and `POST /_do/<method>` with the arguments as JSON."""
 
     def __init__(
@@ -51,8 +53,10 @@ class Shop(Trading):
         throttled_status: int = 200,
         event_ids: bool = True,
         stable_webhook_ids: bool = False,
+        tells_transactions: bool = False,
         retry_seconds: Sequence[float] = RETRY_SECONDS,
     ) -> None:
+        self.tells_transactions = tells_transactions
         self.mischief = Mischief(seed)
         self._event_ids = event_ids
         self._stable_webhook_ids = stable_webhook_ids

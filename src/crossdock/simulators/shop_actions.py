@@ -5,15 +5,16 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from fractions import Fraction
 
 import msgspec
 
 from crossdock.kernel.moments import Clock
 from crossdock.kernel.money import AnyMoney, Money, allocate, from_decimal
 from crossdock.simulators.ledger import Ledger
-from crossdock.simulators.shop_packing import close_shipped, expect, set_units
-from crossdock.simulators.shop_prices import Json
+from crossdock.simulators.shop_packing import close_shipped, expect
+from crossdock.simulators.shop_prices import Json, taxes_on
+from crossdock.simulators.shop_records import Transaction
+from crossdock.simulators.shop_refund_webhooks import transaction_body
 from crossdock.simulators.shop_state import (
     Address,
     Customer,
@@ -25,12 +26,11 @@ from crossdock.simulators.shop_state import (
     Order,
     Product,
     ShippingLine,
-    TaxLine,
     ToFulfil,
     World,
     totals,
 )
-from crossdock.simulators.shop_webhooks import customer_body, edit_body, fulfilment_body, order_body
+from crossdock.simulators.shop_webhooks import customer_body, fulfilment_body, order_body
 
 Tell = Callable[[str, Json, str], None]
 """(topic, body, id of what happened): send a webhook."""
@@ -50,7 +50,10 @@ class TrackingInfo(msgspec.Struct):
 
 
 class Trading:
-    """The shop's till and back office; times are whole seconds, as Shopify's are."""
+    """The shop's till; times are whole seconds, as Shopify's are."""
+
+    tells_transactions = False
+    """Whether anyone has subscribed to `order_transactions/create`."""
 
     def __init__(self, world: World, ledger: Ledger, tell: Tell, clock: Clock, seed: int) -> None:
         self.world = world
@@ -157,12 +160,18 @@ class Trading:
         shipping: str | None = None,
         shipping_title: str = "Standard",
         paid: bool = False,
+        authorised: bool = False,
+        gateway: str = "bogus",
+        manual_gateway: bool = False,
+        payment: str | None = None,
+        tip: str = "0",
         presentment_currency: str | None = None,
         presentment_rate: float = 1.0,
     ) -> Order:
         """Amounts are decimal strings; the discount is for the whole order and spread over its lines by value.
 
-        `paid`: at the checkout, so that even the first webhook says so.
+        `paid` or `authorised`: at the checkout, so that even the first webhook says so; otherwise the payment is pending.
+        `payment` is what an outside payment provider calls it, `manual_gateway` means that Shopify never calls that provider.
         """
         buyer = None if customer is None else self._customer(customer)
         order = Order(
@@ -183,12 +192,15 @@ class Trading:
             shipping_address=shipping_address,
             lines=[self._line(bought) for bought in lines],
             shipping_lines=[],
-            financial_status="paid" if paid else "pending",
+            financial_status="paid" if paid else "authorized" if authorised else "pending",
             discount_code=discount_code,
+            gateway=gateway,
+            manual_gateway=manual_gateway,
+            tip=self._minor(tip),
         )
         self._discount(order.lines, self._minor(discount))
         for line in order.lines:
-            line.taxes = _taxes(line.price * line.quantity - sum(line.discounts), tax_rate, tax_title, taxes_included)
+            line.taxes = taxes_on(line.price * line.quantity - sum(line.discounts), tax_rate, tax_title, taxes_included)
         if shipping is not None:
             order.shipping_lines = [self._shipping(shipping, shipping_title, tax_rate, tax_title, taxes_included)]
         for line in order.lines:
@@ -196,18 +208,56 @@ class Trading:
         self.world.orders[order.id] = order
         self.ledger.append("order_placed", str(order.id), name=order.name, total=totals(order, current=True).total)
         event = self._event()
+        if paid or authorised:
+            kind = "sale" if paid else "authorization"
+            self.transact(order, kind, totals(order, current=True).total, event, authorization=payment)
         self._tell_order("orders/create", order, event)
         if paid:
             self._tell_paid(order, event)
         return order
 
-    def pay_order(self, order: int) -> Order:
+    def pay_order(self, order: int, payment: str | None = None) -> Order:
+        """All of it: what was authorised is captured, and what wasn't is paid now."""
         found = self._order(order)
+        held = next((each for each in found.transactions if each.kind == "authorization"), None)
+        due = totals(found, current=True).total - found.captured
         found.financial_status, found.updated_at = "paid", self.now()
         event = self._event()
+        kind, parent = ("capture", held.id) if held else ("sale", None)
+        self.transact(found, kind, due, event, parent=parent, authorization=payment or (held and held.authorization))
         self._tell_paid(found, event)
         self._tell_order("orders/updated", found, event)
         return found
+
+    def transact(
+        self,
+        order: Order,
+        kind: str,
+        minor: int,
+        event: str,
+        *,
+        parent: int | None = None,
+        authorization: str | None = None,
+        gateway: str | None = None,
+    ) -> Transaction:
+        """Write a transaction down that its gateway confirmed."""
+        by = gateway or order.gateway
+        made = Transaction(
+            id=self.world.next_id("OrderTransaction"),
+            kind=kind,
+            status="success",
+            gateway=by,
+            minor=minor,
+            created_at=self.now(),
+            parent=parent,
+            authorization=authorization,
+            manual=order.manual_gateway and by == order.gateway,
+        )
+        order.transactions.append(made)
+        self.ledger.append("transaction", str(order.id), id=str(made.id), kind=kind, gateway=by, amount=minor)
+        if self.tells_transactions:
+            self._tell_webhook("order_transactions/create", transaction_body(made, order), event)
+        return made
 
     def _tell_paid(self, order: Order, event: str) -> None:
         self.ledger.append("order_paid", str(order.id), total=totals(order, current=True).total)
@@ -219,42 +269,6 @@ class Trading:
         found.shipping_address, found.updated_at = address, self.now()
         self.ledger.append("address_edited", str(order))
         self._tell_order("orders/updated", found, self._event())
-        return found
-
-    def edit_order(
-        self, order: int, quantities: dict[int, int] | None = None, add: list[Bought] | None = None
-    ) -> Order:
-        """Set the current units of lines, by line id, and add lines; units that left already can't be taken off."""
-        found = self._order(order)
-        added, removed = dict[int, int](), dict[int, int]()
-        for number, units in (quantities or {}).items():
-            delta = set_units(self.world, found, found.line(number), units, self.now())
-            (added if delta > 0 else removed)[number] = abs(delta)
-        for bought in add or []:
-            line = self._line(bought)
-            found.lines.append(line)
-            expect(self.world, found, line, line.quantity, self.now())
-            added[line.id] = line.quantity
-        found.updated_at = self.now()
-        self.ledger.append("order_edited", str(order), added=added, removed=removed)
-        event = self._event()
-        edit = edit_body(self.world.next_id("OrderEdit"), found, added, removed)
-        self._tell_webhook("orders/edited", edit, event)
-        self._tell_order("orders/updated", found, event)
-        return found
-
-    def cancel_order(self, order: int, reason: str = "customer") -> Order:
-        """Cancel what hasn't left: its units go to zero and nothing more is expected to leave."""
-        found = self._order(order)
-        for line in found.lines:
-            set_units(self.world, found, line, found.fulfilled(line.id), self.now())
-        found.cancelled_at = found.updated_at = self.now()
-        found.cancel_reason = reason
-        found.financial_status = "refunded" if found.financial_status == "paid" else "voided"
-        self.ledger.append("order_cancelled", str(order))
-        event = self._event()
-        self._tell_order("orders/cancelled", found, event)
-        self._tell_order("orders/updated", found, event)
         return found
 
     def delete_order(self, order: int) -> None:
@@ -363,28 +377,24 @@ class Trading:
     def _minor(self, amount: str) -> int:
         return from_decimal(amount, self.world.currency).minor
 
-    def _line(self, bought: Bought) -> Line:
+    def _line(self, bought: Bought, rate: str = "0", tax_title: str = "", *, included: bool = False) -> Line:
         if bought.sku not in self.world.products:
             raise NotPossible(f"there is no product {bought.sku}")
         product, units = self.world.products[bought.sku], bought.quantity
-        return Line(self.world.next_id("LineItem"), product, product.price, units, units, discounts=[], taxes=[])
+        taxes = taxes_on(product.price * units, rate, tax_title, included)
+        return Line(self.world.next_id("LineItem"), product, product.price, units, units, discounts=[], taxes=taxes)
 
     def _discount(self, lines: list[Line], whole: int) -> None:
-        if whole:
-            amount: AnyMoney = Money(whole, self.world.currency)
-            parts = allocate(amount, [line.price * line.quantity for line in lines])
-            for line, part in zip(lines, parts, strict=True):
-                line.discounts = [part.minor]
+        for line, part in self._spread(lines, whole) if whole else ():
+            line.discounts = [part]
+
+    def _spread(self, lines: list[Line], whole: int) -> list[tuple[Line, int]]:
+        """Parts of an amount for each line, by its value."""
+        amount: AnyMoney = Money(whole, self.world.currency)
+        parts = allocate(amount, [line.price * line.quantity for line in lines])
+        return [(line, part.minor) for line, part in zip(lines, parts, strict=True)]
 
     def _shipping(self, price: str, title: str, rate: str, tax_title: str, included: bool) -> ShippingLine:
         minor = self._minor(price)
-        taxes = _taxes(minor, rate, tax_title, included)
+        taxes = taxes_on(minor, rate, tax_title, included)
         return ShippingLine(self.world.next_id("ShippingLine"), title, price=minor, discounted=minor, taxes=taxes)
-
-
-def _taxes(taxed: int, rate: str, title: str, included: bool) -> list[TaxLine]:
-    """The tax on an amount, on top of it or contained in it."""
-    share = Fraction(rate)
-    if not share:
-        return []
-    return [TaxLine(title, float(rate), round(taxed * share / (1 + share) if included else taxed * share))]

@@ -2,79 +2,42 @@
 
 from __future__ import annotations
 
-import base64
 import re
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from itertools import zip_longest
-from typing import Any, TypeVar
 
 from crossdock.kernel.moments import parse
-from crossdock.kernel.money import Money, to_decimal
+from crossdock.simulators.shop_connections import Arguments, first, pages, plain_id, utc_moment
 from crossdock.simulators.shop_graphql import Node, RequestError
+from crossdock.simulators.shop_price_nodes import GraphPrices
 from crossdock.simulators.shop_prices import gid
+from crossdock.simulators.shop_refund_nodes import refund_node, return_node, transaction_node
 from crossdock.simulators.shop_state import (
     Address,
     Customer,
+    FulfilledLine,
     Fulfilment,
     FulfilmentOrder,
     Line,
     Metafield,
     Order,
     ShippingLine,
-    TaxLine,
     ToFulfil,
     World,
     by_last_change,
     totals,
 )
 
-T = TypeVar("T")
-Arguments = dict[str, Any]
 _SINCE = re.compile(r"updated_at:>='([^']+)'")
 
 
-def plain_id(global_id: object, kind: str) -> int | None:
-    """The number in a global id of that kind; None when it is none."""
-    prefix, _, number = str(global_id).rpartition("/")
-    return int(number) if prefix == f"gid://shopify/{kind}" and number.isdigit() else None
-
-
-def _moment(at: datetime | None) -> str | None:
-    return None if at is None else at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _pages(things: Sequence[T], node: Callable[[T], Node], place: Callable[[T], str]) -> Callable[[Arguments], Node]:
-    """A connection: pages of things sorted by their place, each after the cursor given."""
-
-    def page(given: Arguments) -> Node:
-        behind = base64.b64decode(given["after"]).decode() if given.get("after") else ""
-        left = [thing for thing in things if place(thing) > behind]
-        shown = left[: given.get("first", 50)]
-        cursor = base64.b64encode(place(shown[-1]).encode()).decode() if shown else None
-        return {
-            "nodes": [node(thing) for thing in shown],
-            "pageInfo": {"hasNextPage": len(left) > len(shown), "endCursor": cursor},
-        }
-
-    return page
-
-
-def _first(nodes: Callable[[], list[Node]]) -> Callable[[Arguments], list[Node]]:
-    """A plain list that can be cut short."""
-
-    def cut(given: Arguments) -> list[Node]:
-        return nodes()[: given.get("first")]
-
-    return cut
-
-
-def _id_place(thing: Line | ShippingLine | FulfilmentOrder | ToFulfil) -> str:
+def _id_place(thing: Line | ShippingLine | FulfilmentOrder | FulfilledLine | ToFulfil) -> str:
     return f"{thing.id:020d}"
 
 
 def _change_place(thing: Order | Customer) -> str:
-    return f"{_moment(thing.updated_at)} {thing.id:020d}"
+    return f"{utc_moment(thing.updated_at)} {thing.id:020d}"
 
 
 class Answers:
@@ -83,13 +46,27 @@ class Answers:
     def __init__(self, world: World) -> None:
         self._world = world
 
+    @property
+    def roots(self) -> Mapping[str, Callable[[Arguments], Node | None]]:
+        """What a query may begin with."""
+        return {
+            "order": self.order,
+            "orders": self.orders,
+            "customer": self.customer,
+            "customers": self.customers,
+            "fulfillment": self.fulfilment,
+            "fulfillmentOrder": self.fulfilment_order,
+            "refund": self.refund,
+            "return": self.returned,
+        }
+
     def order(self, arguments: Arguments) -> Node | None:
         found = self._world.orders.get(plain_id(arguments["id"], "Order") or 0)
         return None if found is None else self.order_node(found)
 
     def orders(self, arguments: Arguments) -> Node:
         chosen = by_last_change(self._world.orders.values(), _since(arguments))
-        return _pages(chosen, self.order_node, _change_place)(arguments)
+        return pages(chosen, self.order_node, _change_place)(arguments)
 
     def customer(self, arguments: Arguments) -> Node | None:
         found = self._world.customers.get(plain_id(arguments["id"], "Customer") or 0)
@@ -97,7 +74,31 @@ class Answers:
 
     def customers(self, arguments: Arguments) -> Node:
         chosen = by_last_change(self._world.customers.values(), _since(arguments))
-        return _pages(chosen, _customer_node, _change_place)(arguments)
+        return pages(chosen, _customer_node, _change_place)(arguments)
+
+    def refund(self, arguments: Arguments) -> Node | None:
+        number = plain_id(arguments["id"], "Refund")
+        for order in self._world.orders.values():
+            for each in order.refunds:
+                if each.id == number:
+                    return refund_node(each, order, GraphPrices(order.currency))
+        return None
+
+    def returned(self, arguments: Arguments) -> Node | None:
+        number = plain_id(arguments["id"], "Return")
+        for order in self._world.orders.values():
+            for each in order.returns:
+                if each.id == number:
+                    return return_node(each, order, self._world)
+        return None
+
+    def fulfilment(self, arguments: Arguments) -> Node | None:
+        number = plain_id(arguments["id"], "Fulfillment")
+        for order in self._world.orders.values():
+            for each in order.fulfilments:
+                if each.id == number:
+                    return fulfilment_node(each)
+        return None
 
     def fulfilment_order(self, arguments: Arguments) -> Node | None:
         found = self._world.fulfilment_orders.get(plain_id(arguments["id"], "FulfillmentOrder") or 0)
@@ -105,7 +106,7 @@ class Answers:
 
     def order_node(self, order: Order) -> Node:
         buyer = self._world.customers.get(order.customer) if order.customer else None
-        prices = _Prices(order.currency)
+        prices = GraphPrices(order.currency)
         return {
             "__typename": "Order",
             "id": gid("Order", order.id),
@@ -113,22 +114,27 @@ class Answers:
             "name": order.name,
             "number": order.number,
             "confirmationNumber": order.confirmation_number,
-            "createdAt": _moment(order.created_at),
-            "processedAt": _moment(order.created_at),
-            "updatedAt": _moment(order.updated_at),
-            "cancelledAt": _moment(order.cancelled_at),
+            "createdAt": utc_moment(order.created_at),
+            "processedAt": utc_moment(order.created_at),
+            "updatedAt": utc_moment(order.updated_at),
+            "cancelledAt": utc_moment(order.cancelled_at),
             "currencyCode": order.currency,
+            "presentmentCurrencyCode": order.presentment_currency,
             "taxesIncluded": order.taxes_included,
             "displayFinancialStatus": order.financial_status.upper(),
             "email": order.email,
             "currentTotalPriceSet": prices.bag(totals(order, current=True).total),
+            "totalTipReceivedSet": prices.bag(order.tip),
+            "totalRefundedSet": prices.bag(order.given_back),
             "customer": buyer and _customer_node(buyer),
             "billingAddress": _address_node(order.billing_address),
             "shippingAddress": _address_node(order.shipping_address),
-            "shippingLines": _pages(order.shipping_lines, prices.shipping_node, _id_place),
-            "lineItems": _pages(order.lines, prices.line_node, _id_place),
-            "fulfillments": _first(lambda: [fulfilment_node(each) for each in order.fulfilments]),
-            "fulfillmentOrders": _pages(order.fulfilment_orders, self._fulfilment_order_node, _id_place),
+            "shippingLines": pages(order.shipping_lines, prices.shipping_node, _id_place),
+            "lineItems": pages(order.lines, lambda line: prices.line_node(line, order.to_ship(line.id)), _id_place),
+            "refunds": first(lambda: [refund_node(each, order, prices) for each in order.refunds]),
+            "transactions": first(lambda: [transaction_node(each, prices) for each in order.transactions]),
+            "fulfillments": first(lambda: [fulfilment_node(each) for each in order.fulfilments]),
+            "fulfillmentOrders": pages(order.fulfilment_orders, self._fulfilment_order_node, _id_place),
         }
 
     def _fulfilment_order_node(self, wanted: FulfilmentOrder) -> Node:
@@ -140,7 +146,7 @@ class Answers:
                 "name": location.name,
                 "location": {"id": gid("Location", location.id), "legacyResourceId": str(location.id)},
             },
-            "lineItems": _pages(wanted.lines, _to_fulfil_node, _id_place),
+            "lineItems": pages(wanted.lines, _to_fulfil_node, _id_place),
         }
 
     def metafield_node(self, metafield: Metafield, order: Order) -> Node:
@@ -169,8 +175,8 @@ def _customer_node(customer: Customer) -> Node:
         "__typename": "Customer",
         "id": gid("Customer", customer.id),
         "legacyResourceId": str(customer.id),
-        "createdAt": _moment(customer.created_at),
-        "updatedAt": _moment(customer.updated_at),
+        "createdAt": utc_moment(customer.created_at),
+        "updatedAt": utc_moment(customer.updated_at),
         "firstName": customer.first_name,
         "lastName": customer.last_name,
         "defaultEmailAddress": customer.email and {"emailAddress": customer.email},
@@ -199,43 +205,6 @@ def _address_node(address: Address | None) -> Node | None:
     }
 
 
-class _Prices:
-    """Nodes that hold amounts, in the order's currency."""
-
-    def __init__(self, currency: str) -> None:
-        self._currency = currency
-
-    def bag(self, minor: int) -> Node:
-        """Shopify's GraphQL trims a Decimal to one digit behind the point: "10.0"."""
-        whole, _, digits = str(to_decimal(Money(minor, self._currency))).partition(".")
-        amount = f"{whole}.{digits.rstrip('0') or '0'}"
-        return {"shopMoney": {"amount": amount, "currencyCode": self._currency}}
-
-    def line_node(self, line: Line) -> Node:
-        return {
-            "id": gid("LineItem", line.id),
-            "name": line.name,
-            "title": line.product.title,
-            "sku": line.product.sku,
-            "quantity": line.quantity,
-            "currentQuantity": line.current,
-            "requiresShipping": line.product.ships,
-            "originalUnitPriceSet": self.bag(line.price),
-            "discountAllocations": [{"allocatedAmountSet": self.bag(minor)} for minor in line.discounts],
-            "taxLines": [self._tax_node(tax) for tax in line.taxes],
-        }
-
-    def shipping_node(self, charge: ShippingLine) -> Node:
-        return {
-            "title": charge.title,
-            "discountedPriceSet": self.bag(charge.discounted),
-            "taxLines": [self._tax_node(tax) for tax in charge.taxes],
-        }
-
-    def _tax_node(self, tax: TaxLine) -> Node:
-        return {"title": tax.title, "rate": tax.rate, "priceSet": self.bag(tax.minor)}
-
-
 def _to_fulfil_node(part: ToFulfil) -> Node:
     return {
         "id": gid("FulfillmentOrderLineItem", part.id),
@@ -253,9 +222,18 @@ def fulfilment_node(fulfilment: Fulfilment) -> Node:
         "name": fulfilment.name,
         "status": fulfilment.status.upper(),
         "totalQuantity": sum(part.units for part in fulfilment.lines),
-        "createdAt": _moment(fulfilment.created_at),
-        "updatedAt": _moment(fulfilment.updated_at),
-        "trackingInfo": _first(lambda: [_tracking_node(fulfilment.company, *each) for each in tracked]),
+        "createdAt": utc_moment(fulfilment.created_at),
+        "updatedAt": utc_moment(fulfilment.updated_at),
+        "fulfillmentLineItems": pages(fulfilment.lines, _fulfilled_node, _id_place),
+        "trackingInfo": first(lambda: [_tracking_node(fulfilment.company, *each) for each in tracked]),
+    }
+
+
+def _fulfilled_node(part: FulfilledLine) -> Node:
+    return {
+        "id": gid("FulfillmentLineItem", part.id),
+        "quantity": part.units,
+        "lineItem": {"id": gid("LineItem", part.line)},
     }
 
 

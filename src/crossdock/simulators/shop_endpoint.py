@@ -11,10 +11,12 @@ from aiohttp import web
 
 from crossdock.kernel.ids import new_id
 from crossdock.simulators.mischief import Mischief, bulk_plan
-from crossdock.simulators.shop_actions import Trading
-from crossdock.simulators.shop_answers import Answers, Arguments
+from crossdock.simulators.shop_answers import Answers
+from crossdock.simulators.shop_connections import Arguments
 from crossdock.simulators.shop_graphql import Field, Node, Operation, Picker, RequestError, operations, reckoned_cost
-from crossdock.simulators.shop_mutations import check_idempotency, fulfillment_create, metafields_set
+from crossdock.simulators.shop_mutations import fulfillment_create, metafields_set
+from crossdock.simulators.shop_refund_mutation import idempotency_key, refund_create
+from crossdock.simulators.shop_returns import Returns
 from crossdock.simulators.shop_signing import API_VERSION
 
 _QUERY_POINTS_MAX = 1000
@@ -70,7 +72,7 @@ class Endpoint:
     """Answers GraphQL requests; `denied` names root fields the app has no rights to."""
 
     def __init__(
-        self, shop: Trading, mischief: Mischief, bucket: Bucket, *, token: str, throttled_status: int = 200
+        self, shop: Returns, mischief: Mischief, bucket: Bucket, *, token: str, throttled_status: int = 200
     ) -> None:
         self.bucket = bucket
         self.token = token
@@ -116,23 +118,17 @@ class Endpoint:
     def _root(self, field: Field, picker: Picker, variables: dict[str, Any], request: web.Request) -> Any:
         if field.name in self.denied:
             raise RequestError(f"Access denied for {field.name} field.", "ACCESS_DENIED", path=field.key)
-        check_idempotency(field.name, field.directives)
-        found = self._resolve(field.name, field.values(variables), request)
+        key = idempotency_key(field.name, field.directive("idempotent", variables))
+        found = self._resolve(field.name, field.values(variables), key, request)
         return None if found is None else picker.pick(field.fields, found)
 
-    def _resolve(self, name: str, arguments: Arguments, request: web.Request) -> Node | None:
-        answers = Answers(self._shop.world)
+    def _resolve(self, name: str, arguments: Arguments, key: str, request: web.Request) -> Node | None:
+        if read := Answers(self._shop.world).roots.get(name):
+            return read(arguments)
         match name:
-            case "order":
-                return answers.order(arguments)
-            case "orders":
-                return answers.orders(arguments)
-            case "customer":
-                return answers.customer(arguments)
-            case "customers":
-                return answers.customers(arguments)
-            case "fulfillmentOrder":
-                return answers.fulfilment_order(arguments)
+            case "refundCreate":
+                self._shop.ledger.append("mutation", name, arguments=arguments, idempotency_key=key)
+                return refund_create(self._shop, arguments, key)
             case "fulfillmentCreate":
                 self._shop.ledger.append("mutation", name, arguments=arguments)
                 return fulfillment_create(self._shop, arguments)

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 from graphql import (
+    DirectiveNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
@@ -47,13 +48,23 @@ class Field:
     key: str
     arguments: tuple[tuple[str, ValueNode], ...]
     fields: tuple[Field, ...]
-    directives: frozenset[str]
+    directives: tuple[tuple[str, tuple[tuple[str, ValueNode], ...]], ...]
+    """Each with its arguments."""
     on: str | None
 
     def values(self, variables: Variables) -> dict[str, Any]:
         """The arguments given, with variables put in; one whose variable is missing counts as not given."""
-        given = {name: value_from_ast_untyped(node, dict(variables)) for name, node in self.arguments}
-        return {name: value for name, value in given.items() if value is not None}
+        return _values(self.arguments, variables)
+
+    def directive(self, name: str, variables: Variables) -> dict[str, Any] | None:
+        """The arguments of that directive; None where it isn't given."""
+        given = dict(self.directives).get(name)
+        return None if given is None else _values(given, variables)
+
+
+def _values(arguments: Sequence[tuple[str, ValueNode]], variables: Variables) -> dict[str, Any]:
+    given = {name: value_from_ast_untyped(node, dict(variables)) for name, node in arguments}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -99,11 +110,15 @@ def _field(node: FieldNode, fragments: Mapping[str, FragmentDefinitionNode], on:
     return Field(
         name=node.name.value,
         key=node.alias.value if node.alias else node.name.value,
-        arguments=tuple((each.name.value, each.value) for each in node.arguments or ()),
+        arguments=_arguments(node),
         fields=_fields(node.selection_set, fragments),
-        directives=frozenset(each.name.value for each in node.directives or ()),
+        directives=tuple((each.name.value, _arguments(each)) for each in node.directives or ()),
         on=on,
     )
+
+
+def _arguments(node: FieldNode | DirectiveNode) -> tuple[tuple[str, ValueNode], ...]:
+    return tuple((each.name.value, each.value) for each in node.arguments or ())
 
 
 class Picker:

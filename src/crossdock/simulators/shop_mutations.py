@@ -6,16 +6,14 @@ from typing import Any
 
 from crossdock.simulators.mischief import BulkPlan
 from crossdock.simulators.shop_actions import TrackingInfo, Trading
-from crossdock.simulators.shop_answers import Answers, Arguments, fulfilment_node, plain_id
-from crossdock.simulators.shop_graphql import Node, RequestError
+from crossdock.simulators.shop_answers import Answers, fulfilment_node
+from crossdock.simulators.shop_connections import Arguments, plain_id
+from crossdock.simulators.shop_graphql import Node
 from crossdock.simulators.shop_packing import STILL_SHIPPING
 from crossdock.simulators.shop_state import FulfilmentOrder, Metafield, Order, ToFulfil
 
 _METAFIELDS_MAX = 25
 _BAD_QUANTITY = "Invalid fulfillment order line item quantity requested."
-
-NEEDS_IDEMPOTENCY_KEY = frozenset(("refundCreate", "inventoryAdjustQuantities", "inventorySetQuantities"))
-"""Mutations that Shopify refuses without `@idempotent` from 2026-04 on, though its schema doesn't say so."""
 
 
 class UserErrors(Exception):
@@ -24,11 +22,6 @@ class UserErrors(Exception):
     def __init__(self, message: str, *field: str, code: str = "INVALID") -> None:
         super().__init__(message)
         self.errors = [{"field": list(field) or None, "message": message, "code": code, "elementIndex": None}]
-
-
-def check_idempotency(name: str, directives: frozenset[str]) -> None:
-    if name in NEEDS_IDEMPOTENCY_KEY and "idempotent" not in directives:
-        raise RequestError(f"{name} requires the @idempotent directive with a key", "BAD_REQUEST")
 
 
 def fulfillment_create(shop: Trading, arguments: Arguments) -> Node:

@@ -36,28 +36,29 @@ def _opened(world: World, order: Order, location: int, now: datetime) -> Fulfilm
 
 
 def set_units(world: World, order: Order, line: Line, units: int, now: datetime) -> int:
-    """Set a line's current units; returns by how many they changed. `NotPossible` when more have left already."""
-    if units < order.fulfilled(line.id):
-        raise NotPossible(f"{order.fulfilled(line.id)} units of line {line.id} have left already")
+    """Set a line's current units; returns by how many they changed. `NotPossible` when more are with the buyer already."""
+    kept = order.fulfilled(line.id) - order.returned(line.id)
+    if units < kept:
+        raise NotPossible(f"{kept} units of line {line.id} have left already")
     delta = units - line.current
     if delta > 0:
         _order_more(line, delta)
         expect(world, order, line, delta, now)
     line.current = units
-    _expect_fewer(order, line, max(0, -delta))
+    expect_fewer(order, line, max(0, -delta))
     close_shipped(order, now)
     return delta
 
 
 def _order_more(line: Line, units: int) -> None:
     """Shopify counts every unit ever ordered, and states taxes for all of them."""
-    grown = Fraction(line.quantity + units, line.quantity)
+    grown = Fraction(line.quantity + units, line.quantity) if line.quantity else Fraction(1)
     line.quantity += units
     for tax in line.taxes:
         tax.minor = round(tax.minor * grown)
 
 
-def _expect_fewer(order: Order, line: Line, units: int) -> None:
+def expect_fewer(order: Order, line: Line, units: int) -> None:
     for each in order.fulfilment_orders:
         for part in each.lines:
             if part.line == line.id:

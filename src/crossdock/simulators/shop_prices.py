@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from fractions import Fraction
 from typing import Any
 
 from crossdock.kernel.money import Money, to_decimal
-from crossdock.simulators.shop_state import Order
+from crossdock.simulators.shop_state import Line, Order, TaxLine
 
 _SHOP_ZONE = timezone(timedelta(hours=-5))
 """Webhooks carry the shop's own offset, GraphQL answers UTC."""
@@ -50,3 +51,17 @@ class Prices:
 
     def sets(self, **minors: int) -> Json:
         return {f"{name}_set": self.both(minor) for name, minor in minors.items()}
+
+
+def taxes_on(taxed: int, rate: str, title: str, included: bool) -> list[TaxLine]:
+    """The tax on an amount, on top of it or contained in it."""
+    share = Fraction(rate)
+    if not share:
+        return []
+    return [TaxLine(title, float(rate), round(taxed * share / (1 + share) if included else taxed * share))]
+
+
+def tax_again(line: Line, *, included: bool) -> None:
+    """State a line's taxes anew after its discount changed, at the rates they had."""
+    taxed = line.price * line.quantity - sum(line.discounts)
+    line.taxes = [each for tax in line.taxes for each in taxes_on(taxed, str(tax.rate), tax.title, included)]

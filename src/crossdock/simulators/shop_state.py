@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from crossdock.kernel.money import AnyMoney, Money, allocate
+from crossdock.simulators.shop_records import Refund, Return, Transaction
 
 # Shopify's ids have 13 or 14 digits and each kind its own range, so that a mixed-up id shows.
 _FIRST_IDS = {
@@ -27,6 +28,13 @@ _FIRST_IDS = {
     "FulfillmentLineItem": 13_100_000_000_000,
     "Metafield": 31_000_000_000_000,
     "OrderEdit": 79_000_000_000,
+    "OrderTransaction": 7_600_000_000_000,
+    "Refund": 9_800_000_000_000,
+    "RefundLineItem": 5_600_000_000_000,
+    "Return": 12_300_000_000,
+    "ReturnLineItem": 25_400_000_000,
+    "ReverseFulfillmentOrder": 8_700_000_000,
+    "StoreCreditAccount": 1_200_000_000,
 }
 
 
@@ -108,10 +116,21 @@ class Line:
 
     def on_current(self, minor: int) -> int:
         """The part of a whole-line amount that falls on the current units."""
-        if self.current == self.quantity:
+        return self.on(self.current, minor)
+
+    def on(self, units: int, minor: int) -> int:
+        """The part of a whole-line amount that falls on that many units."""
+        if units == self.quantity:
             return minor
         whole: AnyMoney = Money(minor, "USD")  # any currency: its parts are counted in the same minor units
-        return allocate(whole, (self.current, self.quantity - self.current))[0].minor
+        return allocate(whole, (units, self.quantity - units))[0].minor
+
+    def worth(self, units: int) -> int:
+        """What that many units come to after discount, as stated: with or without tax."""
+        return self.price * units - sum(self.on(units, minor) for minor in self.discounts)
+
+    def taxed(self, units: int) -> int:
+        return sum(self.on(units, tax.minor) for tax in self.taxes)
 
     @property
     def name(self) -> str:
@@ -208,10 +227,39 @@ class Order:
     fulfilments: list[Fulfilment] = field(default_factory=list["Fulfilment"])
     metafields: dict[str, Metafield] = field(default_factory=dict[str, "Metafield"])
     """By `namespace.key`."""
+    gateway: str = "bogus"
+    manual_gateway: bool = False
+    """A payment method Shopify only writes down: it calls nobody, neither to capture nor to refund."""
+    tip: int = 0
+    transactions: list[Transaction] = field(default_factory=list[Transaction])
+    refunds: list[Refund] = field(default_factory=list[Refund])
+    returns: list[Return] = field(default_factory=list[Return])
 
     @property
     def name(self) -> str:
         return f"#{self.number}"
+
+    @property
+    def captured(self) -> int:
+        return sum(each.minor for each in self.transactions if each.kind in ("sale", "capture") and each.succeeded)
+
+    @property
+    def given_back(self) -> int:
+        return sum(each.minor for each in self.transactions if each.kind == "refund" and each.succeeded)
+
+    @property
+    def shipping_refunded(self) -> int:
+        return sum(each.shipping for each in self.refunds)
+
+    def transaction(self, number: int) -> Transaction:
+        found = next((each for each in self.transactions if each.id == number), None)
+        if found is None:
+            raise NotPossible(f"order {self.id} has no transaction {number}")
+        return found
+
+    def returned(self, line: int) -> int:
+        """Units that left and were refunded since."""
+        return sum(each.of_left(line) for each in self.refunds)
 
     def line(self, number: int) -> Line:
         found = next((line for line in self.lines if line.id == number), None)
@@ -236,7 +284,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Totals:
-    """An order's sums, as ordered or as it is now."""
+    """An order's sums, as ordered or as it is now, after edits and refunds."""
 
     goods: int
     discounts: int
@@ -256,7 +304,10 @@ def totals(order: Order, *, current: bool) -> Totals:
     tax = sum(part(line, tax.minor) for line in order.lines for tax in line.taxes)
     tax += sum(tax.minor for charge in order.shipping_lines for tax in charge.taxes)
     shipping = sum(charge.discounted for charge in order.shipping_lines)
-    total = goods - discounts + shipping + (0 if order.taxes_included else tax)
+    if current:
+        shipping -= order.shipping_refunded
+        tax -= sum(each.shipping_tax for each in order.refunds)
+    total = goods - discounts + shipping + (0 if order.taxes_included else tax) + order.tip
     return Totals(goods, discounts, tax, shipping, total)
 
 
@@ -270,6 +321,10 @@ class World:
     locations: dict[int, Location] = field(default_factory=dict[int, "Location"])
     orders: dict[int, Order] = field(default_factory=dict[int, "Order"])
     fulfilment_orders: dict[int, FulfilmentOrder] = field(default_factory=dict[int, "FulfilmentOrder"])
+    store_credit: Counter[int] = field(default_factory=Counter[int])
+    """By customer, in the shop's currency."""
+    refunds_by_key: dict[str, tuple[str, int, datetime]] = field(default_factory=dict[str, tuple[str, int, datetime]])
+    """By idempotency key: the input it came with, the refund it made, and when."""
     given_ids: Counter[str] = field(default_factory=Counter[str])
 
     def next_id(self, kind: str) -> int:

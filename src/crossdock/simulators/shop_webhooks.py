@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
+from crossdock.simulators.shop_line_webhooks import line_body, tax_bodies
 from crossdock.simulators.shop_prices import Json, Prices, gid, moment
+from crossdock.simulators.shop_refund_webhooks import refund_body
 from crossdock.simulators.shop_state import (
     Address,
     Customer,
@@ -85,10 +87,10 @@ def order_body(order: Order, world: World) -> Json:
         "customer": _embedded(buyer, order.currency),
         "discount_applications": _applications(order, prices),
         "fulfillments": [fulfilment_body(each, order) for each in order.fulfilments],
-        "line_items": [_line_body(order, line, prices) for line in order.lines],
+        "line_items": [line_body(order, line, prices) for line in order.lines],
         "line_item_groups": [],
         "payment_terms": None,
-        "refunds": [],
+        "refunds": [refund_body(each, order) for each in order.refunds],
         "returns": [],
         "shipping_address": address_body(order.shipping_address),
         "shipping_lines": [_shipping_body(charge, prices) for charge in order.shipping_lines],
@@ -131,7 +133,7 @@ def _origin_fields(order: Order) -> Json:
         "number": order.number - 1000,
         "order_number": order.number,
         "order_status_url": f"https://shop.example/548380009/orders/{order.token}/authenticate?key=f3a9c4",
-        "payment_gateway_names": ["bogus"],
+        "payment_gateway_names": [order.gateway],
         "po_number": None,
         "processed_at": moment(order.created_at),
         "reference": None,
@@ -197,7 +199,8 @@ def _applications(order: Order, prices: Prices) -> list[Json]:
 
 def _money_fields(order: Order, prices: Prices) -> Json:
     was, now = totals(order, current=False), totals(order, current=True)
-    outstanding = 0 if order.financial_status in ("paid", "voided", "refunded") else now.total
+    owing = order.financial_status in ("pending", "authorized", "partially_paid")
+    outstanding = max(0, now.total - order.captured + order.given_back) if owing else 0
     return {
         **prices.sets(current_shipping_price=now.shipping),
         **prices.named(
@@ -220,9 +223,9 @@ def _money_fields(order: Order, prices: Prices) -> Json:
         "current_total_duties_set": None,
         "original_total_additional_fees_set": None,
         "original_total_duties_set": None,
-        "tax_lines": _tax_bodies(_summed_taxes(order), prices),
+        "tax_lines": tax_bodies(_summed_taxes(order), prices),
         "total_outstanding": prices.shop(outstanding),
-        "total_tip_received": "0.00",
+        "total_tip_received": prices.shop(order.tip),
         "total_weight": sum(line.product.grams * line.quantity for line in order.lines),
     }
 
@@ -234,66 +237,6 @@ def _summed_taxes(order: Order) -> list[TaxLine]:
     for tax in (tax for each in charged for tax in each.taxes):
         sums[tax.title, tax.rate] = sums.get((tax.title, tax.rate), 0) + tax.minor
     return [TaxLine(title, rate, minor) for (title, rate), minor in sums.items()]
-
-
-def _tax_bodies(taxes: Sequence[TaxLine], prices: Prices) -> list[Json]:
-    return [
-        {
-            "price": prices.shop(tax.minor),
-            "rate": tax.rate,
-            "title": tax.title,
-            "price_set": prices.both(tax.minor),
-            "channel_liable": False,
-        }
-        for tax in taxes
-    ]
-
-
-def _allocation_bodies(minors: Sequence[int], prices: Prices) -> list[Json]:
-    return [
-        {"amount": prices.shop(minor), "discount_application_index": 0, "amount_set": prices.both(minor)}
-        for minor in minors
-    ]
-
-
-def _line_body(order: Order, line: Line, prices: Prices) -> Json:
-    fulfilled = order.fulfilled(line.id)
-    return {
-        "id": line.id,
-        "admin_graphql_api_id": gid("LineItem", line.id),
-        "attributed_staffs": [],
-        "current_quantity": line.current,
-        "fulfillable_quantity": order.to_ship(line.id),
-        "fulfillment_service": "manual",
-        "fulfillment_status": _line_status(fulfilled, line.current),
-        "gift_card": False,
-        "grams": line.product.grams,
-        "name": line.name,
-        **prices.named(price=line.price),
-        "product_exists": True,
-        "product_id": line.product.id,
-        "properties": [],
-        "quantity": line.quantity,
-        "requires_shipping": line.product.ships,
-        "sales_line_item_group_id": None,
-        "sku": line.product.sku,
-        "taxable": bool(line.taxes),
-        "title": line.product.title,
-        **prices.named(total_discount=0),
-        "variant_id": line.product.variant_id,
-        "variant_inventory_management": "shopify",
-        "variant_title": line.product.variant_title,
-        "vendor": "Example Outfitters",
-        "tax_lines": _tax_bodies(line.taxes, prices),
-        "duties": [],
-        "discount_allocations": _allocation_bodies(line.discounts, prices),
-    }
-
-
-def _line_status(fulfilled: int, current: int) -> str | None:
-    if not fulfilled:
-        return None
-    return "fulfilled" if fulfilled >= current else "partial"
 
 
 def _shipping_body(charge: ShippingLine, prices: Prices) -> Json:
@@ -309,7 +252,7 @@ def _shipping_body(charge: ShippingLine, prices: Prices) -> Json:
         "requested_fulfillment_service_id": None,
         "source": "shopify",
         "title": charge.title,
-        "tax_lines": _tax_bodies(charge.taxes, prices),
+        "tax_lines": tax_bodies(charge.taxes, prices),
         "discount_allocations": [],
     }
 
@@ -344,7 +287,7 @@ def fulfilment_body(fulfilment: Fulfilment, order: Order) -> Json:
 def _fulfilled_body(order: Order, line: Line, units: int, prices: Prices) -> Json:
     """A line as a fulfilment repeats it: with the fulfilled units as its quantity."""
     only_on_orders = ("attributed_staffs", "current_quantity", "sales_line_item_group_id")
-    body = _line_body(order, line, prices) | {"quantity": units}
+    body = line_body(order, line, prices) | {"quantity": units}
     return {name: value for name, value in body.items() if name not in only_on_orders}
 
 

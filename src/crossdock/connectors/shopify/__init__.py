@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from crossdock.canonical.order import OrderReference
+from crossdock.canonical.payment import StoreCredit
+from crossdock.canonical.returns import ReturnRecord
 from crossdock.canonical.shipment import Fulfilment
 from crossdock.connect.connector import Connector
 from crossdock.connect.documents import Ignore, Origin, Translated
@@ -13,8 +15,10 @@ from crossdock.connect.effects import Searchable
 from crossdock.connectors.shopify.door import door
 from crossdock.connectors.shopify.fulfilments import find_parcels, show_parcel
 from crossdock.connectors.shopify.graphql_facts import customer_read, order_read
-from crossdock.connectors.shopify.reads import list_customers, list_orders, read_customer, read_order
+from crossdock.connectors.shopify.reads import list_customers, list_orders, read_customer, read_order, read_return
 from crossdock.connectors.shopify.references import METAFIELDS_MAX, show_references
+from crossdock.connectors.shopify.refunds import ONCE, find_refunds, give_store_credit, record_return
+from crossdock.connectors.shopify.returns_facts import return_read
 from crossdock.connectors.shopify.settings import Settings
 from crossdock.connectors.shopify.webhook_facts import (
     customer_gone,
@@ -23,6 +27,10 @@ from crossdock.connectors.shopify.webhook_facts import (
     order_edited,
     order_gone,
     order_stated,
+    refund_told,
+    return_changed,
+    return_told,
+    transaction_told,
 )
 
 __all__ = ["Settings", "connector"]
@@ -41,9 +49,16 @@ connector.translate("orders/edited")(order_edited)
 connector.translate("orders/delete")(order_gone)
 connector.translate("customers/create", "customers/update", "customers/enable", "customers/disable")(customer_stated)
 connector.translate("customers/delete")(customer_gone)
+connector.translate("refunds/create")(refund_told)
+connector.translate("order_transactions/create")(transaction_told)
+connector.translate(
+    "returns/request", "returns/approve", "returns/decline", "returns/cancel", "returns/close", "returns/reopen"
+)(return_told)
+connector.translate("returns/update", "returns/process")(return_changed)
 connector.translate("fulfillments/create", "fulfillments/update")(fulfilment_stated)
 connector.translate("graphql/order")(order_read)
 connector.translate("graphql/customer")(customer_read)
+connector.translate("graphql/return")(return_read)
 
 
 @connector.translate("carts/create", "carts/update", "checkouts/create", "checkouts/update", "checkouts/delete")
@@ -60,10 +75,15 @@ connector.read("order")(read_order)
 connector.list("order")(list_orders)
 connector.read("customer")(read_customer)
 connector.list("customer")(list_customers)
+connector.read("return")(read_return)
 
 # Shopify keeps no idempotency key for fulfilments (the schema names the 19 mutations that take one). An order's
 # fulfilments are read from its database, not from the search index; a request ends within 30 s or not at all.
 _once = Searchable(by="tracking number", visible_after=timedelta(seconds=5), max_travel=timedelta(seconds=60))
 connector.act(Fulfilment, effect=[_once])(show_parcel)
 connector.find(Fulfilment)(find_parcels)
+connector.act(ReturnRecord, effect=ONCE)(record_return)
+connector.find(ReturnRecord)(find_refunds)
+connector.act(StoreCredit, effect=ONCE)(give_store_credit)
+connector.find(StoreCredit)(find_refunds)
 connector.state(OrderReference, size=METAFIELDS_MAX)(show_references)

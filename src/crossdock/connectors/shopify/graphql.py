@@ -18,7 +18,13 @@ T = TypeVar("T")
 PATH = f"/admin/api/{API_VERSION}/graphql.json"
 _SPREAD = re.compile(r"\.\.\.(\w+)")
 _RETRY_SECONDS_DEFAULT = 1.0
-_FIRST_CALL_POINTS = {"FulfillmentCreate": 10, "MetafieldsSet": 10, "OrderFulfillmentOrders": 30, "Orders": 100}
+_FIRST_CALL_POINTS = {
+    "FulfillmentCreate": 10,
+    "MetafieldsSet": 10,
+    "RefundCreate": 10,
+    "OrderFulfillmentOrders": 30,
+    "Orders": 100,
+}
 """What a call is taken to cost until an answer has told; others 20."""
 
 

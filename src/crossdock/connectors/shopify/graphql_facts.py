@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import msgspec
@@ -16,6 +17,8 @@ from crossdock.connectors.shopify.graphql_wire import (
     GraphShipping,
     GraphTax,
 )
+from crossdock.connectors.shopify.money_facts import money_of
+from crossdock.connectors.shopify.refunded import NOTHING, Back, back_of, counted
 
 _ORDER = msgspec.json.Decoder(GraphOrder)
 _CUSTOMER = msgspec.json.Decoder(GraphCustomer)
@@ -38,6 +41,8 @@ def order_read(body: bytes, origin: Origin) -> Iterator[Translated]:
     )
     if buyer is not None:
         yield buyer
+    if not origin.payments:
+        yield from money_of(wire, origin.entity("order", number), origin)
 
 
 def customer_read(body: bytes, origin: Origin) -> Iterator[Translated]:
@@ -46,26 +51,64 @@ def customer_read(body: bytes, origin: Origin) -> Iterator[Translated]:
 
 def _order(wire: GraphOrder, number: str, buyer: str | None) -> Order:
     currency, status = wire.currency_code, wire.display_financial_status
+    back = _back(wire) if wire.refunds else NOTHING
+    counted_lines = [_counted(line, currency, back, included=wire.taxes_included) for line in wire.line_items.nodes]
+    added = sum([more for _, more in counted_lines]) + _shipping_back(wire, currency)
+    total = terms.amount(wire.current_total_price_set.shop_money.amount, currency)
     return Order(
         id=number,
         number=wire.name,
         placed_at=terms.utc(wire.processed_at),
         currency=currency,
-        lines=tuple([_line(line, currency) for line in wire.line_items.nodes]),
-        total=terms.amount(wire.current_total_price_set.shop_money.amount, currency),
+        lines=tuple([line for line, _ in counted_lines]),
+        total=terms.plus(total, added) if added else total,
         tax_included=wire.taxes_included,
         customer=buyer,
         email=wire.email or "",
         bill_to=terms.address(wire.billing_address),
         ship_to=terms.address(wire.shipping_address),
         shipping=tuple([_shipping(charge, currency) for charge in wire.shipping_lines.nodes]),
+        tip=terms.tip(wire.total_tip_received_set.shop_money.amount, currency),
         payment=terms.PAYMENT[None if status is None else status.lower()],
         cancelled_at=None if wire.cancelled_at is None else terms.utc(wire.cancelled_at),
     )
 
 
-def _line(line: GraphLine, currency: str) -> OrderLine:
-    units, of = line.current_quantity, line.quantity
+def _back(wire: GraphOrder) -> Back:
+    if any(refund.refund_line_items.page_info.has_next_page for refund in wire.refunds):
+        raise Untranslatable("a page of a refund, not the whole of it")
+    parts = [part for refund in wire.refunds for part in refund.refund_line_items.nodes]
+    refunded = ((terms.number_of(p.line_item.id), p.restock_type.lower(), p.quantity) for p in parts)
+    return back_of(refunded, lambda: _left(wire))
+
+
+def _left(wire: GraphOrder) -> Counter[str]:
+    """Units in parcels that stand, by line."""
+    left = Counter[str]()
+    for parcel in wire.fulfillments:
+        if parcel.fulfillment_line_items.page_info.has_next_page:
+            raise Untranslatable("a page of a parcel, not the whole of it")
+        if parcel.status.lower() not in terms.NOT_SHIPPED:
+            for line in parcel.fulfillment_line_items.nodes:
+                left[terms.number_of(line.line_item.id)] += line.quantity or 0
+    return left
+
+
+def _shipping_back(wire: GraphOrder, currency: str) -> int:
+    parts = [part for refund in wire.refunds for part in refund.refund_shipping_lines.nodes]
+    bags = [part.subtotal_amount_set for part in parts]
+    bags += [] if wire.taxes_included else [part.tax_amount_set for part in parts]
+    return sum([terms.amount(each.shop_money.amount, currency).minor for each in bags])
+
+
+def _counted(line: GraphLine, currency: str, back: Back, *, included: bool) -> tuple[OrderLine, int]:
+    current = line.current_quantity
+    units = back.ordered(terms.number_of(line.id), current, line.unfulfilled_quantity)
+    return counted(lambda of: _line(line, currency, of), current, units, included=included)
+
+
+def _line(line: GraphLine, currency: str, units: int) -> OrderLine:
+    of = line.quantity
     allocated = [part.allocated_amount_set.shop_money.amount for part in line.discount_allocations]
     return OrderLine(
         id=terms.number_of(line.id),

@@ -75,6 +75,7 @@ class GraphLine(msgspec.Struct, kw_only=True, rename="camel", gc=False):
     sku: str | None
     quantity: Units
     current_quantity: Units
+    unfulfilled_quantity: Units
     requires_shipping: bool
     original_unit_price_set: Bag
     discount_allocations: list[GraphDiscount]
@@ -102,6 +103,86 @@ class GraphCharges(msgspec.Struct, rename="camel", gc=False):
     page_info: PageInfo
 
 
+class GraphId(msgspec.Struct, gc=False):
+    id: str
+
+
+class GraphIds(msgspec.Struct, gc=False):
+    nodes: list[GraphId]
+
+
+class GraphRefundLine(msgspec.Struct, kw_only=True, rename="camel", gc=False):
+    quantity: Units
+    restock_type: Literal["RETURN", "NO_RESTOCK", "CANCEL", "LEGACY_RESTOCK"]
+    line_item: GraphId
+
+
+class GraphRefundLines(msgspec.Struct, rename="camel", gc=False):
+    nodes: list[GraphRefundLine]
+    page_info: PageInfo
+
+
+class GraphRefundShipping(msgspec.Struct, rename="camel", gc=False):
+    subtotal_amount_set: Bag
+    tax_amount_set: Bag
+
+
+class GraphRefundShippings(msgspec.Struct, gc=False):
+    nodes: list[GraphRefundShipping]
+
+
+class GraphRefund(
+    msgspec.Struct,
+    kw_only=True,
+    rename={
+        "of_return": "return",
+        "refund_shipping_lines": "refundShippingLines",
+        "refund_line_items": "refundLineItems",
+    },
+    gc=False,
+):
+    id: str
+    note: str | None
+    of_return: GraphId | None
+    transactions: GraphIds
+    refund_shipping_lines: GraphRefundShippings
+    refund_line_items: GraphRefundLines
+
+
+class GraphParcelLine(msgspec.Struct, rename="camel", gc=False):
+    quantity: int | None
+    line_item: GraphId
+
+
+class GraphParcelLines(msgspec.Struct, rename="camel", gc=False):
+    nodes: list[GraphParcelLine]
+    page_info: PageInfo
+
+
+class GraphParcel(msgspec.Struct, rename="camel", gc=False):
+    status: str
+    fulfillment_line_items: GraphParcelLines
+
+
+class GraphCard(msgspec.Struct, gc=False):
+    company: str | None = None
+
+
+class GraphTransaction(msgspec.Struct, kw_only=True, rename="camel", gc=False):
+    id: str
+    kind: Literal[
+        "AUTHORIZATION", "CAPTURE", "CHANGE", "EMV_AUTHORIZATION", "REFUND", "SALE", "SUGGESTED_REFUND", "VOID"
+    ]
+    status: Literal["AWAITING_RESPONSE", "ERROR", "FAILURE", "PENDING", "SUCCESS", "UNKNOWN"]
+    gateway: str | None
+    manual_payment_gateway: bool
+    account_number: str | None
+    created_at: Moment | None
+    amount_set: Bag
+    parent_transaction: GraphId | None
+    payment_details: GraphCard | None
+
+
 class GraphOrder(msgspec.Struct, kw_only=True, rename="camel", gc=False):
     legacy_resource_id: LegacyId
     name: str
@@ -121,3 +202,8 @@ class GraphOrder(msgspec.Struct, kw_only=True, rename="camel", gc=False):
     shipping_address: GraphAddress | None
     shipping_lines: GraphCharges
     line_items: GraphLines
+    total_tip_received_set: Bag
+    refunds: list[GraphRefund]
+    transactions: list[GraphTransaction]
+    fulfillments: list[GraphParcel] = []
+    """Read only where a refund doesn't say whether its units had left."""

@@ -18,8 +18,12 @@ from crossdock.kernel.faults import Rejected
 from crossdock.kernel.moments import parse
 
 # Shopify refuses a query reckoned above 1,000 points: 2 a connection, 1 an object, times `first`.
-_ONE_ORDER = {"lines": 50, "charges": 20}
-_MANY_ORDERS = {"orders": 5, "lines": 15, "charges": 2}
+_ONE_ORDER = {"lines": 40, "charges": 15, "transactions": 30}
+_MANY_ORDERS = {"orders": 5, "lines": 12, "charges": 2, "transactions": 3}
+_REFUNDS = {"refunds": 20, "lines": 10}
+_PARCELS = {"fulfillments": 20, "lines": 18}
+_ONE_RETURN = {"lines": 40, "places": 4, "goods": 20}
+_MORE_LINES = 200
 _MANY_CUSTOMERS = {"customers": 100}
 
 
@@ -38,10 +42,15 @@ class _Stub(msgspec.Struct, rename="camel"):
     updated_at: str
     line_items: _Connection | None = None
     shipping_lines: _Connection | None = None
+    refunds: list[msgspec.Raw] = []
+    transactions: list[msgspec.Raw] = []
 
     @property
     def whole(self) -> bool:
-        return not any(part.page_info.has_next_page for part in (self.line_items, self.shipping_lines) if part)
+        """Of an order: everything there is of it was on the page."""
+        pages = [part.page_info for part in (self.line_items, self.shipping_lines) if part]
+        cut = len(self.transactions) >= _MANY_ORDERS["transactions"] or bool(self.refunds)
+        return not cut and not any(page.has_next_page for page in pages)
 
 
 class _Connection(msgspec.Struct, rename="camel"):
@@ -65,6 +74,18 @@ class _OneOrder(msgspec.Struct):
     order: dict[str, Any] | None
 
 
+class _OneRefund(msgspec.Struct):
+    refund: dict[str, Any] | None
+
+
+class _OneParcel(msgspec.Struct):
+    fulfillment: dict[str, Any] | None
+
+
+class _OneReturn(msgspec.Struct):
+    of_return: msgspec.Raw = msgspec.field(name="return")
+
+
 class _OneCustomer(msgspec.Struct):
     customer: msgspec.Raw
 
@@ -81,6 +102,8 @@ async def read_order(number: str, link: Link[Settings]) -> Reading | None:
             return await read_order(number, link)  # it changed between two pages, which must not be pasted together
         order["lineItems"]["nodes"] += more["lineItems"]["nodes"]
         last = order["lineItems"]["pageInfo"] = more["lineItems"]["pageInfo"]
+    if order["refunds"] and not await _read_refunds(order, number, link):
+        return await read_order(number, link)
     return Reading(topic="graphql/order", id=number, body=msgspec.json.encode(order))
 
 
@@ -88,7 +111,59 @@ async def _page_of_order(number: str, after: str | None, link: Link[Settings]) -
     answer = await ask("Order", {"id": gid("Order", number), "linesAfter": after, **_ONE_ORDER}, _OneOrder, link)
     if answer.order and answer.order["shippingLines"]["pageInfo"]["hasNextPage"]:
         raise Rejected(f"order {number} has more than {_ONE_ORDER['charges']} shipping charges", field="shippingLines")
+    if answer.order:
+        _all_of(answer.order["transactions"], _ONE_ORDER["transactions"], "transactions", number)
     return answer.order
+
+
+async def _read_refunds(order: dict[str, Any], number: str, link: Link[Settings]) -> bool:
+    """Put the order's refunds into it, and its parcels where they matter; False when it changed meanwhile."""
+    asked = {"id": gid("Order", number), "linesAfter": None}
+    answer = await ask("OrderRefunds", asked | _REFUNDS, _OneOrder, link)
+    if answer.order is None or answer.order["updatedAt"] != order["updatedAt"]:
+        return False
+    order["refunds"] = [
+        await _with_all_lines(refund, "refundLineItems", "RefundLines", link)
+        for refund in _all_of(answer.order["refunds"], _REFUNDS["refunds"], "refunds", number)
+    ]
+    lines = [line for refund in order["refunds"] for line in refund["refundLineItems"]["nodes"]]
+    if all(line["restockType"] in ("RETURN", "CANCEL") for line in lines):
+        return True
+    answer = await ask("OrderParcels", asked | _PARCELS, _OneOrder, link)
+    if answer.order is None or answer.order["updatedAt"] != order["updatedAt"]:
+        return False
+    order["fulfillments"] = [
+        await _with_all_lines(parcel, "fulfillmentLineItems", "ParcelLines", link)
+        for parcel in _all_of(answer.order["fulfillments"], _PARCELS["fulfillments"], "fulfillments", number)
+    ]
+    return True
+
+
+def _all_of(found: list[dict[str, Any]], asked: int, what: str, number: str) -> list[dict[str, Any]]:
+    """A list that has no pages, and so has to fit into one."""
+    if len(found) >= asked:
+        raise Rejected(f"order {number} has {asked} {what} or more", field=what)
+    return found
+
+
+async def _with_all_lines(node: dict[str, Any], lines: str, operation: str, link: Link[Settings]) -> dict[str, Any]:
+    """A refund or a parcel with every page of its lines."""
+    while node[lines]["pageInfo"]["hasNextPage"]:
+        variables = {"id": node["id"], "lines": _MORE_LINES, "linesAfter": node[lines]["pageInfo"]["endCursor"]}
+        shape = _OneRefund if operation == "RefundLines" else _OneParcel
+        answer = await ask(operation, variables, shape, link)
+        more = answer.refund if isinstance(answer, _OneRefund) else answer.fulfillment
+        if more is None:
+            break
+        node[lines] = {"nodes": node[lines]["nodes"] + more[lines]["nodes"], "pageInfo": more[lines]["pageInfo"]}
+    return node
+
+
+async def read_return(number: str, link: Link[Settings]) -> Reading | None:
+    answer = await ask("Return", {"id": gid("Return", number), **_ONE_RETURN}, _OneReturn, link)
+    if bytes(answer.of_return) == b"null":
+        return None
+    return Reading(topic="graphql/return", id=number, body=bytes(answer.of_return))
 
 
 async def list_orders(cursor: str, link: Link[Settings]) -> Page:

@@ -20,6 +20,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The app's client secret; during a rotation the old one and the new one."""
     locations: dict[str, str] = {}
     """The warehouse's name of a location to the shop's location id, where the names differ."""
+    payments: str = ""
+    """The connection of the payment provider, where the money of orders is not the shop's own to tell (Shopify Payments)."""
+    restock_location: str = ""
+    """The shop's location id where sellable returned goods are counted in; empty: the shop's stock is left alone."""
     overlap_seconds: float = 300.0
     """How far a listing looks back behind the last change it saw: Shopify's search index lags behind its database."""
     timeout_seconds: float = 30.0

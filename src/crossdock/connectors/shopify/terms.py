@@ -73,6 +73,18 @@ def amount(text: str, currency: str) -> AnyMoney:
         raise Untranslatable(str(error)) from error
 
 
+def plus(whole: AnyMoney, minor: int) -> AnyMoney:
+    """An amount and some minor units of it more; `Untranslatable` beyond what can be booked."""
+    if abs(whole.minor + minor) >= 2**63:
+        raise Untranslatable(f"{whole.minor} and {minor} minor units are more than can be booked")
+    return Money(whole.minor + minor, whole.currency)
+
+
+def tip(text: str, currency: str) -> AnyMoney | None:
+    given = amount(text, currency)
+    return given if given.minor else None
+
+
 def share(whole: AnyMoney, units: int, of: int) -> AnyMoney:
     """The part of a line's amount that falls on `units` of its `of`.
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import msgspec
 
 from crossdock.canonical.order import Order, OrderLine, ShippingCharge, Tax
 from crossdock.canonical.shipment import Fulfilment, FulfilmentLine, Tracking
-from crossdock.connect.documents import Document, Hint, Origin, Translated, Untranslatable
+from crossdock.connect.documents import Document, Hint, Ignore, Origin, Translated, Untranslatable
 from crossdock.connectors.shopify import terms
+from crossdock.connectors.shopify.refunded import NOTHING, Back, back_of, counted
 from crossdock.connectors.shopify.webhook_wire import (
     WireCustomer,
     WireFulfilment,
     WireGone,
     WireLine,
+    WireOfOrder,
     WireOrder,
     WireOrderEdited,
+    WireParcel,
+    WireReturn,
     WireShipping,
     WireTax,
 )
@@ -27,6 +32,9 @@ _EDITED = msgspec.json.Decoder(WireOrderEdited)
 _CUSTOMER = msgspec.json.Decoder(WireCustomer)
 _FULFILMENT = msgspec.json.Decoder(WireFulfilment)
 _GONE = msgspec.json.Decoder(WireGone)
+_OF_ORDER = msgspec.json.Decoder(WireOfOrder)
+_PARCELS = msgspec.json.Decoder(list[WireParcel])
+_RETURN = msgspec.json.Decoder(WireReturn)
 
 
 def order_stated(body: bytes, origin: Origin) -> Iterator[Translated]:
@@ -90,26 +98,61 @@ def _gone(kind: str, body: bytes, origin: Origin) -> Document:
 
 def _order(wire: WireOrder, buyer: str | None) -> Order:
     currency = wire.currency
+    back = _back(wire) if wire.refunds else NOTHING
+    counted_lines = [_counted(line, currency, back, included=wire.taxes_included) for line in wire.line_items]
+    added = sum([more for _, more in counted_lines]) + _shipping_back(wire, currency)
+    total = terms.amount(wire.current_total_price, currency)
     return Order(
         id=str(wire.id),
         number=wire.name,
         placed_at=terms.utc(wire.processed_at or wire.created_at),
         currency=currency,
-        lines=tuple([_line(line, currency) for line in wire.line_items]),
-        total=terms.amount(wire.current_total_price, currency),
+        lines=tuple([line for line, _ in counted_lines]),
+        total=terms.plus(total, added) if added else total,
         tax_included=wire.taxes_included,
         customer=buyer,
         email=wire.email or "",
         bill_to=terms.address(wire.billing_address),
         ship_to=terms.address(wire.shipping_address),
         shipping=tuple([_shipping(charge, currency) for charge in wire.shipping_lines if not charge.is_removed]),
+        tip=terms.tip(wire.total_tip_received, currency),
         payment=terms.PAYMENT[wire.financial_status],
         cancelled_at=None if wire.cancelled_at is None else terms.utc(wire.cancelled_at),
     )
 
 
-def _line(line: WireLine, currency: str) -> OrderLine:
-    units, of = line.current_quantity, line.quantity
+def _back(wire: WireOrder) -> Back:
+    parts = [part for refund in wire.refunds for part in refund.refund_line_items]
+    return back_of(((str(p.line_item_id), p.restock_type, p.quantity) for p in parts), lambda: _left(wire))
+
+
+def _left(wire: WireOrder) -> Counter[str]:
+    """Units in parcels that stand, by line."""
+    left = Counter[str]()
+    for parcel in terms.decoded(bytes(wire.fulfillments), _PARCELS):
+        if (parcel.status or "") not in terms.NOT_SHIPPED:
+            left.update({str(line.id): line.quantity for line in parcel.line_items})
+    return left
+
+
+def _shipping_back(wire: WireOrder, currency: str) -> int:
+    """Refunded shipping, which the current total leaves out and the charges don't."""
+    parts = [part for refund in wire.refunds for part in refund.refund_shipping_lines]
+    sets = [part.subtotal_amount_set for part in parts]
+    sets += [] if wire.taxes_included else [part.tax_amount_set for part in parts]
+    return sum([terms.amount(each.shop_money.amount, currency).minor for each in sets])
+
+
+def _counted(line: WireLine, currency: str, back: Back, *, included: bool) -> tuple[OrderLine, int]:
+    current = line.current_quantity
+    if back is NOTHING:
+        return _line(line, currency, current), 0
+    units = back.ordered(str(line.id), current, line.fulfillable_quantity)
+    return counted(lambda of: _line(line, currency, of), current, units, included=included)
+
+
+def _line(line: WireLine, currency: str, units: int) -> OrderLine:
+    of = line.quantity
     return OrderLine(
         id=str(line.id),
         sku=line.sku or "",
@@ -134,6 +177,37 @@ def _taxes(taxes: list[WireTax], currency: str, units: int, of: int) -> tuple[Ta
     if not taxes or not units:
         return ()
     return tuple([terms.tax(tax.title, tax.rate, tax.price, currency, units, of) for tax in taxes])
+
+
+def refund_told(body: bytes, origin: Origin) -> Iterator[Translated]:
+    """What was refunded counts in the order and among its transactions: fetch them."""
+    yield from transaction_told(body, origin)
+    if origin.payments:
+        order = str(terms.decoded(body, _OF_ORDER).order_id)
+        yield Hint(kind="order", id=order, entity=origin.entity("order", order))
+
+
+def transaction_told(body: bytes, origin: Origin) -> Iterator[Translated]:
+    """A transaction names its parent and not the tender it belongs to, and its amount may be in the buyer's currency."""
+    order = str(terms.decoded(body, _OF_ORDER).order_id)
+    if origin.payments:
+        yield Ignore("money is told by its provider")
+    else:
+        yield Hint(kind="order", id=order, entity=origin.entity("order", order))
+
+
+def return_told(body: bytes, origin: Origin) -> Iterator[Translated]:
+    """Its webhooks show no lines: fetch it."""
+    wire = terms.decoded(body, _RETURN)
+    order = wire.order_id or (wire.order.id if wire.order else None)
+    if order is None:
+        raise Untranslatable("a return without its order")
+    yield Hint(kind="return", id=str(wire.id), entity=origin.entity("order", str(order)))
+
+
+def return_changed(body: bytes, origin: Origin) -> Iterator[Translated]:
+    """`returns/update` lists differences without the order, and of `returns/process` there is no example at all."""
+    yield Ignore("a change of a return that doesn't name its order")
 
 
 def _customer_document(wire: WireCustomer, origin: Origin) -> Document | Hint:

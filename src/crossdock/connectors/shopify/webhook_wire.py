@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from crossdock.connectors.shopify.refunded import Restock
 from crossdock.connectors.shopify.terms import Amount, CurrencyCode, Id, Moment, Units
 
 FinancialStatus = Literal[
@@ -60,6 +61,7 @@ class WireLine(msgspec.Struct, kw_only=True, gc=False):
     current_quantity: Units
     price: Amount
     requires_shipping: bool
+    fulfillable_quantity: Units = 0
     discount_allocations: list[WireDiscount] = []
     tax_lines: list[WireTax] = []
 
@@ -69,6 +71,42 @@ class WireShipping(msgspec.Struct, kw_only=True, gc=False):
     discounted_price: Amount
     is_removed: bool = False
     tax_lines: list[WireTax] = []
+
+
+class WireShopMoney(msgspec.Struct, gc=False):
+    amount: Amount
+
+
+class WireBag(msgspec.Struct, gc=False):
+    shop_money: WireShopMoney
+
+
+class WireRefundLine(msgspec.Struct, kw_only=True, gc=False):
+    line_item_id: Id
+    quantity: Units
+    restock_type: Restock
+
+
+class WireRefundShipping(msgspec.Struct, kw_only=True, gc=False):
+    subtotal_amount_set: WireBag
+    tax_amount_set: WireBag
+
+
+class WireRefund(msgspec.Struct, kw_only=True, gc=False):
+    refund_line_items: list[WireRefundLine]
+    refund_shipping_lines: list[WireRefundShipping] = []
+
+
+class WireFulfilledLine(msgspec.Struct, gc=False):
+    id: Id
+    quantity: Units
+
+
+class WireParcel(msgspec.Struct, kw_only=True, gc=False):
+    """A fulfilment inside an order, read only where it matters."""
+
+    status: str | None
+    line_items: list[WireFulfilledLine]
 
 
 class WireOrder(msgspec.Struct, kw_only=True, gc=False):
@@ -90,6 +128,9 @@ class WireOrder(msgspec.Struct, kw_only=True, gc=False):
     shipping_address: WireAddress | None = None
     line_items: list[WireLine]
     shipping_lines: list[WireShipping]
+    total_tip_received: Amount = "0"
+    refunds: list[WireRefund] = []
+    fulfillments: msgspec.Raw = msgspec.Raw(b"[]")
 
 
 class WireGone(msgspec.Struct, kw_only=True, gc=False):
@@ -109,11 +150,6 @@ class WireOrderEdited(msgspec.Struct, gc=False):
     order_edit: WireEdit
 
 
-class WireFulfilledLine(msgspec.Struct, gc=False):
-    id: Id
-    quantity: Units
-
-
 class WireFulfilment(msgspec.Struct, kw_only=True, gc=False):
     id: Id
     order_id: Id
@@ -125,3 +161,23 @@ class WireFulfilment(msgspec.Struct, kw_only=True, gc=False):
     tracking_numbers: list[str] = []
     tracking_urls: list[str] = []
     line_items: list[WireFulfilledLine]
+
+
+class WireOfOrder(msgspec.Struct, kw_only=True, gc=False):
+    """A refund or a transaction: what it says of money is read with its order."""
+
+    id: Id
+    order_id: Id
+
+
+class WireOrderNamed(msgspec.Struct, gc=False):
+    id: Id
+
+
+class WireReturn(msgspec.Struct, kw_only=True, gc=False):
+    """A return as far as its webhooks tell: which it is, and of which order, said in one of two ways."""
+
+    id: Id
+    status: Literal["requested", "open", "closed", "canceled", "declined"]
+    order_id: Id | None = None
+    order: WireOrderNamed | None = None
