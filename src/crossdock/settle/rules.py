@@ -60,7 +60,7 @@ def code_digest(policy: Policy) -> bytes:
     package = resources.files("crossdock")
     sources = [
         file.read_bytes()
-        for room in ("canonical", "promises")
+        for room in ("books", "canonical", "promises")
         for file in sorted(package.joinpath(room).iterdir(), key=lambda file: file.name)
         if file.name.endswith(".py")
     ]
