@@ -7,6 +7,7 @@ them are played here, as the statements of `store/sql` keep them.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -39,6 +40,7 @@ EFFECTS: dict[str, tuple[Effect, ...]] = {
 }
 UNIQUE_KEY: tuple[Effect, ...] = (Keyed(),)
 _CODE = b"code"
+_EXPIRED_WAIT = timedelta(seconds=5)
 
 
 class Said(NamedTuple):
@@ -59,6 +61,8 @@ class Command(NamedTuple):
     name: str
     target: str
     body: Any
+    refs: Mapping[str, str]
+    """label -> the promise whose thing it is, by name."""
 
 
 @dataclass(slots=True)
@@ -96,23 +100,15 @@ class Row:
         return self.last == self.ordinal
 
     def command(self) -> Command:
-        return Command(self.key, self.owed.name, self.owed.to, self.owed.body)
+        refs = {label: need.name for label, need in self.owed.needs.items()}
+        return Command(self.key, self.owed.name, self.owed.to, self.owed.body, refs)
 
     def promised(self) -> Promised:
         sealed = self.last is not None and not self.withdrawn
         last = self.first - 1 if self.last is None else self.last
-        act = self.owed if isinstance(self.owed, Act) else None
+        until = self.owed.valid_until if isinstance(self.owed, Act) else None
         return Promised(
-            self.id,
-            self.owed.name,
-            self.owed.to,
-            self.owed.cause.id,
-            self.owed.body,
-            self.stage,
-            sealed,
-            last,
-            act.valid_until if act else None,
-            tuple(_movements(self)),
+            self.id, self.owed.name, self.owed.to, self.owed.cause.id, self.owed.body, self.stage, sealed, last, until
         )
 
 
@@ -186,8 +182,8 @@ class Hub:
             for name, (_, at, body, repairs, noun) in self.written.items()
         ]
         pins: Any = [(ENTITY, name, value) for name, value in self.pins.items()]
-        standing = reading._standing(ENTITY, evidence, promised, receipts, pins, self.now)
-        return standing, reading._book(promised, receipts, evidence, {})
+        standing = reading._standing(ENTITY, evidence, promised, receipts, pins, self.now)  # noqa: SLF001
+        return standing, reading._book(promised, receipts, evidence, {})  # noqa: SLF001
 
     def _save(self, changes: Changes) -> None:
         assert not changes.withheld, changes.withheld
@@ -256,9 +252,9 @@ class Hub:
 
     def _still_allowed(self, row: Row) -> bool:
         until = row.owed.valid_until if isinstance(row.owed, Act) else None
-        if until is None or self.now <= until:
+        if until is None or self.now < until:
             return True
-        row.due, self.dirty = self.now, True
+        row.due, self.dirty = self.now + _EXPIRED_WAIT, True
         return False
 
     def _busy(self, row: Row) -> bool:
@@ -292,7 +288,7 @@ class Hub:
             account = self.accounts[name]
             account.pending += pending * amount
             account.posted += posted * amount
-            assert account.pending >= 0, (name, account.pending)
+            assert 0 <= account.pending, (name, account.pending)
 
     # What came of it
 
@@ -364,6 +360,6 @@ class Hub:
         claimed = Claimed(
             row.id, ENTITY, int(row.stage), row.fence, row.attempts, row.ordinal, row.document, None, row.name,
             int(verb), noun, row.owed.cause.id, "[]", "{}", False, b"", row.key if sealed else None, sealed, b"{}",
-            b"", None, None, False, self.now,
+            b"", None, None, False, self.now, None,
         )  # fmt: skip
         return Situation(claimed, row.owed.to, EFFECTS.get(row.owed.to, UNIQUE_KEY), self.now, 0.5)

@@ -3,8 +3,9 @@
 She shares no code with the hub's books and never looks into them: she reads the shop's basket, the parcels, the returns,
 the allowances and the ledgers of the ERP and of the payment provider. Assumed, where the briefs leave room:
 
- 1. A line's net and each of its taxes are rounded apart. What a buyer keeps of a line of n units with r returned is
-    worth round(total x (n - r) / n), half away from zero; the r units are worth the rest.
+ 1. What is charged for a line and each of its taxes are rounded apart; where prices include their taxes, the net is what
+    those leave. What a buyer keeps of a line of n units with r returned is worth round(total x (n - r) / n), half away
+    from zero; the r units are worth the rest.
  2. What should be billed for a line is the value of min(shipped, ordered) - returned accepted units, by the line as it
     is now; delivery and the tip are billed with the first parcel of the sale that leaves.
  3. Accepted are: units received (with a disposition, where the terms inspect) of a return that isn't cancelled or only
@@ -21,7 +22,8 @@ the allowances and the ledgers of the ERP and of the payment provider. Assumed, 
 10. A buyer who still owes money for edits may have that set off against what returns entitle to, or not.
 11. An open dispute freezes; a lost one settles entitlements like a refund, and what is beyond them is written off.
 12. A refund that failed settles nothing; whether it is sent again or is a person's is left open, but it is said.
-13. Refunds above what was captured can't be: the rest stays held.
+13. Refunds above what was captured can't be: the rest stays held. What the provider refuses, for it has heard of a
+    dispute or a clerk before us, may stay a person's.
 14. An order that never became a sale has nothing to correct at the ERP.
 """
 
@@ -40,6 +42,7 @@ from crossdock.promises.obligations import ApprovalNeeded, Trouble, Wait
 if TYPE_CHECKING:
     from crossdock.promises.policy import Policy
     from crossdock.promises.terms import ReturnTerms
+    from tests.lives.goods import Line
     from tests.lives.hub import Command, Hub
     from tests.lives.reality import Coming, Reality
 
@@ -80,10 +83,12 @@ class Truth:
 class Accountant:
     reality: Reality
     policy: Policy
+    _lines: dict[str, Line] = field(default_factory=dict[str, Any])
 
     def truth(self) -> Truth:
         reality, basket = self.reality, self.reality.basket
-        amounts = {line.id: self._of_line(line) for line in basket.lines}
+        self._lines = {line.id: line for line in basket.lines}
+        amounts = {line.id: self._kept(line.id, line.units) for line in basket.lines}
         units = {line.id: line.units for line in basket.lines}
         shipped = reality.warehouse.left
         delivery = self._delivery()
@@ -102,8 +107,7 @@ class Accountant:
             value = 0
             for line, count in accepted.items():
                 n, r = units[line], returned[line]
-                for total in amounts[line].values():
-                    value += _rounded(total, n - r, n) - _rounded(total, n - r - count, n)
+                value += sum(self._kept(line, n - r).values()) - sum(self._kept(line, n - r - count).values())
                 returned[line] += count
             fee = min(self._fee(came), value)
             fees += fee
@@ -113,16 +117,15 @@ class Accountant:
             else:
                 by_cause[came.id] = value - fee
         everything = any(returned.values()) and all(returned[line] >= n for line, n in units.items())
-        delivery_back = bool(latest and everything and self._terms(latest).delivery == "when_all_returned")
+        delivery_back = bool(latest and everything and self.terms(latest).delivery == "when_all_returned")
         if latest is not None and delivery_back:
             if latest.settle_by == "exchange":
                 exchanged += sum(delivery.values())
             else:
                 by_cause[latest.id] += sum(delivery.values())
-        for line, parts in amounts.items():
-            kept = max(0, min(shipped[line], units[line]) - returned[line])
-            for (component, rate), total in parts.items():
-                bill[line, component, rate] += _rounded(total, kept, units[line])
+        for line, n in units.items():
+            for (component, rate), amount in self._kept(line, max(0, min(shipped[line], n) - returned[line])).items():
+                bill[line, component, rate] += amount
         if any(shipped.values()):
             for key, total in delivery.items():
                 bill[key] += 0 if delivery_back else total
@@ -149,12 +152,14 @@ class Accountant:
             late,
         )
 
-    def _of_line(self, line: Any) -> dict[tuple[str, str], int]:
-        taxes = line.taxes(included=self.reality.basket.included)
+    def _kept(self, id_: str, units: int) -> dict[tuple[str, str], int]:
+        """What so many units of a line come to, by (component, rate)."""
+        line, included = self._lines[id_], self.reality.basket.included
         parts: defaultdict[tuple[str, str], int] = defaultdict(int)
-        for rate, amount in zip(line.rates, taxes, strict=True):
-            parts["tax", rate] += amount
-        parts["goods", ""] += line.charged - (sum(taxes) if self.reality.basket.included else 0)
+        for rate, amount in zip(line.rates, line.taxes(included=included), strict=True):
+            parts["tax", rate] += _rounded(amount, units, line.units)
+        charged = _rounded(line.charged, units, line.units)
+        parts["goods", ""] += charged - (sum(parts.values()) if included else 0)
         return parts
 
     def _allowed(self, amount: int, line: str, amounts: dict[str, dict[tuple[str, str], int]]) -> dict[Key, int]:
@@ -180,23 +185,23 @@ class Accountant:
         parts["", "shipping", ""] += basket.delivery - (sum(parts.values()) if basket.included else 0)
         return parts
 
-    def _terms(self, came: Coming) -> ReturnTerms:
+    def terms(self, came: Coming) -> ReturnTerms:
         begun = [terms for terms in self.policy.returns if terms.since <= came.at]
         return max(begun or self.policy.returns, key=lambda terms: terms.since if begun else -terms.since.timestamp())
 
     def _late(self, came: Coming) -> bool:
         left = [at for _, at, _ in self.reality.parcels]
-        return bool(left) and came.at > max(left) + timedelta(days=self._terms(came).window_days)
+        return bool(left) and came.at > max(left) + timedelta(days=self.terms(came).window_days)
 
     def _fee(self, came: Coming) -> int:
-        text = self._terms(came).fee.get(self.reality.basket.currency)
+        text = self.terms(came).fee.get(self.reality.basket.currency)
         return 0 if text is None else int(text.replace(".", ""))
 
     def _accepted(self, came: Coming) -> Counter[str]:
         accepted: Counter[str] = Counter()
         if came.status in ("requested", "cancelled"):
             return accepted
-        inspect = self._terms(came).inspect
+        inspect = self.terms(came).inspect
         for line in came.lines:
             if line.keeps:
                 accepted[line.line] += line.units
@@ -266,6 +271,7 @@ class Watch:
         """Every complaint about an order at rest."""
         truth = self.look()
         self.complaints.extend(self._twice())
+        self.complaints.extend(f"allocations of {name} don't sum to it" for name in self.reality.psp.misallocated)
         self.complaints.extend(self._billing(truth, hub))
         self.complaints.extend(self._money(truth, hub))
         self.complaints.extend(self._goods(truth, hub))
@@ -339,6 +345,8 @@ class Watch:
             reasons.append("there is nothing left to give back")
         if any(entry.status == "failed" for entry in reality.psp.refunds.values()):
             reasons.append("a refund failed")
+        if reality.psp.refused and any(cause.startswith("rejected:psp") for cause in hub.cases.values()):
+            reasons.append("its provider refused it")
         if any(terms.daily_refunds_max for terms in self.policy.returns):
             reasons.append("no more may leave today")
         return reasons
@@ -347,8 +355,10 @@ class Watch:
         back: Counter[tuple[str, str, str]] = Counter()
         for came in self.reality.returns:
             for line in came.lines:
-                if line.disposition and not line.keeps and came.status in ("authorised", "closed"):
-                    back[came.id, line.line, line.disposition] += line.received
+                if line.keeps or came.status not in ("authorised", "closed") or not line.received:
+                    continue
+                if line.disposition or not self.accountant.terms(came).inspect:
+                    back[came.id, line.line, line.disposition or "sellable"] += line.received
         there = self.reality.erp.goods_back
         off = {
             key: there[key] - back[key] for key in there | back if there[key] != back[key] and key[0] not in truth.late

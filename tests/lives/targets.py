@@ -41,68 +41,75 @@ class Posted:
 class Erp:
     """Posts sales, ships parcels out of them in the order the parts were sold, and bills those at the sale's prices."""
 
-    parts: list[SalesOrder] = field(default_factory=list[SalesOrder])
-    issued: dict[str, list[tuple[int, str, int, int]]] = field(
-        default_factory=dict[str, list[tuple[int, str, int, int]]]
+    parts: dict[str, SalesOrder] = field(default_factory=dict[str, SalesOrder])
+    """By the name of the promise that made each sale."""
+    holds: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
+    """Units of each line that each sale is to ship or has shipped: as sold, less what was cancelled."""
+    left: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
+    issued: dict[str, list[tuple[str, str, int, int]]] = field(
+        default_factory=dict[str, list[tuple[str, str, int, int]]]
     )
-    """parcel -> (part, line, first unit, units) that left."""
-    left: Counter[tuple[int, str]] = field(default_factory=Counter[tuple[int, str]])
+    """goods issue -> (sale, line, first unit, units) that left."""
     posted: list[Posted] = field(default_factory=list[Posted])
-    billed_parts: set[int] = field(default_factory=set[int])
+    charged: bool = False
     goods_back: Counter[tuple[str, str, str]] = field(default_factory=Counter[tuple[str, str, str]])
     """(return, line, disposition) -> units received."""
-    open_units: dict[str, int] = field(default_factory=dict[str, int])
 
     def do(self, command: Command) -> Confirmed:
         body = command.body
         match body:
             case SalesOrder():
-                self.parts.append(body)
+                self.parts[command.name] = body
+                self.holds[command.name] = Counter({line.id: line.ordered for line in body.order.lines})
+                self.left[command.name] = Counter()
             case GoodsIssue():
-                self._issue(body)
+                self._issue(command, body)
             case InvoicePosting():
-                self._invoice(command.key, body)
+                self._invoice(command)
             case CreditMemo() | SupplementaryInvoice():
                 self._correct(command.key, body)
             case GoodsReturn():
                 for line in body.lines:
                     self.goods_back[body.return_id, line.line, line.disposition] += line.units
             case OpenUnits():
-                self.open_units = {line.line: line.units for line in body.lines}
+                self._cancel(body)
             case _:
                 pass
         return Confirmed(id=f"erp-{command.key}")
 
-    def _issue(self, body: GoodsIssue) -> None:
-        taken: list[tuple[int, str, int, int]] = []
-        left = Counter(self.left)
-        for line in body.shipment.lines:
-            missing = line.units
-            for at, part in enumerate(self.parts):
-                sold = sum(each.ordered for each in part.order.lines if each.id == line.line)
-                some = min(missing, sold - left[at, line.line])
-                if some > 0:
-                    taken.append((at, line.line, left[at, line.line], some))
-                    left[at, line.line] += some
-                    missing -= some
-            if missing:
-                raise Rejected(f"parcel {body.shipment.id} has {missing} of {line.line} more than were sold")
-        self.left = left
-        self.issued[body.shipment.id] = taken
+    def _cancel(self, body: OpenUnits) -> None:
+        """The latest sale's units go first; what has left stays."""
+        for line in body.lines:
+            above = sum(held[line.line] for held in self.holds.values()) - line.units
+            for sale in reversed(self.holds):
+                taken = min(max(above, 0), self.holds[sale][line.line] - self.left[sale][line.line])
+                self.holds[sale][line.line] -= taken
+                above -= taken
 
-    def _invoice(self, key: str, body: InvoicePosting) -> None:
+    def _issue(self, command: Command, body: GoodsIssue) -> None:
+        sale = command.refs["sale"]
+        held, left = self.holds[sale], self.left[sale]
+        for line in body.shipment.lines:
+            if left[line.line] + line.units > held[line.line]:
+                open_ = held[line.line] - left[line.line]
+                raise Rejected(f"{line.units} of {line.line} leave {sale}, which has {open_} open")
+        self.issued[command.name] = [(sale, each.line, left[each.line], each.units) for each in body.shipment.lines]
+        for line in body.shipment.lines:
+            left[line.line] += line.units
+
+    def _invoice(self, command: Command) -> None:
         bill: defaultdict[Key, int] = defaultdict(int)
-        for at, line, first, units in self.issued[body.shipment]:
-            order = self.parts[at].order
+        for sale, line, first, units in self.issued[command.refs["issue"]]:
+            order = self.parts[sale].order
             sold = next(each for each in order.lines if each.id == line)
-            for name, total in _line_amounts(order, sold).items():
-                amount = share(total, first + units, sold.ordered) - share(total, first, sold.ordered)
-                bill[name] += amount
-            if at not in self.billed_parts:
-                self.billed_parts.add(at)
-                for name, total in _charge_amounts(order).items():
-                    bill[name] += total
-        self.posted.append(Posted("invoice", key, dict(bill), sum(bill.values())))
+            upto, before = _line_amounts(order, sold, first + units), _line_amounts(order, sold, first)
+            for name, amount in upto.items():
+                bill[name] += amount - before[name]
+        if not self.charged:
+            self.charged = True
+            for name, total in _charge_amounts(self.parts["sale"].order).items():
+                bill[name] += total
+        self.posted.append(Posted("invoice", command.key, dict(bill), sum(bill.values())))
 
     def _correct(self, key: str, body: CreditMemo | SupplementaryInvoice) -> None:
         bill: defaultdict[Key, int] = defaultdict(int)
@@ -119,28 +126,28 @@ class Erp:
         self.posted.append(Posted(kind, key, dict(bill), sum(bill.values())))
 
 
-def _line_amounts(order: Order, line: Any) -> Bill:
+def _line_amounts(order: Order, line: Any, units: int) -> Bill:
     charged = line.unit_price.minor * line.ordered - (line.discount.minor if line.discount else 0)
-    return _amounts(line.id, "goods", charged, line.taxes, included=order.tax_included)
+    return _amounts(line.id, "goods", charged, line.taxes, units, line.ordered, included=order.tax_included)
 
 
 def _charge_amounts(order: Order) -> Bill:
     bill: defaultdict[Key, int] = defaultdict(int)
     for charge in order.shipping:
-        for name, amount in _amounts(
-            "", "shipping", charge.price.minor, charge.taxes, included=order.tax_included
-        ).items():
+        price = charge.price.minor
+        for name, amount in _amounts("", "shipping", price, charge.taxes, 1, 1, included=order.tax_included).items():
             bill[name] += amount
     if order.tip is not None:
         bill["", "tip", ""] += order.tip.minor
     return bill
 
 
-def _amounts(line: str, component: str, charged: int, taxes: Any, *, included: bool) -> Bill:
+def _amounts(line: str, component: str, charged: int, taxes: Any, units: int, of: int, *, included: bool) -> Bill:
+    """A share of what was charged; where the price includes its taxes the net is what they leave."""
     bill: defaultdict[Key, int] = defaultdict(int)
     for tax in taxes:
-        bill[line, "tax", tax.rate] += tax.amount.minor
-    bill[line, component, ""] += charged - (sum(bill.values()) if included else 0)
+        bill[line, "tax", tax.rate] += share(tax.amount.minor, units, of)
+    bill[line, component, ""] += share(charged, units, of) - (sum(bill.values()) if included else 0)
     return dict(bill)
 
 
@@ -180,6 +187,8 @@ class Psp:
     tenders: dict[str, Tender] = field(default_factory=dict[str, Tender])
     refunds: dict[str, Entry] = field(default_factory=dict[str, Entry])
     keys: dict[str, str] = field(default_factory=dict[str, str])
+    misallocated: list[str] = field(default_factory=list[str])
+    refused: list[str] = field(default_factory=list[str])
     told: Callable[[Entry], None] = lambda _: None
     pending_first: Callable[[], bool] = lambda: False
 
@@ -189,7 +198,8 @@ class Psp:
         if command.key in self.keys:
             return Confirmed(id=self.keys[command.key])
         assert body.amount.currency == self.currency, body
-        assert sum(part.amount.minor for part in body.allocations) in (0, body.amount.minor), body
+        if sum(part.amount.minor for part in body.allocations) != body.amount.minor:
+            self.misallocated.append(command.name)
         return Confirmed(id=self.refund(body.payment, body.amount.minor, command.key).id)
 
     def refund(self, payment: str, amount: int, reference: str = "", for_return: str = "") -> Entry:
@@ -197,6 +207,7 @@ class Psp:
         if tender is None:
             raise Rejected(f"no payment {payment!r}")
         if amount <= 0 or amount > tender.left:
+            self.refused.append(reference)
             raise Rejected(f"{amount} is not within the {tender.left} left of {payment}")
         status = "pending" if self.pending_first() else "succeeded"
         entry = Entry(f"re_{len(self.refunds) + 1}", payment, amount, status, reference, for_return)

@@ -10,7 +10,7 @@ later at the latest, a call's lease is one tick, and the provider forgets keys a
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -32,7 +32,7 @@ from crossdock.promises.policy import Policy, Roles
 from crossdock.promises.standing import Evidence, Standing, facts_of
 from crossdock.promises.terms import ReturnTerms
 from crossdock.settle import reading
-from crossdock.settle.settling import owed
+from crossdock.settle.rules import owed
 from crossdock.store.delivery import Claimed
 
 TICK = timedelta(minutes=1)
@@ -112,7 +112,7 @@ class World:
     counts_sealed: bool = True
     echo_is_the_same_fact: bool = True
     key_of: Callable[[Row, Act], str] = lambda row, act: f"{ENTITY}/{act.name}/{act.cause.id}/{row.ordinal}"
-    owed: Callable[[Standing, Policy], Iterator[Obligation]] = owed
+    owed: Callable[[Standing, Policy], Iterable[Obligation]] = owed
     echoes: int = 1
     """Of how many refunds the shop tells, too."""
     half_read: bool = False
@@ -389,7 +389,7 @@ class Model:
         claimed = Claimed(
             1, ENTITY, int(row.stage), 1, row.attempts, row.ordinal, self._document(row), None, act.name, int(Verb.ACT),
             NAMES[type(act.body)], act.cause.id, "[]", "{}", False, b"", "key" if sealed else None, sealed, b"{}", b"",
-            None, None, False, NOW,
+            None, None, False, NOW, None,
         )  # fmt: skip
         return Situation(claimed, "psp", self.world.effects, NOW, 0.5)
 
