@@ -182,8 +182,8 @@ class Hub:
             for name, (_, at, body, repairs, noun) in self.written.items()
         ]
         pins: Any = [(ENTITY, name, value) for name, value in self.pins.items()]
-        standing = reading._standing(ENTITY, evidence, promised, receipts, pins, self.now)  # noqa: SLF001
-        return standing, reading._book(promised, receipts, evidence, {})  # noqa: SLF001
+        standing = reading._standing(ENTITY, evidence, promised, receipts, pins, self.now)
+        return standing, reading._book(promised, receipts, evidence, {})
 
     def _save(self, changes: Changes) -> None:
         assert not changes.withheld, changes.withheld
@@ -288,7 +288,7 @@ class Hub:
             account = self.accounts[name]
             account.pending += pending * amount
             account.posted += posted * amount
-            assert 0 <= account.pending, (name, account.pending)
+            assert account.pending >= 0, (name, account.pending)
 
     # What came of it
 

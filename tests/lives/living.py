@@ -85,6 +85,7 @@ class Life:
         for each in self.hub.changes.approvals:
             if self.luck.random() < 0.5:
                 self.reality.decide(each)
+                self.watch.look()
 
     def _pass(self, minutes: int) -> None:
         later = self.reality.now + timedelta(minutes=minutes)
@@ -208,5 +209,6 @@ class Life:
         asked = [each for each in self.hub.obligations if isinstance(each, ApprovalNeeded)]
         if asked and len(self.reality.verdicts) < 12 and self.luck.random() < 0.8:
             self.reality.decide(asked[0])
+            self.watch.look()
             return True
         return False

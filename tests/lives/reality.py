@@ -87,6 +87,7 @@ class Reality:
         default_factory=list[tuple[str, datetime, dict[str, int]]]
     )
     verdicts: list[Approval] = field(default_factory=list[Approval])
+    allowed_late: set[str] = field(default_factory=set[str])
     cancelled_at: datetime | None = None
     home: int = 0
     unheard: list[Said] = field(default_factory=list[Said])
@@ -96,6 +97,7 @@ class Reality:
     def __post_init__(self) -> None:
         self.basket = filled(self.luck)
         self.psp = Psp(self.basket.currency, told=self._say_refund, pending_first=lambda: self.luck.random() < 0.1)
+        self.warehouse.picks = lambda: self.luck.random() < 0.1
         self._say_order()
         self._pay(self.basket.total, self.luck.choice((1, 1, 1, 2, 3)))
         self._note(f"placed {self.basket}")
@@ -331,6 +333,9 @@ class Reality:
         )
         self.verdicts.append(word)
         self._say("desk", "approval", f"v{len(self.verdicts)}", word)
+        kind, _, about = needed.name.partition(":")
+        if kind == "late_return" and verdict == "approved":
+            self.allowed_late.add(about)
         self._note(f"{verdict} {needed.what}")
 
     # What is said of it

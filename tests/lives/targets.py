@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+import msgspec
+
 from crossdock.canonical.order import OpenUnits, Order, OrderReference, SalesOrder
 from crossdock.canonical.payment import PaymentRefund, Refund, StoreCredit
 from crossdock.canonical.returns import CreditMemo, GoodsReturn, ReturnRecord, SupplementaryInvoice
-from crossdock.canonical.shipment import GoodsIssue, InvoicePosting, ShipmentLines, ShipmentOrder
+from crossdock.canonical.shipment import GoodsIssue, InvoicePosting, ShipmentLine, ShipmentLines, ShipmentOrder
 from crossdock.connect.receipts import Confirmed
 from crossdock.kernel.faults import Rejected
 from tests.lives.goods import half_up
@@ -233,15 +235,23 @@ class Warehouse:
     to_leave: dict[str, int] = field(default_factory=dict[str, int])
     skus: dict[str, str] = field(default_factory=dict[str, str])
     left: Counter[str] = field(default_factory=Counter[str])
-    asked: bool = False
+    picks: Callable[[], bool] = lambda: False
+    """Whether what is open of a line is picked just then, so that it can't be taken back any more."""
+    picked: Counter[str] = field(default_factory=Counter[str])
 
     def do(self, command: Command) -> Confirmed:
         body = command.body
-        if isinstance(body, ShipmentOrder | ShipmentLines):
-            self.asked = True
-            self.to_leave = {line.line: line.units for line in body.lines}
-            self.skus |= {line.line: line.sku for line in body.lines}
-        return Confirmed(id=f"wms-{command.name}")
+        if not isinstance(body, ShipmentOrder | ShipmentLines):
+            return Confirmed(id=f"wms-{command.name}")
+        for line, units in self.open().items():
+            if self.picks():
+                self.picked[line] = self.left[line] + units
+        self.to_leave = {
+            line.line: max(line.units, self.left[line.line], self.picked[line.line]) for line in body.lines
+        }
+        self.skus |= {line.line: line.sku for line in body.lines}
+        held = tuple(ShipmentLine(line=each.line, sku=each.sku, units=self.to_leave[each.line]) for each in body.lines)
+        return Confirmed(id=f"wms-{command.name}", body=msgspec.structs.replace(body, lines=held))
 
     def open(self) -> dict[str, int]:
         return {line: units - self.left[line] for line, units in self.to_leave.items() if units > self.left[line]}
