@@ -1,4 +1,5 @@
-"""A whole retailer to practise on: shop, warehouse, mail server and a real ERP, hub processes, and their settings.
+"""A whole retailer to practise on: shop, warehouse, till, payment provider, mail server and a real ERP, hub processes, and
+their settings.
 
 The simulators live in this process; the ERP and the hub are processes of their own, and none outlives this one.
 """
@@ -20,10 +21,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from crossdock.simulators import payments as providers
+from crossdock.simulators import pos as tills
 from crossdock.simulators import shop as shops
 from crossdock.simulators import warehouse as warehouses
 from crossdock.simulators.lifeline import Lifeline, stop_database
 from crossdock.simulators.mail import MailRunning, MailSink
+from crossdock.simulators.payments import Payments
+from crossdock.simulators.pos import Till
 from crossdock.simulators.shop import Shop
 from crossdock.simulators.tryton import SEED, Erp, NotBooted, Say, Seed, boot, silent
 from crossdock.simulators.warehouse import Warehouse
@@ -35,7 +40,14 @@ _SECRETS = {
     "shop-webhooks": shops.SECRET,
     "wms-key": warehouses.API_KEY,
     "wms-webhooks": warehouses.WEBHOOK_SECRET,
+    "psp-key": providers.API_KEY,
+    "psp-webhooks": providers.WEBHOOK_SECRET,
+    "till-token": tills.ACCESS_TOKEN,
 }
+FINANCE = "mara"
+"""Who may allow a refund here."""
+APPROVE_OVER = "10.00"
+"""Refunds above this wait for them, in dollars."""
 
 Table = Mapping[str, Any]
 
@@ -83,6 +95,8 @@ class Retailer:
     shop: Shop
     warehouse: Warehouse
     mail: MailSink
+    payments: Payments
+    till: Till
     erp: Erp | None
     addresses: Mapping[str, str]
     """Where each answers, by connection name, and the hub's doors as `hub`."""
@@ -178,7 +192,9 @@ async def open_retailer(
         database = folder / "hub" / "postgres"
         lifeline = Lifeline(None if database_url else database)
         stack.callback(lifeline.cut)
+        hub_at = f"http://127.0.0.1:{_free_port()}"
         shop, warehouse, mail = Shop(), Warehouse(), MailSink()
+        payments, till = Payments(f"{hub_at}/in/psp"), Till(f"{hub_at}/in/till", location="STORE-1")
         starting = [] if database_url else [asyncio.create_task(asyncio.to_thread(_start_database, database))]
         stack.push_async_callback(_ended, starting)
         erp = await _booted(folder / "erp", seed, say, stack) if with_erp else None
@@ -186,15 +202,19 @@ async def open_retailer(
         shop_at = await stack.enter_async_context(shop.serve())
         warehouse_at = await stack.enter_async_context(warehouse.serve())
         mail_at = await stack.enter_async_context(mail.serve())
+        payments_at = await stack.enter_async_context(payments.serve())
+        till_at = await stack.enter_async_context(till.serve())
         _stock(shop, seed)
-        addresses = {"shop": shop_at.url, "wms": warehouse_at.url, "mail": mail_at.url}
-        addresses |= {"erp": erp.at.url} if erp else {}
-        addresses["hub"] = f"http://127.0.0.1:{_free_port()}"
+        addresses = {"shop": shop_at.url, "wms": warehouse_at.url, "psp": payments_at.url, "till": till_at.url}
+        addresses |= {"mail": mail_at.url} | ({"erp": erp.at.url} if erp else {})
+        addresses["hub"] = hub_at
         retailer = Retailer(
             folder,
             shop,
             warehouse,
             mail,
+            payments,
+            till,
             erp,
             addresses,
             lifeline,
@@ -268,7 +288,7 @@ def _free_port() -> int:
 def _write_settings(retailer: Retailer, mail: MailRunning, connections: Mapping[str, Table]) -> None:
     secrets = retailer.folder / "secrets"
     secrets.mkdir(mode=0o700)
-    told = dict(_SECRETS) | ({"erp-password": retailer.erp.at.password} if retailer.erp else {})
+    told = {**_SECRETS, "till-webhooks": retailer.till.webhook_secret} | ({"erp-password": retailer.erp.at.password} if retailer.erp else {})
     for name, secret in told.items():
         (secrets / name).touch(mode=0o600)
         (secrets / name).write_text(secret)
@@ -285,19 +305,40 @@ def _sections(retailer: Retailer, mail: MailRunning, secrets: Path) -> dict[str,
     roles = {"erp": "erp"} if retailer.erp else {}
     sections: dict[str, Table] = {
         "hub": {"listen": at["hub"].removeprefix("http://"), "data": "hub", **retailer.hub_options},
-        "roles": {**roles, "warehouse": "wms", "mail": "mail"},
+        "roles": {**roles, "warehouse": "wms", "mail": "mail", "payments": "psp"},
+        "people": {"finance": [FINANCE]},
+        "[policy.returns]": {
+            "version": "1",
+            "approve_over": {"USD": APPROVE_OVER},
+            "locations": {"damaged": "DAMAGED", "vendor": "VENDOR", "sellable": next(iter(SEED.locations))},
+        },
         "connections.shop": {
             "connector": "shopify",
             "url": at["shop"],
             "access_token": f"file:{secrets / 'shop-token'}",
             "webhook_secrets": [f"file:{secrets / 'shop-webhooks'}"],
             "locations": dict(zip(SEED.locations, locations, strict=True)),
+            "payments": "psp",
         },
         "connections.wms": {
             "connector": "wms",
             "url": at["wms"],
             "api_key": f"file:{secrets / 'wms-key'}",
             "webhook_secrets": [f"file:{secrets / 'wms-webhooks'}"],
+        },
+        "connections.psp": {
+            "connector": "stripe",
+            "url": at["psp"],
+            "api_key": f"file:{secrets / 'psp-key'}",
+            "webhook_secrets": [f"file:{secrets / 'psp-webhooks'}"],
+            "orders_of": "shop",
+        },
+        "connections.till": {
+            "connector": "square",
+            "url": at["till"],
+            "access_token": f"file:{secrets / 'till-token'}",
+            "webhook_secrets": [f"file:{secrets / 'till-webhooks'}"],
+            "locations": ["STORE-1"],
         },
         "connections.mail": {
             "connector": "smtp",
