@@ -14,7 +14,10 @@ _WAIT_SECONDS = 60.0
 
 
 def measure() -> None:
-    """Two hub processes that do everything; the webhooks come in at one of them."""
+    """Two hub processes: one takes in and settles, the other delivers.
+
+    Shared out like this no two loops divide the same queue, so that batches are twice as large as when both do everything.
+    """
     p50s: list[float] = []
     p99s: list[float] = []
     costs: list[float] = []
@@ -22,7 +25,7 @@ def measure() -> None:
     with staged() as stage:
         warm(stage)
         stage.stop_hubs()
-        stage.start_hubs(("door", "settle", "deliver"), ("settle", "deliver"))
+        stage.start_hubs(("door", "settle"), ("deliver",))
         for n in range(RUNS):
             before, others_before = stage.cpu_seconds(), stage.others_cpu_seconds()
             waited = _run(stage, webhooks.CUSTOMERS + n * _RATE * _SECONDS)
