@@ -108,7 +108,16 @@ class Row:
         last = self.first - 1 if self.last is None else self.last
         until = self.owed.valid_until if isinstance(self.owed, Act) else None
         return Promised(
-            self.id, self.owed.name, self.owed.to, self.owed.cause.id, self.owed.body, self.stage, sealed, last, until
+            self.id,
+            self.owed.name,
+            self.owed.to,
+            self.owed.cause.id,
+            self.owed.body,
+            self.stage,
+            sealed,
+            last,
+            until,
+            tuple(_movements(self)),
         )
 
 

@@ -69,8 +69,8 @@ def entitlements(record: Record) -> Entitlements:
         wanted[ORDER] = min(paid - due, _shrunk_by(record, worth))
         wanted[SURPLUS] = paid - due - wanted[ORDER]
     unpaid = max(due - paid, 0)
-    entitled = _cut(wanted, unpaid)
-    settled, lost = _settled(record, entitled)
+    settled, lost = _settled(record, wanted)
+    entitled = _cut(wanted, settled, unpaid)
     budget = max(sum(entitled.values()) - sum(settled.values()), 0)
     found: list[Entitlement] = []
     for cause, amount in entitled.items():
@@ -79,7 +79,7 @@ def entitlements(record: Record) -> Entitlements:
         open_ = min(max(amount - settled[cause], 0), budget)
         budget -= open_
         found.append(Entitlement(cause, amount, settled[cause], open_, _amounts(record, worth, cause)))
-    overpaid = max(sum(settled.values()) - sum(entitled.values()), 0)
+    overpaid = max(sum(settled.values()) - sum(wanted.values()), 0)
     return Entitlements(tuple(found), overpaid, unpaid, lost)
 
 
@@ -102,11 +102,11 @@ def _wanted(given: Sequence[Given]) -> dict[str, int]:
     return wanted
 
 
-def _cut(wanted: Mapping[str, int], unpaid: int) -> dict[str, int]:
-    """Entitlements less what was never paid, which the latest lose first."""
+def _cut(wanted: Mapping[str, int], settled: Mapping[str, int], unpaid: int) -> dict[str, int]:
+    """Entitlements less what was never paid, which the latest lose first; what was given back already was owed then."""
     entitled = dict(wanted)
     for cause in reversed(list(wanted)):
-        off = min(unpaid, entitled[cause])
+        off = min(unpaid, max(entitled[cause] - settled.get(cause, 0), 0))
         entitled[cause] -= off
         unpaid -= off
     return entitled

@@ -134,11 +134,15 @@ class _Compared:
         self._open: dict[str, list[Promised]] = {}
         self._sealed: dict[str, Promised] = {}
         self._ordinal: dict[str, int] = {}
+        self._told: dict[str, Promised] = {}
+        """By name, what was sent last and is over."""
         for promised in book.promised:
             if promised.stage is not None:
                 self._open.setdefault(promised.name, []).append(promised)
             if promised.sealed and not promised.movable:
                 self._sealed[promised.name] = promised
+                if promised.stage is None:
+                    self._told[promised.name] = promised
             self._ordinal[promised.name] = max(self._ordinal.get(promised.name, 0), promised.last_ordinal)
         self._claimed: set[int] = set()
         self._opened: list[Opening] = []
@@ -217,8 +221,15 @@ class _Compared:
                 self._adopted.append((owed.name, desired))
         elif there is not None and written is not None and there != written.body and written.body == desired:
             self._drifted(owed, held, written, there)
+        elif written is not None and there in (None, written.body) and self._was_told(owed):
+            self._troubles.append(_not_as_told(owed))
         else:
             self._open_(owed, held)
+
+    def _was_told(self, owed: State) -> bool:
+        """The target was sent exactly this last, and holds something else: sending it again would never end."""
+        told = self._told.get(owed.name)
+        return told is not None and _same(told, owed)
 
     def _drifted(self, owed: State, held: Promised | None, written: Written, there: Any) -> None:
         """The target was changed by someone else while what should be stayed the same."""
@@ -285,6 +296,16 @@ def _fought_over(owed: State, noun: str) -> Trouble:
         title=f"{noun.replace('_', ' ').capitalize()} at {owed.to} keeps being changed by someone else",
         remedy="Decide who owns the field: correct it at the target, or set policy.drift to adopt.",
         detail=f"{owed.name} at {owed.to} differs from what was written",
+    )
+
+
+def _not_as_told(owed: State) -> Trouble:
+    noun = NAMES[type(owed.body)]
+    return Trouble(
+        cause=f"not_as_told:{owed.to}:{noun}",
+        title=f"{noun.replace('_', ' ').capitalize()} that {owed.to} was told, and does not hold",
+        remedy="It may be too late there, or not possible. Put it right at the target, or change what is wanted.",
+        detail=f"{owed.name} at {owed.to}: it answered that it holds something else than it was told",
     )
 
 

@@ -44,6 +44,8 @@ class Deadlines(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """The customer has been told about the parcel."""
     refund_minutes: int = 24 * 60
     """What the buyer is owed has been given back."""
+    payment_minutes: int = 24 * 60
+    """The channel has collected what the order costs."""
     capture_minutes: int = 60
     """What left has been captured."""
     credit_minutes: int = 4 * 60

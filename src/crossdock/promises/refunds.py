@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from crossdock.books.amounts import allocations, between
 from crossdock.books.entitlements import ORDER, SURPLUS, Entitlement, entitlements
 from crossdock.books.record import Record
-from crossdock.books.tenders import Balance, balances, failed, spread
+from crossdock.books.tenders import Balance, balances, failed, given_by_others, spread
 from crossdock.books.units import came_back
 from crossdock.canonical.payment import PaymentRefund, StoreCredit
 from crossdock.canonical.returns import RefundNotice, Return
@@ -56,6 +56,7 @@ def owed_refunds(standing: Standing, order_fact: Fact, record: Record, policy: P
     owed = _Owed(standing, order_fact, record, policy)
     found = entitlements(record)
     yield from _given_too_much(owed, found.overpaid, found.lost)
+    yield from _unpaid(owed, found.unpaid)
     for sealed in standing.all_sealed("refund"):
         yield from _notice(owed, sealed.name, sealed.body)
     disputes = [dispute for dispute in record.disputes if dispute.status == "open"]
@@ -243,13 +244,22 @@ def _people_needed(owed: _Owed, entitlement: Entitlement, terms: ReturnTerms) ->
 
 def _given_too_much(owed: _Owed, overpaid: int, lost: int) -> Iterator[Obligation]:
     number = owed.record.order.number
-    if overpaid > 0:
+    attributed, unasked = given_by_others(owed.record)
+    by_others = min(overpaid, unasked + sum(attributed.values()))
+    if by_others > 0:
         yield Trouble(
             cause=f"over_refunded:{owed.standing.entity}",
-            title="More was given back than anybody was entitled to",
+            title="Others gave back more than anybody was entitled to",
             remedy="Find out who refunded by hand or twice. Ask for the money, or grant an allowance for it; "
             "nothing more is refunded on this order meanwhile.",
-            detail=f"order {number}: {owed.money(overpaid)} more was given back than is owed",
+            detail=f"order {number}: {owed.money(by_others)} more was given back than is owed",
+        )
+    if overpaid > by_others:
+        yield Trouble(
+            cause=f"owed_again:{owed.standing.entity}",
+            title="Given back, and owed by the buyer again",
+            remedy="What it was for was withdrawn since: ask the buyer to pay it, or grant an allowance for it.",
+            detail=f"order {number}: {owed.money(overpaid - by_others)} was refunded for what is bought after all",
         )
     if lost > 0:
         yield Trouble(
@@ -257,6 +267,17 @@ def _given_too_much(owed: _Owed, overpaid: int, lost: int) -> Iterator[Obligatio
             title="A dispute was lost over what the buyer keeps",
             remedy="Write it off by an allowance for the amount, or claim it from the buyer.",
             detail=f"order {number}: {owed.money(lost)} was lost",
+        )
+
+
+def _unpaid(owed: _Owed, unpaid: int) -> Iterator[Obligation]:
+    """The channel collects what an order costs; nobody is refunded what they never paid."""
+    if unpaid > 0:
+        yield Wait(
+            name="payment",
+            on=owed.standing.source,
+            what=f"to collect {owed.money(unpaid)}",
+            until=due(owed.order_fact.changed_at, owed.policy.deadlines.payment_minutes),
         )
 
 

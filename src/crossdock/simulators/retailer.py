@@ -288,7 +288,9 @@ def _free_port() -> int:
 def _write_settings(retailer: Retailer, mail: MailRunning, connections: Mapping[str, Table]) -> None:
     secrets = retailer.folder / "secrets"
     secrets.mkdir(mode=0o700)
-    told = {**_SECRETS, "till-webhooks": retailer.till.webhook_secret} | ({"erp-password": retailer.erp.at.password} if retailer.erp else {})
+    told = {**_SECRETS, "till-webhooks": retailer.till.webhook_secret} | (
+        {"erp-password": retailer.erp.at.password} if retailer.erp else {}
+    )
     for name, secret in told.items():
         (secrets / name).touch(mode=0o600)
         (secrets / name).write_text(secret)
