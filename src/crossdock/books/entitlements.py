@@ -120,7 +120,10 @@ def _settled(record: Record, entitled: Mapping[str, int]) -> tuple[Counter[str],
     settled = given_by_us(record)
     attributed, unasked = given_by_others(record)
     settled.update(attributed)
-    settled[ORDER] += _used_up(settled, entitled, unasked)
+    beyond = _used_up(
+        settled, entitled, unasked
+    )  # apart: `settled[ORDER] += …` would read it before, and lose what this adds
+    settled[ORDER] += beyond
     return settled, _used_up(settled, entitled, lost_in_disputes(record))
 
 
