@@ -18,17 +18,20 @@ API_VERSION = "2026-10-28.endive"
 
 
 class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """`orders_of` names the connection whose orders are paid here; the payments carry their ids as `metadata.order`.
-
-    `webhook_secrets` holds several while they are being rotated. Stripe allows 100 calls a second, 25 in test mode.
+    """One account. Its webhook endpoint is subscribed to `payment_intent.*`, `charge.*` and `refund.*`; what it is sent
+    besides is ignored by name.
     """
 
     url: str = "https://api.stripe.com"
+    """Stripe's address, unless a test stands in for it."""
     api_key: Secret
+    """A secret or restricted key that may write payment intents and refunds, and read charges, disputes and events."""
     webhook_secrets: tuple[Secret, ...] = ()
     orders_of: str = ""
-    timeout_seconds: float = 80.0
+    """The connection whose orders are paid here; payments name them by `metadata.order`, the id without `#` or prefix."""
+    timeout_seconds: float = 30.0
     calls_per_second: float = 20.0
+    """Stripe allows 100 a second, 25 in test mode."""
     burst: int = 40
 
 

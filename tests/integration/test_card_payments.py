@@ -1,0 +1,135 @@
+"""A whole hub with a payment provider beside the shop: what it tells finds its order, and what is owed back is paid back once."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+
+from crossdock.connectors.stripe import connector
+from crossdock.govern.settings import Settings, settings_from
+from crossdock.hub import ROLES, open_hub
+from crossdock.simulators.mischief import FaultRule
+from crossdock.simulators.payments import API_KEY, Payments
+from crossdock.store.inbox import Message
+from tests.stage import Stage, order
+from tests.standin.target import Target
+
+
+@dataclass
+class Trade:
+    """The hub, the provider, and how far its webhooks have come."""
+
+    stage: Stage
+    provider: Payments
+    http: aiohttp.ClientSession
+
+    async def do(self, deed: str, **given: Any) -> Any:
+        async with self.http.post(f"/_do/{deed}", json=given) as answer:
+            assert answer.status == 200, await answer.text()
+            return await answer.json()
+
+    def told(self) -> list[Message]:
+        """Everything the provider has told so far, as the door would store it."""
+        assert connector.door is not None
+        messages = list[Message]()
+        for event in self.provider.books.all("event"):
+            body = msgspec.json.encode(event)
+            messages.append(Message("psp", connector.door.describe({}, body).topic, body, event["id"]))
+        return messages
+
+    async def hear(self, messages: Sequence[Message] | None = None) -> None:
+        await self.stage.tell(*(self.told() if messages is None else messages))
+
+    def refunded(self) -> list[int]:
+        return [entry.details["amount"] for entry in self.provider.ledger.select("refunded")]
+
+
+def _settings(target: str, provider: str) -> Settings:
+    os.environ["TEST_PSP_KEY"] = API_KEY
+    standin = {"connector": "tests.standin", "url": target}
+    psp = {"connector": "stripe", "url": provider, "api_key": "env:TEST_PSP_KEY", "orders_of": "shop"}
+    told = {
+        "hub": {"probe_seconds": 0.1},
+        "roles": {"erp": "erp", "warehouse": "warehouse", "payments": "psp"},
+        "connections": {"shop": standin, "erp": standin, "warehouse": standin, "psp": psp},
+    }
+    return settings_from(told, Path("/tmp/crossdock-test.toml"))
+
+
+@asynccontextmanager
+async def trade(database_url: str) -> AsyncIterator[Trade]:
+    provider = Payments()
+    async with (
+        Target().serve() as target,
+        provider.serve() as running,
+        aiohttp.ClientSession(running.url) as http,
+        open_hub(_settings(target.url, running.url), database_url, ROLES) as hub,
+    ):
+        await hub.leases.beat()
+        yield Trade(Stage(database_url, hub, target), provider, http)
+        await hub.leases.leave()
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_what_a_clerk_and_a_bank_did_is_bound_to_the_order_in_whatever_order_it_is_heard(
+    database_url: str, seed: int
+):
+    async with trade(database_url) as at:
+        await at.do("pay", order="1", amount=3_000)
+        await at.do("clerk_refund", order="1", amount=500)
+        await at.do("open_dispute", order="1", amount=700)
+        messages = at.told()
+        random.Random(seed).shuffle(messages)
+        for message in messages:
+            await at.hear([message])
+        kinds = at.stage.rows("select kind, entity from document where connection = 'psp' order by kind")
+        assert kinds == [(kind, "order:shop:1") for kind in ("capture", "dispute", "payment", "refund")]
+
+
+@pytest.mark.parametrize("kind", [None, "commit_then_drop", "commit_then_status", "garbage"])
+async def test_what_is_owed_back_is_refunded_once_whatever_becomes_of_the_answer(database_url: str, kind: Any):
+    async with trade(database_url) as at:
+        await at.do("pay", order="1", amount=3_000)
+        await at.stage.tell(order("1", units=3))
+        await at.hear()
+        await at.stage.run()  # sold: from now on less is an entitlement, not a surplus
+        if kind:
+            at.provider.mischief.arm(FaultRule(match="POST /v1/refunds", kind=kind, status=502, times=1))
+        fewer = msgspec.json.encode(order("1", units=2))
+        await at.stage.tell(_shop_says(fewer, token=2))
+        await at.stage.run()
+        await at.hear()
+        await at.stage.run()
+        assert at.refunded() == [1_000]
+        (entry,) = at.provider.ledger.select("refunded")
+        assert entry.details["metadata"]["crossdock_key"] == entry.key
+        await at.stage.checked()
+
+
+async def test_what_a_clerk_gave_back_already_is_not_given_back_again(database_url: str):
+    async with trade(database_url) as at:
+        await at.do("pay", order="1", amount=3_000)
+        await at.stage.tell(order("1", units=3))
+        await at.hear()
+        await at.stage.run()
+        await at.do("clerk_refund", order="1", amount=400)
+        await at.hear()
+        await at.stage.tell(_shop_says(msgspec.json.encode(order("1", units=2)), token=2))
+        await at.stage.run()
+        await at.hear()
+        await at.stage.run()
+        assert at.refunded() == [400, 600]
+
+
+def _shop_says(body: bytes, token: int) -> Message:
+    said = {"kind": "order", "id": "1", "entity": "order:shop:1", "token": token, "body": msgspec.Raw(body)}
+    return Message("shop", "document", msgspec.json.encode(said), f"edit{token}")
