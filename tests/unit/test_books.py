@@ -277,6 +277,14 @@ def test_an_order_that_was_lowered_after_it_was_sold_gives_back_the_difference()
     assert owed(of) == {ORDER: 1000}
 
 
+def test_what_a_clerk_gave_back_settles_what_a_lowered_order_is_owed() -> None:
+    sold = order(line("a", 2, 1000))
+    of = record(order(line("a", 1, 1000)), parcel("P", a=1), sold=(sold,), payments=(paid("p", 2000),))
+    assert owed(_with(of, refunds=(refund("re_1", 400),))) == {ORDER: 600}
+    assert owed(_with(of, refunds=(refund("re_1", 1000),))) == {}
+    assert entitlements(_with(of, refunds=(refund("re_1", 1300),))).overpaid == 300
+
+
 def test_money_that_nothing_explains_is_a_surplus_and_no_entitlement_of_the_order() -> None:
     of = record(order(line("a", 1, 1000)), payments=(paid("p", 1000), paid("q", 1000)))
     assert owed(of) == {SURPLUS: 1000}
