@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from crossdock.canonical.order import SalesOrder
+from crossdock.canonical.pickup import PickupOrder
 from crossdock.canonical.returns import CreditMemo, GoodsReturn, SupplementaryInvoice
 from crossdock.canonical.shipment import GoodsIssue, ShipmentLines, ShipmentOrder
 
@@ -21,6 +22,8 @@ def mentions(body: msgspec.Struct) -> set[tuple[str, str]]:
             return products | {("location", body.shipment.location)}
         case GoodsReturn():
             return {("product", line.sku) for line in body.lines} | {("location", line.location) for line in body.lines}
+        case PickupOrder():
+            return {("location", body.location)}
         case CreditMemo() | SupplementaryInvoice():
             return {("product", line.sku) for line in body.lines if line.sku}
         case _:

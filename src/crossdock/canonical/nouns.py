@@ -20,6 +20,7 @@ from crossdock.canonical.payment import (
     Refund,
     StoreCredit,
 )
+from crossdock.canonical.pickup import Pickup, PickupOrder, PickupRelease
 from crossdock.canonical.returns import (
     Allowance,
     Approval,
@@ -61,6 +62,7 @@ FACTS: dict[str, type[msgspec.Struct]] = {
     "return": Return,
     "allowance": Allowance,
     "approval": Approval,
+    "pickup": Pickup,
 }
 """What systems tell us."""
 
@@ -80,6 +82,8 @@ COMMANDS: dict[str, type[msgspec.Struct]] = {
     "goods_return": GoodsReturn,
     "credit_memo": CreditMemo,
     "supplementary_invoice": SupplementaryInvoice,
+    "pickup_order": PickupOrder,
+    "pickup_release": PickupRelease,
     "payment_capture": PaymentCapture,
     "payment_void": PaymentVoid,
     "payment_refund": PaymentRefund,

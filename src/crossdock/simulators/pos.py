@@ -1,6 +1,7 @@
 """A shop's tills behind Square's published API: real HTTP, seeded, hostile on order.
 
-Its clerks work through `POST /_do/sell`, `take_return`, `inspect` and `payout`, or the methods of these names. Written from
+Its clerks work through `POST /_do/<deed>`: `sell`, `take_return`, `inspect`, `payout`, and for what buyers come for `reserve`,
+`prepare`, `hand_over`, `cancel`; or through the methods of these names. Written from
 Square's reference and not from the connector, so that one mistake can't hide in both.
 """
 
@@ -21,6 +22,7 @@ from crossdock.kernel.ids import new_id
 from crossdock.kernel.moments import Clock, system_clock
 from crossdock.simulators.mischief import Attempt, Ledger, Mischief, WebhookSender, control_routes, mischief_middleware
 from crossdock.simulators.pos_counter import Counter, Disposition, Handed, Json, Sold, Tender, Turned
+from crossdock.simulators.pos_pickups import Changed, Pickups, Placed
 from crossdock.simulators.running import Running, program_arguments, run_program, serving
 
 T = TypeVar("T")
@@ -28,6 +30,7 @@ T = TypeVar("T")
 ACCESS_TOKEN = "EAAA-till-token"  # noqa: S105  (of a simulator)
 SIGNATURE_KEY = "till-signature-key"
 _PAGE_MAX = 100
+_SORTED_BY = {"UPDATED_AT": "updated_at", "CREATED_AT": "created_at"}
 
 
 class _Sell(msgspec.Struct, kw_only=True):
@@ -54,6 +57,11 @@ class _Payout(msgspec.Struct, kw_only=True):
     id: str
     amount: int
     tender: Tender = "CASH"
+
+
+class _Pickup(msgspec.Struct, kw_only=True):
+    id: str
+    units: dict[str, int] | None = None
 
 
 class _Search(msgspec.Struct, kw_only=True):
@@ -86,6 +94,7 @@ class Till:
         self.mischief = Mischief(seed)
         self.ledger = Ledger(clock)
         self.counter = Counter(self.ledger, clock, location=location, currency=currency, seed=seed)
+        self.pickups = Pickups(self.counter, frozenset({location}))
         self.webhook_secret = f"{signature_key} {notification_url or hub or ''}"
         """As a connection's `webhook_secrets` has it."""
         self.sender = WebhookSender(hub, _sign, self.mischief, secret=self.webhook_secret.encode(), clock=clock)
@@ -136,6 +145,27 @@ class Till:
         self._tell_order("order.updated", self.counter.orders[return_id])
         return refund
 
+    def reserve(self, order_id: str) -> Json:
+        """Accept a pickup order."""
+        return self._told(self.pickups.reserve(order_id))
+
+    def prepare(self, order_id: str, picked: Mapping[str, int] | None = None) -> Json:
+        """Lay a pickup order ready; `picked` has the units by line uid where not all of them were found."""
+        return self._told(self.pickups.prepare(order_id, picked))
+
+    def hand_over(self, order_id: str, units: Mapping[str, int] | None = None) -> Json:
+        """Give what lies ready to the buyer; `units` by line uid where not all of it was taken."""
+        return self._told(self.pickups.hand_over(order_id, units))
+
+    def cancel(self, order_id: str) -> Json:
+        """Put a pickup order back to the shelf."""
+        return self._told(self.pickups.cancel(order_id))
+
+    def _told(self, order: Json) -> Json:
+        self._tell_order("order.fulfillment.updated", order)
+        self._tell_order("order.updated", order)
+        return order
+
     # ---- HTTP
 
     def _app(self) -> web.Application:
@@ -143,6 +173,8 @@ class Till:
         app.router.add_routes(
             [
                 web.get("/v2/orders/{id}", self._show_order),
+                web.put("/v2/orders/{id}", self._change_order),
+                web.post("/v2/orders", self._place_order),
                 web.post("/v2/orders/search", self._search_orders),
                 web.get("/v2/payments", self._list_payments),
                 web.get("/v2/payments/{id}", self._show_payment),
@@ -171,6 +203,16 @@ class Till:
     async def _show_order(self, request: web.Request) -> web.Response:
         return _json({"order": _known(self.counter.orders, request)})
 
+    async def _place_order(self, request: web.Request) -> web.Response:
+        order, is_new = self.pickups.place(_decoded(await request.read(), Placed))
+        if is_new:
+            self._tell_order("order.created", order)
+        return _json({"order": order})
+
+    async def _change_order(self, request: web.Request) -> web.Response:
+        asked = _decoded(await request.read(), Changed)
+        return _json({"order": self._told(self.pickups.change(request.match_info["id"], asked))})
+
     async def _show_payment(self, request: web.Request) -> web.Response:
         return _json({"payment": _known(self.counter.payments, request)})
 
@@ -181,9 +223,12 @@ class Till:
         asked = _decoded(await request.read(), _Search)
         if not 1 <= len(asked.location_ids) <= 10:
             raise Turned(400, "INVALID_VALUE", "Field must have between 1 and 10 location_ids.")
-        since = asked.query.get("filter", {}).get("date_time_filter", {}).get("updated_at", {}).get("start_at", "")
+        wanted, field = asked.query.get("filter", {}), _SORTED_BY[asked.query["sort"]["sort_field"]]
+        since = wanted.get("date_time_filter", {}).get(field, {}).get("start_at", "")
+        types = wanted.get("fulfillment_filter", {}).get("fulfillment_types")
         there = [o for o in self.counter.orders.values() if o["location_id"] in asked.location_ids]
-        return _json(_page("orders", there, since, asked.cursor, asked.limit))
+        there = [o for o in there if types is None or {f["type"] for f in o.get("fulfillments", ())} & set(types)]
+        return _json(_page("orders", there, since, asked.cursor, asked.limit, field))
 
     async def _list_payments(self, request: web.Request) -> web.Response:
         return _json(_asked_page("payments", list(self.counter.payments.values()), request))
@@ -211,9 +256,22 @@ class Till:
             case "payout":
                 paid = _decoded(body, _Payout)
                 done = self.payout(paid.id, paid.amount, paid.tender)
+            case "reserve" | "prepare" | "hand_over" | "cancel" as deed:
+                done = self._do_pickup(deed, _decoded(body, _Pickup))
             case other:
                 raise Turned(404, "NOT_FOUND", f"nobody at the counter does {other}")
         return _json(done)
+
+    def _do_pickup(self, deed: str, task: _Pickup) -> Json:
+        match deed:
+            case "prepare":
+                return self.prepare(task.id, task.units)
+            case "hand_over":
+                return self.hand_over(task.id, task.units)
+            case "reserve":
+                return self.reserve(task.id)
+            case _:
+                return self.cancel(task.id)
 
     # ---- webhooks
 
@@ -255,11 +313,11 @@ def _asked_page(name: str, things: list[Json], request: web.Request) -> Json:
     return _page(name, things, query.get("updated_at_begin_time", ""), query.get("cursor", ""), limit)
 
 
-def _page(name: str, things: list[Json], since: str, cursor: str, limit: int) -> Json:
+def _page(name: str, things: list[Json], since: str, cursor: str, limit: int, field: str = "updated_at") -> Json:
     """By the last change; a cursor is the place of the last item shown."""
     since = since.replace("+00:00", "Z")
     after: list[str] = json.loads(base64.urlsafe_b64decode(cursor)) if cursor else ["", ""]
-    left = sorted((t["updated_at"], t["id"]) for t in things if t["updated_at"] >= since)
+    left = sorted((t[field], t["id"]) for t in things if t[field] >= since)
     left = [place for place in left if list(place) > after]
     by_id = {thing["id"]: thing for thing in things}
     shown = left[: min(limit, _PAGE_MAX)]

@@ -59,15 +59,17 @@ class Counter:
         self.refunds: dict[str, Json] = {}
         self.skus: dict[str, str] = {}
         """SKUs by catalog object."""
-        self._ledger, self._clock, self._seed = ledger, clock, seed
+        self.ledger, self._clock, self._seed = ledger, clock, seed
         self._location, self._currency = location, currency
         self._ids, self._last = 0, ""
+        self.placed: dict[str, str] = {}
+        """Orders by the idempotency key they were placed with."""
 
     def snapshot(self) -> object:
-        return copy.deepcopy((self.orders, self.payments, self.refunds, self.skus, self._ids))
+        return copy.deepcopy((self.orders, self.payments, self.refunds, self.skus, self._ids, self.placed))
 
     def restore(self, saved: Any) -> None:
-        self.orders, self.payments, self.refunds, self.skus, self._ids = copy.deepcopy(saved)
+        self.orders, self.payments, self.refunds, self.skus, self._ids, self.placed = copy.deepcopy(saved)
 
     # ---- deeds
 
@@ -75,32 +77,32 @@ class Counter:
         """Sell over the counter, paid at once."""
         items = [self._line_item(at, line, tax_percent) for at, line in enumerate(lines)]
         total = sum(item["total_money"]["amount"] for item in items)
-        order: Json = self._order(reference) | {
+        order: Json = self.new_order(reference) | {
             "line_items": items,
-            "total_money": self._money(total),
-            "net_amount_due_money": self._money(0),
+            "total_money": self.money(total),
+            "net_amount_due_money": self.money(0),
             "state": "COMPLETED",
         }
         if tax_percent != "0":
             order["taxes"] = [{"uid": "tax", "name": "Sales tax", "percentage": tax_percent, "type": "ADDITIVE"}]
         self.orders[order["id"]] = order
         payment = self._pay(order["id"], total, tender)
-        self._ledger.append("sold", order["id"], total=total, tender=tender, payment=payment["id"])
+        self.ledger.append("sold", order["id"], total=total, tender=tender, payment=payment["id"])
         return order
 
     def take_return(self, lines: Sequence[Handed], receipt: str | None, source_order: str | None = None) -> Json:
         """Take goods back: of a sale of this till (`source_order`), by a scanned number, or without any receipt."""
         if source_order is not None and source_order not in self.orders:
             raise Turned(404, "NOT_FOUND", f"there is no order {source_order}")
-        order = self._order(receipt)
+        order = self.new_order(receipt)
         handed = [self._return_line(at, line, source_order) for at, line in enumerate(lines)]
         given: Json = {"uid": "return", "return_line_items": handed}
         given |= {"source_order_id": source_order} if source_order else {}
-        order |= {"returns": [given], "total_money": self._money(0), "state": "OPEN"}
+        order |= {"returns": [given], "total_money": self.money(0), "state": "OPEN"}
         order["metadata"] = {f"line.{at}": line.line for at, line in enumerate(lines) if line.line and not source_order}
         self.orders[order["id"]] = order
         units = {line.sku: line.units for line in lines}
-        self._ledger.append("returned", receipt or source_order or "", id=order["id"], units=units)
+        self.ledger.append("returned", receipt or source_order or "", id=order["id"], units=units)
         self._inspected(order, {str(at): line.disposition for at, line in enumerate(lines) if line.disposition})
         return order
 
@@ -111,7 +113,7 @@ class Counter:
         if unknown:
             raise Turned(400, "INVALID_VALUE", f"return {return_id} has no line {', '.join(sorted(unknown))}")
         self._inspected(order, dispositions)
-        self._touch(order)
+        self.touch(order)
         return order
 
     def payout(self, return_id: str, amount: int, tender: Tender) -> Json:
@@ -125,7 +127,7 @@ class Counter:
             "status": "COMPLETED",
             "location_id": self._location,
             "destination_type": tender,
-            "amount_money": self._money(amount),
+            "amount_money": self.money(amount),
             "order_id": return_id,
             "reason": "Return",
             "unlinked": payment is None,
@@ -134,11 +136,11 @@ class Counter:
         } | ({"payment_id": payment["id"]} if payment else {})
         self.refunds[refund["id"]] = refund
         order.setdefault("refunds", []).append(
-            {"id": refund["id"], "amount_money": self._money(amount), "status": "APPROVED", "tender_id": refund["id"]}
+            {"id": refund["id"], "amount_money": self.money(amount), "status": "APPROVED", "tender_id": refund["id"]}
         )
-        self._touch(order)
+        self.touch(order)
         key = order.get("reference_id") or source or ""
-        self._ledger.append("paid_out", key, id=refund["id"], for_return=return_id, amount=amount, tender=tender)
+        self.ledger.append("paid_out", key, id=refund["id"], for_return=return_id, amount=amount, tender=tender)
         return refund
 
     # ---- objects
@@ -157,13 +159,13 @@ class Counter:
             "name": line.sku.title(),
             "quantity": str(line.units),
             "catalog_object_id": self.variation(line.sku),
-            "base_price_money": self._money(line.price),
-            "gross_sales_money": self._money(gross),
-            "total_tax_money": self._money(tax),
-            "total_discount_money": self._money(0),
-            "total_money": self._money(gross + tax),
+            "base_price_money": self.money(line.price),
+            "gross_sales_money": self.money(gross),
+            "total_tax_money": self.money(tax),
+            "total_discount_money": self.money(0),
+            "total_money": self.money(gross + tax),
         }
-        taxes = [{"uid": f"applied-{at}", "tax_uid": "tax", "applied_money": self._money(tax)}]
+        taxes = [{"uid": f"applied-{at}", "tax_uid": "tax", "applied_money": self.money(tax)}]
         return item | ({"applied_taxes": taxes} if tax_percent != "0" else {})
 
     def _return_line(self, at: int, line: Handed, source_order: str | None) -> Json:
@@ -175,11 +177,11 @@ class Counter:
     def _inspected(self, order: Json, dispositions: Mapping[str, Disposition]) -> None:
         for uid, disposition in dispositions.items():
             order["metadata"][f"disposition.{uid}"] = disposition
-            self._ledger.append("inspected", order.get("reference_id") or "", id=order["id"], line=uid, as_=disposition)
+            self.ledger.append("inspected", order.get("reference_id") or "", id=order["id"], line=uid, as_=disposition)
         if all(f"disposition.{line['uid']}" in order["metadata"] for line in _returned(order)):
             order["state"] = "COMPLETED"
 
-    def _order(self, reference: str | None) -> Json:
+    def new_order(self, reference: str | None) -> Json:
         now = self._now()
         order: Json = {"id": self._id("order"), "location_id": self._location, "created_at": now, "updated_at": now}
         return order | {"version": 1} | ({"reference_id": reference} if reference else {})
@@ -193,15 +195,15 @@ class Counter:
             "location_id": self._location,
             "status": "COMPLETED",
             "source_type": "CASH" if tender == "CASH" else "CARD",
-            "amount_money": self._money(total),
-            "total_money": self._money(total),
+            "amount_money": self.money(total),
+            "total_money": self.money(total),
             "created_at": now,
             "updated_at": now,
         } | ({"card_details": {"card": {"card_brand": brand, "last_4": "4242"}}} if brand else {})
         self.payments[payment["id"]] = payment
         return payment
 
-    def _touch(self, order: Json) -> None:
+    def touch(self, order: Json) -> None:
         order["version"] += 1
         order["updated_at"] = self._now()
 
@@ -210,7 +212,7 @@ class Counter:
             raise Turned(404, "NOT_FOUND", f"there is no return {order_id}")
         return self.orders[order_id]
 
-    def _money(self, amount: int) -> Json:
+    def money(self, amount: int) -> Json:
         return {"amount": amount, "currency": self._currency}
 
     def _id(self, kind: str) -> str:

@@ -77,12 +77,10 @@ async def merge(tx: Transaction, statements: Iterable[Statement]) -> Merged:
     regressed: list[Statement] = []
     found = await rows(tx, _SQL["merge_documents"], columns(_DOCUMENT, [_record(s) for s in latest.values()]))
     winners = {row[:3] for row in found if row[3]}
-    seen: set[Identity] = set()
     for row in found:
         won, is_changed, held_epoch, held_token, held_digest, held_raised_at, was_entity, decided, may_name = row[3:]
         statement = latest[(row[0], row[1], row[2])]
-        seen.add(statement.identity)
-        if not won and statement.identity in winners:
+        if not won and row[:3] in winners:
             continue
         if may_name and statement.names:
             naming.append(statement)
@@ -93,7 +91,8 @@ async def merge(tx: Transaction, statements: Iterable[Statement]) -> Merged:
         if not won and held_token is not None and _goes_back(statement, held_epoch, held_token, held_raised_at):
             regressed.append(statement)
     # Neither new nor held: somebody else stored it while this statement waited for it.
-    naming.extend(s for identity, s in latest.items() if s.names and identity not in seen)
+    if len(seen := {row[:3] for row in found}) < len(latest):
+        naming.extend(s for identity, s in latest.items() if s.names and identity not in seen)
     if naming:
         changed |= await _name(tx, naming)
     return Merged(frozenset(changed), tuple(tied), tuple(regressed))
@@ -125,12 +124,14 @@ def highest(statements: Iterable[Statement]) -> tuple[dict[Identity, Statement],
     for statement in statements:
         identity = statement.identity
         held = latest.get(identity)
-        if held is not None and _ties(statement, held.version[0], held.version[1], held.digest):
+        if held is None:  # nearly always: each document once
+            latest[identity] = statement
+            continue
+        if _ties(statement, held.version[0], held.version[1], held.digest):
             tied.append(statement)
-        latest[identity] = statement if held is None else max(held, statement, key=_rank)
-        if statement.names:
-            held = naming.get(identity)
-            naming[identity] = statement if held is None else max(held, statement, key=_rank)
+        lower, latest[identity] = sorted((held, statement), key=_rank)
+        if lower.names:
+            naming[identity] = max(naming.get(identity, lower), lower, key=_rank)
     return latest, tied, [s for identity, s in naming.items() if not latest[identity].names]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crossdock.connectors.square import reads, translate
+from crossdock.connectors.square import acts, reads, translate
 from crossdock.connectors.square.system import Settings, connector
 
-__all__ = ["Settings", "connector", "reads", "translate"]
+__all__ = ["Settings", "acts", "connector", "reads", "translate"]

@@ -82,6 +82,7 @@ class _Objects(msgspec.Struct):
 
 @connector.read("order")
 @connector.read("return")
+@connector.read("pickup")
 async def read_order(order_id: str, link: Link[Settings]) -> Reading | None:
     """An order with the SKUs of its lines; the returns in it are read by its id, too."""
     order_id = order_id.partition(":")[0]

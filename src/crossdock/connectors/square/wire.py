@@ -47,6 +47,7 @@ class LineItem(msgspec.Struct, frozen=True, kw_only=True):
     base_price_money: Money | None = None
     total_discount_money: Money | None = None
     applied_taxes: tuple[AppliedTax, ...] = ()
+    metadata: dict[str, str | None] = {}
 
 
 class ServiceCharge(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +74,21 @@ class OrderReturn(msgspec.Struct, frozen=True, kw_only=True):
     return_line_items: tuple[ReturnLineItem, ...] = ()
 
 
+class FulfilmentEntry(msgspec.Struct, frozen=True, kw_only=True):
+    line_item_uid: Name
+    quantity: Quantity
+
+
+class Fulfilment(msgspec.Struct, frozen=True, kw_only=True):
+    """How an order leaves the shop; without entries it is for all units of all lines."""
+
+    uid: Name
+    type: str
+    state: Literal["PROPOSED", "RESERVED", "PREPARED", "COMPLETED", "CANCELED", "FAILED"]
+    line_item_application: Literal["ALL", "ENTRY_LIST"] = "ALL"
+    entries: tuple[FulfilmentEntry, ...] = ()
+
+
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """A sale, a return, or both in one: an exchange."""
 
@@ -86,6 +102,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     ticket_name: Text | None = None
     line_items: tuple[LineItem, ...] = ()
     returns: tuple[OrderReturn, ...] = ()
+    fulfillments: tuple[Fulfilment, ...] = ()
     taxes: tuple[OrderTax, ...] = ()
     service_charges: tuple[ServiceCharge, ...] = ()
     total_money: Money | None = None
