@@ -12,7 +12,17 @@ from typing import Any, TypeVar
 import aiohttp
 import msgspec
 
-from crossdock.canonical.order import ErpAddress, Order, OrderLine, PartyAccount, SalesOrder, ShippingCharge, Tax
+from crossdock.canonical.order import (
+    ErpAddress,
+    OpenLine,
+    OpenUnits,
+    Order,
+    OrderLine,
+    PartyAccount,
+    SalesOrder,
+    ShippingCharge,
+    Tax,
+)
 from crossdock.canonical.party import Address
 from crossdock.canonical.returns import BillingLine, CreditMemo, GoodsReturn, GoodsReturnLine, SupplementaryInvoice
 from crossdock.canonical.shipment import GoodsIssue, InvoicePosting, Shipment, ShipmentLine
@@ -233,6 +243,13 @@ def _difference(order: Order, lines: Sequence[BillingLine], **given: Any) -> dic
     dated = {name: value or datetime.now(UTC) for name, value in given.items() if name.endswith("_date")}
     said = {"number": order.number, "sold_by": "shop", "currency": "USD", "reason": "Returned", "lines": tuple(lines)}
     return {**said, **given, **dated}
+
+
+def keep_open(order: Order, units: Mapping[int, int], *sales: str) -> Command[OpenUnits]:
+    """Units that are to leave in all by an order's line (its place, from 0), in the order's sales."""
+    lines = tuple(OpenLine(line=order.lines[n].id, sku=order.lines[n].sku, units=count) for n, count in units.items())
+    refs = {"sale" if n == 1 else f"sale:{n}": sale for n, sale in enumerate(sales, start=1)}
+    return command(f"order:shop:{order.id}", OpenUnits(lines=lines, parts=len(sales)), "open_units", **refs)
 
 
 def came_back(

@@ -11,6 +11,7 @@ import msgspec
 
 from crossdock.canonical.returns import BillingLine
 from crossdock.connectors.tryton.invoices import HeldInvoice
+from crossdock.connectors.tryton.planned import sales_in
 from crossdock.connectors.tryton.pricing import rate_of
 from crossdock.connectors.tryton.reference import Reference
 from crossdock.connectors.tryton.rpc import Amount, Values, as_amount
@@ -71,7 +72,7 @@ class Difference:
     @property
     def sales(self) -> list[int]:
         """All the sales of the order; the first is the one it was placed with."""
-        return [int(id_) for name, id_ in self.refs.items() if name == "sale" or name.startswith("sale:")]
+        return sales_in(self.refs)
 
 
 # --- the sale ----------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from crossdock.connect.connector import Command
 from crossdock.connect.effects import Searchable
 from crossdock.connect.link import Link
 from crossdock.connect.receipts import Confirmed, Outcome
+from crossdock.connectors.tryton.planned import sales_in
 from crossdock.connectors.tryton.posting import press_post
 from crossdock.connectors.tryton.reference import day_of
 from crossdock.connectors.tryton.rpc import Amount, Code, Day, Values, as_day, change, rows
@@ -140,7 +141,7 @@ async def _complete(held: HeldInvoice, day: date, command: Command[InvoicePostin
     Emptying marks them in the same transaction, so that after a cut they are found again by the mark.
     """
     emptied = f"moved into invoice {held.id}"
-    where = [["sales", "in", [int(command.refs["sale"])]], ["state", "=", "draft"], ["id", "!=", held.id]]
+    where = [["sales", "in", sales_in(command.refs)], ["state", "=", "draft"], ["id", "!=", held.id]]
     others = await rows(link, "account.invoice", where, HeldInvoice)
     strays = [other for other in others if not any(line.stock_moves for line in other.lines)]
     values: Values = {"invoice_date": as_day(day)}

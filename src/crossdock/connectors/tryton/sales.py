@@ -1,7 +1,8 @@
 """Orders become sales: created, quoted and confirmed in lists, one sale per order however often it is sent.
 
-`web_shop` and `web_id` are unique together in Tryton, and the web id is the order's entity, so every step looks first how far
-a sale has come and takes it forward from there. A draft or quotation found is from a run that was cut: it is written anew.
+`web_shop` and `web_id` are unique together in Tryton, and the web id is the order's entity (with `#2`, `#3`… for what was added
+to it since), so every step looks first how far a sale has come and takes it forward from there. A draft or quotation found is
+from a run that was cut: it is written anew.
 """
 
 from __future__ import annotations
@@ -75,23 +76,29 @@ class _Run:
 @connector.bulk_act(SalesOrder, effect=[Keyed()], size=BATCH)
 async def post_sales(commands: Sequence[Command[SalesOrder]], link: Link[Settings]) -> Mapping[str, Outcome]:
     """One confirmed sale per order."""
-    run = _Run(link, await reference(link), {command.entity: command for command in commands})
+    run = _Run(link, await reference(link), {web_id_of(command): command for command in commands})
     held = await run.held()
     if unmade := [web_id for web_id in run.wanted if web_id not in held or held[web_id].state in _UNFINISHED]:
         held = await _confirm(run, await _make(run, unmade, held))
     if any(sale.state == "confirmed" for sale in held.values()):
         await _process(run, held)
         held = await run.held()
-    return {command.key: _outcome(run, held.get(command.entity), command.entity) for command in commands}
+    return {command.key: _outcome(run, held.get(web_id_of(command)), web_id_of(command)) for command in commands}
 
 
 @connector.find(SalesOrder)
 async def find_sales(commands: Sequence[Command[SalesOrder]], link: Link[Settings]) -> Mapping[str, Outcome]:
     """The orders whose sale is confirmed; one that was cut halfway is sent again, which takes it forward."""
-    run = _Run(link, await reference(link), {command.entity: command for command in commands})
+    run = _Run(link, await reference(link), {web_id_of(command): command for command in commands})
     held = await run.held()
-    there = [command for command in commands if command.entity in held and held[command.entity].state in PROCESSED]
-    return {command.key: _confirmed(held[command.entity]) for command in there}
+    there = {web_id_of(command): command.key for command in commands}
+    return {there[web_id]: _confirmed(sale) for web_id, sale in held.items() if sale.state in PROCESSED}
+
+
+def web_id_of(command: Command[SalesOrder]) -> str:
+    """What makes a sale the only one of its order, or of what was added to it."""
+    part = command.body.part
+    return command.entity if part == 1 else f"{command.entity}#{part}"
 
 
 _UNFINISHED = ("draft", "quotation")
@@ -130,11 +137,12 @@ async def _make(run: _Run, web_ids: Sequence[str], held: Mapping[str, HeldSale])
     ready = await _priced(run, web_ids)
     whose = await buyers([each.command for each in ready.values()], run.link)
     values: dict[str, Values] = {}
-    for web_id, buyer in whose.items():
+    for web_id, each in ready.items():
+        buyer = whose[each.command.entity]
         if isinstance(buyer, Rejected):
             run.refused[web_id] = buyer
         else:
-            values[web_id] = _sale(ready[web_id], buyer, run.about)
+            values[web_id] = _sale(each, buyer, run.about)
     await _rewrite(run, {web_id: values[web_id] for web_id in values if web_id in held}, held)
     await _create(run, {web_id: values[web_id] for web_id in values if web_id not in held})
     return await _settle_totals(run, {web_id: ready[web_id] for web_id in values})
@@ -152,9 +160,9 @@ async def _priced(run: _Run, web_ids: Sequence[str]) -> dict[str, _Priced]:
             values = [_line(line, command, run.about, known, shipping) for line in lines]
             run.about.currency(command.body.order.currency)
         except Rejected as refusal:
-            run.refused[command.entity] = refusal
+            run.refused[web_id_of(command)] = refusal
         else:
-            ready[command.entity] = _Priced(command, lines, values)
+            ready[web_id_of(command)] = _Priced(command, lines, values)
     return ready
 
 
@@ -248,8 +256,9 @@ def _sale(ready: _Priced, buyer: Buyer, about: Reference) -> Values:
     term = {"payment_term": about.payment_term} if about.payment_term else {}
     return {
         "web_shop": about.shop,
-        "web_id": ready.command.entity,
+        "web_id": web_id_of(ready.command),
         "reference": order.number,
+        "origin": f"sale.sale,{first}" if (first := ready.command.refs.get("sale")) else None,
         "company": about.company,
         "warehouse": about.warehouse.id,
         "currency": about.currency(order.currency),
