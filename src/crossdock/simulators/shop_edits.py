@@ -61,9 +61,10 @@ class Edits(Refunds):
         found = self._order(order)
         return self._discounted(found, self._spread(found.lines, self._minor(amount)))
 
-    def cancel_order(self, order: int, reason: str = "customer", refund: bool = True) -> Order:
-        """Cancel what hasn't left. With `refund` the shop pays back what it holds; otherwise whoever took the money does."""
+    def cancel_order(self, order: int, reason: str = "customer", refund: bool | None = None) -> Order:
+        """Cancel what hasn't left. The shop pays back what it holds, unless an outside provider took it."""
         found = self._order(order)
+        refund = not found.manual_gateway if refund is None else refund
         paid = found.financial_status in ("paid", "partially_refunded")
         unsent = [LineToRefund(line, self._unsent(found, line), "cancel") for line in found.lines]
         unsent = [each for each in unsent if each.units]

@@ -66,11 +66,12 @@ class Refunds(Trading):
         due = self.worth(found, wanted) if amount is None else self._minor(amount)
         return self.refund(found, Wanted(parts, wanted.shipping, payments_for(found, due), note))
 
-    def cancel_units(self, order: int, line: int, units: int, pay_back: bool = True) -> Refund:
-        """A clerk cancels units that have not left; what was paid for them goes back, if it is to."""
+    def cancel_units(self, order: int, line: int, units: int, refund: bool | None = None) -> Refund:
+        """A clerk cancels units that have not left; the shop pays them back unless an outside provider took the money."""
         found = self._order(order)
+        refund = not found.manual_gateway if refund is None else refund
         wanted = Wanted([LineToRefund(found.line(line), units, "cancel")])
-        due = min(self.worth(found, wanted), found.captured - found.given_back) if pay_back else 0
+        due = min(self.worth(found, wanted), found.captured - found.given_back) if refund else 0
         return self.refund(found, Wanted(wanted.lines, payments=payments_for(found, due)))
 
     def worth(self, order: Order, wanted: Wanted) -> int:
