@@ -19,9 +19,11 @@ import uvicorn
 import uvloop
 
 from crossdock import __version__
+from crossdock.cli.tracing import as_builtins as told_as_builtins
 from crossdock.connect.connector import Connector
 from crossdock.deliver.lane import Lane
 from crossdock.deliver.lines import Line
+from crossdock.gateway.api import Api, with_api
 from crossdock.gateway.door import WebhookDoor
 from crossdock.gateway.inlet import Inlet
 from crossdock.govern.database import database_of
@@ -253,7 +255,8 @@ class _Server(uvicorn.Server):
 async def _listen(hub: Hub) -> None:
     host, _, port = hub.settings.hub.listen.rpartition(":")
     inlet = Inlet(hub.database, hub.received)
-    app = WebhookDoor(hub.settings.connections, inlet, hub.settings.hub.message_bytes_max)
+    webhooks = WebhookDoor(hub.settings.connections, inlet, hub.settings.hub.message_bytes_max)
+    app = with_api(Api(hub.settings, hub.database, told_as_builtins, hub.received), webhooks)
     server = _Server(
         uvicorn.Config(app, host=host, port=int(port), log_level="warning", access_log=False, lifespan="off", ws="none")
     )

@@ -52,7 +52,7 @@ class WebhookDoor:
     async def _tell_health(self, send: Send, *, ready: bool) -> None:
         """`/healthz`: the process runs. `/readyz`: it can also store what comes in."""
         if ready:
-            await _answer(send, 200, b'{"status":"ok"}', b"application/json")
+            await answer(send, 200, b'{"status":"ok"}', b"application/json")
         else:
             await _problem(send, 503, "no-database", "the database can't be reached, so nothing can be taken in")
 
@@ -60,7 +60,7 @@ class WebhookDoor:
         self, connection: str, door: Door, secrets: list[bytes], scope: Scope, receive: Receive, send: Send
     ) -> None:
         try:
-            body = await _read(receive)
+            body = await read_body(receive, _READ_BYTES_MAX)
         except Oversized:
             await _problem(send, 413, "too-large", f"more than {_READ_BYTES_MAX} bytes")
             return
@@ -75,7 +75,7 @@ class WebhookDoor:
         except Exception:  # noqa: BLE001  # whatever kept it from being durable, the sender must send it again
             await _problem(send, 503, "not-stored", "the message could not be stored; send it again")
             return
-        await _answer(send, 200, b"", b"text/plain")
+        await answer(send, 200, b"", b"text/plain")
 
     def _message(self, connection: str, door: Door, headers: Mapping[str, str], body: bytes) -> Message:
         delivery = door.describe(headers, body)
@@ -87,17 +87,20 @@ class WebhookDoor:
         )
 
 
-async def _read(receive: Receive) -> bytes:
+async def read_body(receive: Receive, bytes_max: int) -> bytes:
+    """The whole body; `Oversized` as soon as it is more."""
     event = await receive()
     body: bytes = event.get("body", b"")
     if not event.get("more_body", False):
+        if len(body) > bytes_max:
+            raise Oversized
         return body
     parts, size = [body], len(body)
     while event.get("more_body", False):
         event = await receive()
         part: bytes = event.get("body", b"")
         size += len(part)
-        if size > _READ_BYTES_MAX:
+        if size > bytes_max:
             raise Oversized
         parts.append(part)
     return b"".join(parts)
@@ -106,10 +109,11 @@ async def _read(receive: Receive) -> bytes:
 async def _problem(send: Send, status: int, kind: str, detail: str) -> None:
     """RFC 9457."""
     body = msgspec.json.encode({"type": f"urn:crossdock:problem:{kind}", "status": status, "detail": detail})
-    await _answer(send, status, body, _PROBLEM)
+    await answer(send, status, body, _PROBLEM)
 
 
-async def _answer(send: Send, status: int, body: bytes, content_type: bytes) -> None:
-    headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode())]
+async def answer(send: Send, status: int, body: bytes, content_type: bytes, *more: tuple[bytes, bytes]) -> None:
+    """One whole answer."""
+    headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode()), *more]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -18,7 +18,7 @@ from crossdock.connect.loading import built_in, load
 from crossdock.connect.secrets import Secret
 from crossdock.govern.generated import write_or_check
 from crossdock.govern.own import OWN_CONNECTOR
-from crossdock.govern.settings import HubSettings, Pace
+from crossdock.govern.settings import ApiKey, HubSettings, Pace
 from crossdock.promises.policy import Deadlines, Policy, Roles
 from crossdock.promises.terms import ALWAYS, ReturnTerms
 
@@ -39,11 +39,15 @@ _SHARED = {
 def page() -> str:
     """The whole page, in Markdown."""
     head = resources.files("crossdock.govern").joinpath("configuration.md").read_text(encoding="utf-8")
-    return "\n".join([head, *_hub(), *_policy(), *_connections()]).rstrip() + "\n"
+    return "\n".join([head, *_hub(), *_policy(), *_api(), *_connections()]).rstrip() + "\n"
 
 
 def _hub() -> Iterator[str]:
     yield from _section("[hub]", HubSettings)
+
+
+def _api() -> Iterator[str]:
+    yield from _section("[api.keys.<name>]", ApiKey)
 
 
 def _policy() -> Iterator[str]:

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import msgspec
 
@@ -51,6 +51,24 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Promises claimed in one round of a lane."""
 
 
+Scope = Literal["returns:write", "allowances:write", "orders:read"]
+
+
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[api.keys.<name>]`: somebody who may use the REST API. The name is theirs in operations."""
+
+    key: Secret
+    """What they send as `Authorization: Bearer …`; at least 16 characters."""
+    scopes: tuple[Scope, ...]
+    """What they may do."""
+
+
+class ApiSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[api]`: the REST API, under `/v1` of the same address as the webhooks."""
+
+    keys: dict[str, ApiKey] = {}
+
+
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """What the hub itself reads of every connection; all else is the connector's own."""
 
@@ -87,6 +105,7 @@ class Settings:
     hub: HubSettings
     policy: Policy
     connections: Mapping[str, Connection]
+    api: ApiSettings = field(default_factory=ApiSettings)
     people: People = field(default_factory=dict[str, tuple[str, ...]])
 
     @property
@@ -103,6 +122,7 @@ class Settings:
         return os.environ.get(DATABASE_VARIABLE) or self.hub.database_url
 
 
+_KEY_CHARACTERS_MIN = 16
 _HUB_KEYS = ("connector", "in_flight", "lanes", "bulk_max")
 
 
@@ -129,15 +149,17 @@ def _parsed(file: Path) -> dict[str, Any]:
 
 def settings_from(told: Mapping[str, Any], file: Path) -> Settings:
     """Settings from a parsed TOML document."""
-    unknown = sorted(told.keys() - {"hub", "roles", "policy", "people", "connections"})
+    unknown = sorted(told.keys() - {"hub", "roles", "policy", "people", "api", "connections"})
     if unknown:
-        raise BadSettings(f"{unknown[0]}: no such section; there are hub, roles, policy, people and connections")
+        raise BadSettings(f"{unknown[0]}: no such section; there are hub, roles, policy, people, api and connections")
     hub = shaped(HubSettings, told.get("hub", {}), "hub")
     policy = policy_from(_table(told, "policy"), told.get("roles", {}))
     connections = {name: _connection(name, each) for name, each in told.get("connections", {}).items()}
     _check_roles(policy, connections)
     _check_named(connections)
-    return Settings(file, hub, policy, connections, people_from(told.get("people", {})))
+    return Settings(
+        file, hub, policy, connections, api=_api(told.get("api", {})), people=people_from(told.get("people", {}))
+    )
 
 
 def _table(told: Mapping[str, Any], section: str) -> Mapping[str, Any]:
@@ -145,6 +167,21 @@ def _table(told: Mapping[str, Any], section: str) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise BadSettings(f"{section} is no table; write [{section}]")
     return cast("dict[str, Any]", found)
+
+
+def _api(told: object) -> ApiSettings:
+    api = shaped(ApiSettings, told, "api")
+    held: dict[str, str] = {}
+    for name, key in api.keys.items():
+        if len(key.key.reveal()) < _KEY_CHARACTERS_MIN:
+            raise BadSettings(
+                f"api.keys.{name}.key: a key has at least {_KEY_CHARACTERS_MIN} characters; make a random one"
+            )
+        if (other := held.setdefault(key.key.reveal(), name)) != name:
+            raise BadSettings(
+                f"api.keys.{name}.key: the same as api.keys.{other}.key; everybody has a key of their own"
+            )
+    return api
 
 
 def policy_in(file: Path, live: Settings) -> Policy:
@@ -210,6 +247,7 @@ def shown(settings: Settings) -> dict[str, Any]:
         "hub": plain(settings.hub) | {"database_url": _without_password(settings.database_url)},
         "policy": plain(settings.policy),
         "people": settings.people,
+        "api": plain(settings.api),
         "connections": {
             name: {"connector": each.connector.name, **plain(each.pace), **plain(each.settings)}
             for name, each in settings.connections.items()

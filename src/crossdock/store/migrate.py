@@ -55,6 +55,7 @@ def make_partitions(url: str, *, today: date, keep_days: int) -> None:
                 _make_day(connection, table, today + timedelta(days=days))
             _make_default(connection, table)
             _drop_before(connection, table, today - timedelta(days=keep_days))
+        connection.execute("delete from operation where at < %s", (today - timedelta(days=keep_days),))
         connection.execute("delete from inbox_seen where received_at < %s", (today - timedelta(days=keep_days),))
 
 

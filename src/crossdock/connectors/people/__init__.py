@@ -8,7 +8,8 @@ from typing import TypeVar
 
 import msgspec
 
-from crossdock.canonical.returns import Approval
+from crossdock.canonical.returns import Allowance, Approval, Return
+from crossdock.connect.conformance_documents import noun_faults
 from crossdock.connect.connector import Connector
 from crossdock.connect.documents import Document, Origin, Translated, Untranslatable
 from crossdock.kernel.moments import to_micros
@@ -16,6 +17,7 @@ from crossdock.kernel.moments import to_micros
 T = TypeVar("T")
 
 _NAME_CHARACTERS_MAX = 100
+_TOKEN_END = 2**63
 _DIGEST = re.compile("[0-9a-f]{32}")
 _ENTITY = re.compile(r"[a-z][a-z_]*:[^\s:]+:\S+")
 
@@ -47,6 +49,51 @@ def said(body: bytes, origin: Origin) -> Iterator[Translated]:
         body=approval,
         token=to_micros(approval.decided_at),
     )
+
+
+class ReturnTold(msgspec.Struct, frozen=True, kw_only=True):
+    """A return as the REST API has it now."""
+
+    entity: str
+    token: int
+    fact: Return = msgspec.field(name="return")
+
+
+class AllowanceTold(msgspec.Struct, frozen=True, kw_only=True):
+    """An allowance that somebody granted by the REST API."""
+
+    entity: str
+    token: int
+    fact: Allowance = msgspec.field(name="allowance")
+
+
+@connector.translate("return")
+def returned(body: bytes, origin: Origin) -> Iterator[Translated]:
+    """Every change of a return is a later version of the whole."""
+    told = _decoded(body, ReturnTold)
+    yield _document("return", told, (told.fact.number,))
+
+
+@connector.translate("allowance")
+def granted(body: bytes, origin: Origin) -> Iterator[Translated]:
+    """One fact for each allowance; it is never changed."""
+    yield _document("allowance", _decoded(body, AllowanceTold), ())
+
+
+def _document(kind: str, told: ReturnTold | AllowanceTold, names: tuple[str, ...]) -> Document:
+    _check_fact(told)
+    aliases = tuple({name: None for name in (told.fact.id, *names) if name})
+    return Document(kind=kind, id=told.fact.id, entity=told.entity, body=told.fact, token=told.token, aliases=aliases)
+
+
+def _check_fact(told: ReturnTold | AllowanceTold) -> None:
+    """The API has checked it against the order; here only what no fact may be."""
+    if not _ENTITY.fullmatch(told.entity) or not 0 < told.token < _TOKEN_END:
+        raise Untranslatable("it needs an entity and a version")
+    if fault := next(noun_faults(told.fact), None):
+        raise Untranslatable(fault)
+    if not told.fact.id.strip() or not told.fact.id.isprintable():
+        raise Untranslatable("it needs an id")
 
 
 def _decoded(body: bytes, shape: type[T]) -> T:
