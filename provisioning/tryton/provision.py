@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import gc
 import gzip
 import json
 import os
@@ -371,8 +372,16 @@ def serve(folder: Path, port: int, parent: int) -> None:
 
     die_with(parent)  # not before: Tryton refuses to load beside another thread
     server = listening(app, port)
+    collect_rarely()
     print(json.dumps({"port": server.port, "pid": os.getpid()}), flush=True)
     server.serve_forever()
+
+
+def collect_rarely() -> None:
+    """What Tryton loaded stays for good, and a list of sales makes garbage in many thousands: look for it less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 100)
 
 
 def listening(app: Any, port: int) -> Any:

@@ -214,7 +214,8 @@ class Erp:
         """Start the server on the data as they are, and wait until it answers."""
         if self._process and self._process.poll() is None:
             return self.at
-        command = [self._python, "-I", SCRIPT, "serve", self._folder]
+        # -O leaves out Tryton's assertions, as its README here says.
+        command = [self._python, "-I", "-O", SCRIPT, "serve", self._folder]
         command += ["--port", str(self._port), "--parent", str(os.getpid())]
         with (self._folder / "tryton.log").open("a") as log:
             # A session of its own: Ctrl-C in a terminal reaches us, and we stop it in our order.
