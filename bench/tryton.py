@@ -23,11 +23,12 @@ from crossdock.simulators.tryton_ledger import Session
 
 RUNS = 3
 PLAIN_SALES = 15
-HUB_ORDERS = 200
+HUB_ORDERS = 400
 BASKET = {"TEE-BLK-M": "20.00", "MUG-01": "9.90", "CAP-RED": "14.90"}
 ADDRESS = {"first_name": "Ada", "last_name": "Lovelace", "address1": "1 Main Street", "city": "Boston", "zip": "02110",
            "province_code": "MA", "country_code": "US"}  # fmt: skip
-_DONE_SECONDS_MAX = 60.0
+_LOOK_SECONDS = 0.25
+_DONE_SECONDS_MAX = 120.0
 
 
 def measure() -> None:
@@ -96,30 +97,35 @@ def _sell(session: Session, facts: Any, party: dict[str, Any], web_id: str) -> N
 
 
 async def _through_the_hub(retailer: Retailer) -> float:
-    """Sales a second, from when the hub starts on what its door has stored until the last sale is processed in Tryton."""
+    """Sales a second, from when the hub is ready to work on what its door has stored until Tryton has the last one.
+
+    Like the plain client, which is signed in and has sold once before its clock starts, the hub isn't timed while it starts.
+    """
+    assert retailer.erp
     await retailer.start_hub("door")
     address = Address(**ADDRESS)
     buyer = retailer.shop.create_customer("Ada", "Lovelace", "ada@example.com", address=address)
     for _ in range(HUB_ORDERS):
         retailer.shop.place_order([Bought(sku) for sku in BASKET], customer=buyer.id, shipping_address=address)
     await _until(retailer, lambda found: found["inbox"]["total"] >= HUB_ORDERS)
-    before = await asyncio.to_thread(_sold, retailer)
-    began = time.monotonic()
-    await retailer.start_hub("settle", "deliver")
-    while await asyncio.to_thread(_sold, retailer) < before + HUB_ORDERS:
-        if time.monotonic() > began + _DONE_SECONDS_MAX:
-            _, cases = await retailer.ask("cases")
-            raise Stuck(f"Tryton has not all {HUB_ORDERS} sales after {_DONE_SECONDS_MAX:.0f} s; {cases}")
-        await asyncio.sleep(0.2)
+    with closing(
+        Session(retailer.erp.at)
+    ) as session:  # one for all looks: signing in takes Tryton longer than ten sales
+        before = await asyncio.to_thread(_sold, session)
+        await retailer.start_hub("settle", "deliver")
+        began = time.monotonic()
+        while await asyncio.to_thread(_sold, session) < before + HUB_ORDERS:
+            if time.monotonic() > began + _DONE_SECONDS_MAX:
+                _, cases = await retailer.ask("cases")
+                raise Stuck(f"Tryton has not all {HUB_ORDERS} sales after {_DONE_SECONDS_MAX:.0f} s; {cases}")
+            await asyncio.sleep(_LOOK_SECONDS)
     rate = HUB_ORDERS / (time.monotonic() - began)
     await retailer.stop_hubs()
     return rate
 
 
-def _sold(retailer: Retailer) -> int:
-    assert retailer.erp
-    with closing(Session(retailer.erp.at)) as session:
-        return session.call("sale.sale.search_count", [["state", "in", ["processing", "done"]]])
+def _sold(session: Session) -> int:
+    return session.call("sale.sale.search_count", [["state", "in", ["processing", "done"]]])
 
 
 async def _until(retailer: Retailer, true_of: Any) -> None:
