@@ -196,10 +196,19 @@ def _returned() -> dict[str, Any]:
 def test_an_exchange_is_a_sale_and_a_return() -> None:
     returns = _returned()["returns"]
     linked = [returns[0] | {"uid": "a", "source_order_id": "S1"}, returns[0] | {"uid": "b", "source_order_id": "S2"}]
-    sale, one, other = _translated("order.read", returns=linked)
-    assert (sale.kind, one.kind, other.kind) == ("order", "return", "return")
+    sale, left, one, other = _translated("order.read", returns=linked)
+    assert (sale.kind, left.kind, one.kind, other.kind) == ("order", "shipment", "return", "return")
     assert (one.entity, other.entity) == ("order:till:S1", "order:till:S2")
     assert (one.id, other.id) == (f"{sale.id}:a", f"{sale.id}:b")
+
+
+def test_what_is_sold_over_the_counter_has_left_once_the_sale_is_complete() -> None:
+    sale, left = _translated("order.read", state="COMPLETED")
+    assert (left.kind, left.entity) == ("shipment", sale.entity)
+    assert [(line.line, line.units) for line in left.body.lines] == [
+        (each.id, each.ordered) for each in sale.body.lines
+    ]
+    assert [each.kind for each in _translated("order.read", state="OPEN")] == ["order"]
 
 
 def test_an_order_of_nothing_is_passed_over_by_a_rule() -> None:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from crossdock.settle.reading import read
+from crossdock.settle.reading import Targets, read
 from crossdock.settle.settling import changes_for, save, settle_dirty
 from crossdock.store import settling
 from crossdock.store.database import Database, rows
@@ -106,9 +106,9 @@ async def test_what_became_known_while_it_was_being_settled_is_settled_again(dat
         await stage.hub.translate()
         async with stage.database.transaction() as tx:
             batch = await settling.dirty_entities(tx, stage.hub.leases.held, 10)
-            record = await settling.on_record(tx, batch)
+            record = await settling.on_record(tx, batch, stage.hub.rules.code)
             now = await settling.now(tx)
-        worked_out = [(each, changes_for(each, stage.hub.rules)) for each in read(batch, record, {}, now)]
+        worked_out = [(each, changes_for(each, stage.hub.rules)) for each in read(batch, record, Targets(), now)]
         await stage.receive(shipment("s1", placed))
         await stage.hub.translate()
         async with stage.database.transaction() as tx:

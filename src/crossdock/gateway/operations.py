@@ -26,7 +26,7 @@ from crossdock.gateway.returning import (
 from crossdock.govern.own import API
 from crossdock.kernel.ids import new_id
 from crossdock.promises.standing import Standing
-from crossdock.settle.reading import read
+from crossdock.settle.reading import Targets, read
 from crossdock.store import inbox, operations, settling, tracing
 from crossdock.store.database import Database, Transaction
 from crossdock.store.inbox import Message
@@ -168,7 +168,7 @@ async def _about(tx: Transaction, entity: str) -> About:
 async def _standing(tx: Transaction, entity: str) -> Standing:
     unsettled = await settling.entities_by_key(tx, [entity])
     record = await settling.on_record(tx, unsettled, b"")
-    return read(unsettled, record, {}, record.as_of)[0].standing
+    return read(unsettled, record, Targets(), record.as_of)[0].standing
 
 
 def _decoded(fact: OwnFact, shape: type[N]) -> N:

@@ -68,7 +68,7 @@ def _sale(standing: Standing, fact: Fact, policy: Policy, erp: str) -> Iterator[
         needs=account,
         pins={"erp": erp, "tax": str(_tax(order))},
     )
-    if policy.tell_shop_erp_number:
+    if policy.tell_shop_erp_number and standing.shows(OrderReference):
         yield State(
             name="order_reference",
             to=standing.source,

@@ -45,7 +45,7 @@ def owed_for_returns(standing: Standing, record: Record, policy: Policy, erp: st
             yield from _late(standing, record, fact, terms)
         if erp is not None and SALE in standing.sealed:
             yield from _goods_return(standing, record, fact, policy, terms, erp)
-        if fact.id in backs and fact.connection != standing.source:
+        if fact.id in backs and fact.connection != standing.source and standing.shows(ReturnRecord):
             yield from _return_record(standing, record, fact, backs[fact.id], policy)
 
 

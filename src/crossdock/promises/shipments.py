@@ -63,7 +63,10 @@ def _owed_for_shipment(
     if erp is not None:
         for nth, part in _by_sale(shipment, room):
             yield from _erp(standing, record, fact, part, nth, policy, erp)
-    yield _fulfilment(standing, order, fact, policy)
+    if fact.connection == standing.source:
+        return  # handed over by the channel itself: it knows, and so does whoever took it
+    if standing.shows(Fulfilment):
+        yield _fulfilment(standing, order, fact, policy)
     if policy.roles.mail is not None and order.email:
         yield _notice(order, fact, policy, policy.roles.mail)
 

@@ -64,6 +64,8 @@ class Standing:
     pins: Mapping[str, str] = field(default_factory=dict[str, str])
     hints: tuple[Fact, ...] = ()
     """Things the source says have changed without saying how; the body of each is a `Lookup`."""
+    source_shows: frozenset[type[msgspec.Struct]] | None = None
+    """The commands that the source's connector has a verb for; None: anything. What a till can't show it isn't told."""
 
     @property
     def source(self) -> str:
@@ -73,6 +75,10 @@ class Standing:
     @property
     def source_id(self) -> str:
         return self.entity.split(":", 2)[2]
+
+    def shows(self, noun: type[msgspec.Struct]) -> bool:
+        """Whether the source can be told this."""
+        return self.source_shows is None or noun in self.source_shows
 
     def of(self, kind: str) -> list[Fact]:
         """The facts of one kind, in the order of their identities."""

@@ -86,7 +86,7 @@ async def _dry_run(tx: Transaction, rules: Rules, part: Part) -> DryRun:
     for start in range(0, len(entities), _BATCH):
         unsettled = await settling.entities_by_key(tx, entities[start : start + _BATCH])
         record = await settling.on_record(tx, unsettled, rules.code)
-        for each in read(unsettled, record, rules.normalise, record.as_of):
+        for each in read(unsettled, record, rules.targets, record.as_of):
             found.acts.extend(_withheld_of(each, rules, part))
     found.acts.sort(key=lambda act: (act.entity, act.name))
     return found

@@ -60,7 +60,7 @@ async def compare(database: Database, live: Rules, policy: Policy, entities: Seq
             unsettled = await settling.entities_by_key(tx, entities[start : start + BATCH])
             record = await settling.on_record(tx, unsettled, live.code)
         other = replace(live, policy=policy, code=code_digest(policy), live_at=record.as_of)
-        for each in read(unsettled, record, live.normalise, record.as_of):
+        for each in read(unsettled, record, live.targets, record.as_of):
             comparison.entities += 1
             comparison.differing.extend(_differing(each, live, other))
     return comparison

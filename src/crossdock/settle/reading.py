@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -23,6 +23,17 @@ from crossdock.store.database import Row
 from crossdock.store.settling import OnRecord, Unsettled
 
 Normalise = Mapping[tuple[str, str], Callable[[Any], Any]]
+Shows = Mapping[str, frozenset[type[msgspec.Struct]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What the connectors declare that the core has to know."""
+
+    normalise: Normalise = field(default_factory=dict[tuple[str, str], Callable[[Any], Any]])
+    """(connection, noun's class) -> how it will hold a value."""
+    shows: Shows = field(default_factory=dict[str, frozenset[type[msgspec.Struct]]])
+    """By connection, the commands it has a verb for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +54,7 @@ def _fact_decoder(kind: str) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(Lookup if kind.startswith(HINT) else FACTS[kind])
 
 
-def read(batch: Sequence[Unsettled], record: OnRecord, normalise: Normalise, as_of: datetime) -> list[Read]:
+def read(batch: Sequence[Unsettled], record: OnRecord, targets: Targets, as_of: datetime) -> list[Read]:
     """One `Read` per entity of the batch, in its order."""
     documents, promises = _by_entity(record.documents), _by_entity(record.promises)
     receipts, pins, withheld = _by_entity(record.receipts), _by_entity(record.pins), _by_entity(record.withheld)
@@ -53,8 +64,9 @@ def read(batch: Sequence[Unsettled], record: OnRecord, normalise: Normalise, as_
         entity = unsettled.entity
         evidence = [_evidence(row) for row in documents[entity]]
         promised = [_promised(row) for row in promises[entity]]
-        standing = _standing(entity, evidence, promised, receipts[entity], pins[entity], as_of)
-        book = _book(promised, receipts[entity], evidence, normalise)
+        shows = targets.shows.get(entity.split(":", 2)[1])
+        standing = _standing(entity, evidence, promised, receipts[entity], pins[entity], as_of, shows)
+        book = _book(promised, receipts[entity], evidence, targets.normalise)
         held_back = withheld[entity]
         reads.append(
             Read(
@@ -83,6 +95,7 @@ def _standing(
     receipts: list[Row],
     pins: list[Row],
     as_of: datetime,
+    shows: frozenset[type[msgspec.Struct]] | None = None,
 ) -> Standing:
     facts = facts_of(evidence)
     own = entity.split(":", 2)
@@ -94,6 +107,7 @@ def _standing(
         sealed=_sealed(promised, {row[1]: row[6] for row in receipts}),
         pins={row[1]: row[2] for row in pins},
         hints=tuple(_hint(fact) for fact in facts if fact.kind.startswith(HINT)),
+        source_shows=shows,
     )
 
 

@@ -59,7 +59,7 @@ async def _rehearse(tx: Transaction, connectors: Connectors, rules: Rules, part:
     for some in _batches(sorted(entities)):
         unsettled = await settling.entities_by_key(tx, some)
         record = await settling.on_record(tx, unsettled, rules.code)
-        for each in read(unsettled, record, rules.normalise, as_of):
+        for each in read(unsettled, record, rules.targets, as_of):
             changes = changes_for(each, rules)
             if changes.opened or changes.withdrawn or changes.withheld or changes.troubles:
                 rehearsal.differing.append((each.unsettled.entity, changes))

@@ -17,7 +17,7 @@ from crossdock.promises.obligations import Obligation
 from crossdock.promises.orders import owed_for_order
 from crossdock.promises.policy import Policy
 from crossdock.promises.standing import Standing
-from crossdock.settle.reading import Normalise
+from crossdock.settle.reading import Targets
 from crossdock.store import settling
 from crossdock.store.database import Transaction
 
@@ -37,7 +37,7 @@ class Rules:
     """What decides what is owed."""
 
     policy: Policy
-    normalise: Normalise
+    targets: Targets
     code: bytes
     live_at: datetime
     owed: Owed = owed
@@ -47,12 +47,12 @@ async def live_rules(tx: Transaction, settings: Settings) -> Rules:
     """The rules of these settings; the first time they run, they go live now."""
     code = code_digest(settings.policy)
     live_at = await settling.go_live(tx, code, __version__)
-    return Rules(settings.policy, _normalise(settings), code, live_at)
+    return Rules(settings.policy, _targets(settings), code, live_at)
 
 
 async def rules_seen(tx: Transaction, settings: Settings) -> Rules:
     """The rules of these settings, without making them live: for those who only look."""
-    return Rules(settings.policy, _normalise(settings), code_digest(settings.policy), await settling.now(tx))
+    return Rules(settings.policy, _targets(settings), code_digest(settings.policy), await settling.now(tx))
 
 
 def code_digest(policy: Policy) -> bytes:
@@ -68,10 +68,14 @@ def code_digest(policy: Policy) -> bytes:
     return digest(b"\0".join(sources) + msgspec.json.encode(policy, order="deterministic"))
 
 
-def _normalise(settings: Settings) -> Normalise:
-    return {
-        (name, noun.__name__): capability.normalise
-        for name, connection in settings.connections.items()
-        for noun, capability in connection.connector.capabilities.items()
-        if capability.normalise is not None
-    }
+def _targets(settings: Settings) -> Targets:
+    declared = {name: connection.connector.capabilities for name, connection in settings.connections.items()}
+    return Targets(
+        normalise={
+            (name, noun.__name__): capability.normalise
+            for name, capabilities in declared.items()
+            for noun, capability in capabilities.items()
+            if capability.normalise is not None
+        },
+        shows={name: frozenset(capabilities) for name, capabilities in declared.items()},
+    )

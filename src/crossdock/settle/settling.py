@@ -55,7 +55,7 @@ async def settle_dirty(
         if not batch:
             return 0
         record = await settling.on_record(tx, batch, rules.code)
-    reads = read(batch, record, rules.normalise, record.as_of)
+    reads = read(batch, record, rules.targets, record.as_of)
     worked_out = [(each, changes_for(each, rules)) for each in reads]
     async with database.transaction() as tx:
         mine = {bucket_of(u.entity) for u in batch}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
 from crossdock.canonical.order import Order, OrderLine, ShippingCharge, Tax
+from crossdock.canonical.shipment import Shipment, ShipmentLine
 from crossdock.connect.documents import Document, Origin, Untranslatable
 from crossdock.connectors.square import wire
 from crossdock.connectors.square.amounts import money, rate, units, utc
@@ -24,6 +25,29 @@ def sale_fact(order: wire.Order, skus: Skus, origin: Origin) -> Document:
         body=_order(order, skus),
         token=order.version,
         aliases=(order.id, *filter(None, [order.reference_id])),
+    )
+
+
+def handed_over(order: wire.Order, skus: Skus, origin: Origin) -> Iterator[Document]:
+    """What was sold over the counter left with its buyer, as soon as the sale was complete."""
+    if order.state != "COMPLETED":
+        return
+    lines = tuple(
+        ShipmentLine(line=line.uid, sku=skus.get(line.catalog_object_id or "", ""), units=units(line.quantity))
+        for line in order.line_items
+    )
+    yield Document(
+        kind="shipment",
+        id=order.id,
+        entity=origin.entity("order", order.id),
+        body=Shipment(
+            id=order.id,
+            reference=origin.entity("order", order.id),
+            location=order.location_id,
+            lines=lines,
+            shipped_at=utc(order.closed_at or order.updated_at),
+        ),
+        token=order.version,
     )
 
 

@@ -12,7 +12,7 @@ from crossdock.connectors.square import wire
 from crossdock.connectors.square.payments import payment_facts, refund_fact
 from crossdock.connectors.square.pickups import is_ours, pickup_fact
 from crossdock.connectors.square.returns import return_fact
-from crossdock.connectors.square.sales import sale_fact
+from crossdock.connectors.square.sales import handed_over, sale_fact
 from crossdock.connectors.square.system import connector
 
 T = TypeVar("T")
@@ -49,7 +49,7 @@ def order_read(body: bytes, origin: Origin) -> Iterator[Translated]:
     if is_ours(read.order):
         found.append(pickup_fact(read.order, skus))
     elif read.order.line_items:
-        found.append(sale_fact(read.order, skus, origin))
+        found += [sale_fact(read.order, skus, origin), *handed_over(read.order, skus, origin)]
     found += [return_fact(read.order, each, skus, origin) for each in read.order.returns]
     yield from found or [Ignore("order_without_lines")]
 
