@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from crossdock.canonical.order import ErpAddress, PartyAccount, SalesOrder
+from crossdock.canonical.order import ErpAddress, OpenUnits, Order, PartyAccount, SalesOrder
+from crossdock.canonical.returns import CreditMemo, GoodsReturn, SupplementaryInvoice
 from crossdock.canonical.shipment import GoodsIssue, InvoicePosting
 from crossdock.connect.conformance import Misbehaviour, StandIn, conformance_of
 from crossdock.connect.connector import Command
@@ -24,10 +25,15 @@ from tests.contract.tryton_site import (
     HOME,
     Bought,
     bill,
+    came_back,
     done,
     keep,
+    keep_open,
     order_of,
+    owed_less,
+    owed_more,
     parcel,
+    part_of,
     redirect,
     sell,
     settings_for,
@@ -35,7 +41,14 @@ from tests.contract.tryton_site import (
     site,
 )
 
-_EFFECTS = {SalesOrder: "sale.sale.create", GoodsIssue: "stock.shipment.out.do", InvoicePosting: "account.invoice.post"}
+_EFFECTS = {
+    SalesOrder: "sale.sale.create",
+    GoodsIssue: "stock.shipment.out.do",
+    InvoicePosting: "account.invoice.post",
+    CreditMemo: "account.invoice.post",
+    SupplementaryInvoice: "account.invoice.post",
+    GoodsReturn: "stock.shipment.out.return.do",
+}
 _PREPARED = 9
 """Sales to issue and parcels to bill: each trial that has an effect uses one up."""
 _LISTED = 130
@@ -49,6 +62,9 @@ class Shop:
     session: Session
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     open_sale: str = ""
+    open_order: Order = field(default_factory=lambda: order_of("0", []))
+    left: tuple[Order, str] = field(default_factory=lambda: (order_of("0", []), ""))
+    """An order whose goods have left, and its sale."""
     remembered: dict[str, bytes] = field(default_factory=dict[str, bytes])
     to_issue: list[Command[GoodsIssue]] = field(default_factory=list[Command[GoodsIssue]])
     to_bill: list[Command[InvoicePosting]] = field(default_factory=list[Command[InvoicePosting]])
@@ -59,7 +75,8 @@ class Shop:
         async with site(self.at) as here:
             sold = await post_sales([sell(order) for order in orders], here.link)
             sales = [done(outcome).id for outcome in sold.values()]
-            self.open_sale = sales[0]
+            self.open_order, self.open_sale = orders[0], sales[0]
+            self.left = (orders[-1], sales[-1])
             issues = [
                 parcel(order, f"P{order.id}", {0: 1}, sale) for order, sale in zip(orders[1:], sales[1:], strict=True)
             ]
@@ -83,6 +100,16 @@ class Shop:
                     "account.invoice",
                     [["sales", "in", [int(command.refs["sale"])]], ["state", "=", "posted"]],
                 )
+            case CreditMemo() | SupplementaryInvoice():
+                model, where = (
+                    "account.invoice",
+                    [["sales.web_id", "=", command.key], ["state", "=", "posted"]],
+                )
+            case GoodsReturn():
+                model, where = (
+                    "stock.shipment.out.return",
+                    [["reference", "like", f"%{command.key}"], ["state", "=", "done"]],
+                )
             case _:
                 raise AssertionError(command)
         return self.session.call(f"{model}.search_count", where)
@@ -93,6 +120,8 @@ class Shop:
         self.to_bill = [each for each in self.to_bill if self.count(each) == 0]
         numbers = [str(next(self.numbers)) for _ in range(3)]
         orders = [order_of(n, [Bought("MUG-01"), Bought("TEE-BLK-M", 2)], shipping=500) for n in numbers]
+        order, sale = self.left
+        line = part_of(order, 0, 1, 2000, {"0.1": 200})
         elsewhere = msgspec.structs.replace(AWAY, street=(f"{numbers[0]} Sample Avenue",))
         return {
             PartyAccount: [keep(f"customer:shop:{n}", address=HOME) for n in numbers],
@@ -100,6 +129,10 @@ class Shop:
             ErpAddress: [redirect(orders[0], elsewhere, self.open_sale)],
             GoodsIssue: self.to_issue[:2],
             InvoicePosting: self.to_bill[:2],
+            OpenUnits: [keep_open(self.open_order, {0: 1}, self.open_sale)],
+            CreditMemo: [owed_less(order, [line], sale, int(n)) for n in numbers],
+            SupplementaryInvoice: [owed_more(order, [line], sale, int(n)) for n in numbers],
+            GoodsReturn: [came_back(order, n, [(0, 1, "MAIN")], sale) for n in numbers],
         }
 
     async def fill(self, kind: str) -> Collection[str]:
