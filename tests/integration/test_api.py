@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import io
 import os
-from collections.abc import AsyncGenerator
+import sys
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from unittest import mock
 from urllib.parse import quote
@@ -22,10 +25,11 @@ from crossdock.kernel.money import usd
 from crossdock.promises.standing import Standing
 from crossdock.settle.reading import read
 from crossdock.store import settling
-from tests.stage import PLACED_AT, Stage, order, staged
+from tests.stage import PLACED_AT, Stage, order, staged, told
 from tests.standin import Told
 from tests.standin.target import Target
 
+ROOT = Path(__file__).parents[2]
 ALL = ["returns:write", "allowances:write", "orders:read"]
 KEYS = {"desk": ALL, "reader": ["orders:read"], "other": ALL}
 SECRETS = {f"TEST_KEY_{name.upper()}": f"{name}-key-0123456789" for name in KEYS}
@@ -342,3 +346,54 @@ async def test_an_order_that_is_only_spoken_of_is_not_returned_yet(database_url:
     async with desk(database_url) as at:
         at.stage.sql("insert into entity (key, bucket, revision) values ('order:shop:7', 1, 1)")
         assert "not read yet" in await at.refused(409, None, "order:shop:7/returns", mugs(1))
+
+
+async def test_a_whole_hub_takes_a_return_by_its_api(database_url: str, tmp_path: Path) -> None:
+    """`crossdock run`, with webhooks and API at one address."""
+    file = tmp_path / "crossdock.toml"
+    file.write_text(f"""
+        [hub]
+        listen = "127.0.0.1:0"
+        database_url = "{database_url}"
+        [api.keys.desk]
+        key = "env:TEST_KEY_DESK"
+        scopes = {msgspec.json.encode(ALL).decode()}
+        [connections.shop]
+        connector = "tests.standin"
+        url = "http://127.0.0.1:1"
+        webhook_secrets = ["env:TEST_KEY_OTHER"]
+    """)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "crossdock.main", "--config", str(file), "run",
+        env={**os.environ, **SECRETS, "PYTHONPATH": str(ROOT)}, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        address = msgspec.json.decode(await asyncio.wait_for(process.stdout.readline(), 60))["address"]
+        async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {SECRETS['TEST_KEY_DESK']}"}) as session:
+            body = msgspec.json.encode(told(order()))
+            signature = hmac.digest(SECRETS["TEST_KEY_OTHER"].encode(), body, "sha256").hex()
+            signed = {"X-Topic": "document", "X-Id": "m1", "X-Signature": signature}
+            async with session.post(f"{address}/in/shop", data=body, headers=signed) as answer:
+                assert answer.status == 200
+            await _until(session, f"{address}/v1/orders/1", lambda found: found.get("entity") == "order:shop:1")
+            asked = {"data": msgspec.json.encode(mugs(2)), "headers": {"Idempotency-Key": "k1"}}
+            async with session.post(f"{address}/v1/orders/1/returns", **asked) as answer:
+                assert answer.status == 202
+                where = answer.headers["Location"]
+            await _until(session, address + where, lambda found: found["state"] == "translated")
+            told_now = await _until(session, f"{address}/v1/orders/1", lambda found: len(found["facts"]) == 2)
+            assert {fact["kind"] for fact in told_now["facts"]} == {"order", "return"}
+    finally:
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), 30) == 0
+
+
+async def _until(session: aiohttp.ClientSession, url: str, so: Callable[[Any], bool]) -> Any:
+    for _ in range(200):
+        async with session.get(url) as answer:
+            found = msgspec.json.decode(await answer.read())
+        if so(found):
+            return found
+        await asyncio.sleep(0.05)
+    raise AssertionError(found)

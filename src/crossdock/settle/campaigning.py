@@ -129,12 +129,13 @@ async def approve(tx: Transaction, rules: Rules, digest_: str, by: str, caps: Ca
     if lacking := sorted(found.worth.keys() - caps.money_max.keys()):
         moved: AnyMoney = Money(found.worth[lacking[0]], lacking[0])
         raise NotDecidable(f"the campaign moves {moved}; cap that, too: --money-max '{moved}'")
+    # First, for settling locks in this order too.
+    await documents.mark_dirty(tx, {act.entity for act in found.acts})
     expires_at = await campaigns.approve(
         tx, proposal.id, by, caps.count_max, {c: m.minor for c, m in caps.money_max.items()}, caps.hours
     )
     await campaigns.cover(tx, proposal.id, [(act.entity, act.name, act.digest) for act in found.acts])
     await settling.withhold(tx, [(act.entity, act.name) for act in found.acts], rules.code)
-    await documents.mark_dirty(tx, {act.entity for act in found.acts})
     await Decider(tx, by).record(
         "campaign",
         campaign=proposal.id,
