@@ -77,8 +77,8 @@ class Paid(NamedTuple):
 class State(NamedTuple):
     returned: int = 0
     rows: tuple[Row, ...] = ()
-    wire: tuple[tuple[int, int], ...] = ()
-    """(row, age) of requests still travelling."""
+    wire: tuple[tuple[int, int, int], ...] = ()
+    """(row, ordinal, age) of requests still travelling."""
     answers: tuple[tuple[int, int], ...] = ()
     """(row, refund) of answers still travelling."""
     paid: tuple[Paid, ...] = ()
@@ -104,6 +104,8 @@ class World:
     one_return: bool = False
     """The second comes as more units of the first, so that one cause is owed twice."""
     effects: Sequence[Effect] = (KEYED, SEARCHABLE)
+    key_ticks: int | None = WINDOW
+    """How long the provider remembers a key: None for ever."""
     losses: int = 1
     clerk: int = 0
     """What a clerk refunds by hand, at some moment."""
@@ -152,14 +154,24 @@ class Model:
                 resting += 1
                 wrong = wrong or (_way(came, state) if self._is_wrong(state) else None)
                 needless = needless or (_way(came, state) if self._is_needless(state) else None)
-            if over or wrong:
+            if over or wrong or needless:
                 return Verdict(len(came), resting, over, wrong, needless)
-            for step, following, _ in steps:
+            for step, to, _ in steps:
+                following = self._forgetting(to)
                 if following not in came:
                     came[following] = (state, step)
                     queue.append(following)
             assert len(came) < states_max, "the model has grown too large"
         return Verdict(len(came), resting, over, wrong, needless)
+
+    def _forgetting(self, state: State) -> State:
+        """The same without what can't matter any more: how old a refund is that nobody will ask for again."""
+        if all(paid.age == _OLD for paid in state.paid):
+            return state
+        asking = {self._key(row) for row in state.rows if row.stage is not None}
+        asking |= {self._key(state.rows[at]._replace(ordinal=ordinal)) for at, ordinal, _ in state.wire}
+        paid = tuple(p if p.age == _OLD or p.key in asking else p._replace(age=_OLD) for p in state.paid)
+        return state if paid == state.paid else state._replace(paid=paid)
 
     # Safety and exactness
 
@@ -196,7 +208,7 @@ class Model:
         yield from self._provider(state)
         yield from self._messages(state)
         yield from self._people(state)
-        if self._time_matters(state) and all(age < TRAVEL for _, age in state.wire):
+        if self._time_matters(state) and all(age < TRAVEL for _, _, age in state.wire):
             yield "a minute passes", _minute_later(state), True
 
     def _time_matters(self, state: State) -> bool:
@@ -251,7 +263,7 @@ class Model:
         row = row._replace(stage=Stage.CALLING, due=LEASE)
         alone = _with(state, at, row)
         what = f"{self.acts[row.act].name} #{row.ordinal}"
-        yield f"{what} is sent", alone._replace(wire=tuple(sorted((*state.wire, (at, 0))))), True
+        yield f"{what} is sent", alone._replace(wire=tuple(sorted({*state.wire, (at, row.ordinal, 0)}))), True
         if state.losses < self.world.losses:
             yield f"{what} is sealed, then the process dies", alone._replace(losses=state.losses + 1), False
 
@@ -274,21 +286,21 @@ class Model:
             yield "not found", self._followed(state, at, after_search(situation, None)), True
 
     def _provider(self, state: State) -> Iterator[tuple[str, State, bool]]:
-        for at, age in set(state.wire):
+        for at, ordinal, age in state.wire:
             wire = list(state.wire)
-            wire.remove((at, age))
+            wire.remove((at, ordinal, age))
             less = state._replace(wire=tuple(wire))
-            yield from self._executed(less, at)
+            yield from self._executed(less, at, ordinal)
             if state.losses < self.world.losses:
                 lost = less._replace(losses=state.losses + 1)
                 row = state.rows[at]
                 yield "a request is lost", lost, False
-                if row.stage == Stage.CALLING:
+                if row.stage == Stage.CALLING and row.ordinal == ordinal:
                     gave_up = self._followed(
                         state._replace(losses=state.losses + 1), at, after(self._situation(row), Unknown("timeout"))
                     )
                     yield "it times out on its way", gave_up, False
-        for at, refund in set(state.answers):
+        for at, refund in state.answers:
             answers = list(state.answers)
             answers.remove((at, refund))
             less = state._replace(answers=tuple(answers))
@@ -304,19 +316,19 @@ class Model:
                         False,
                     )
 
-    def _executed(self, state: State, at: int) -> Iterator[tuple[str, State, bool]]:
+    def _executed(self, state: State, at: int, ordinal: int) -> Iterator[tuple[str, State, bool]]:
         row, act = state.rows[at], self.acts[state.rows[at].act]
-        key, amount = self._key(row), act.body.amount.minor  # pyright: ignore
+        key, amount = self._key(row._replace(ordinal=ordinal)), act.body.amount.minor  # pyright: ignore
         for refund, paid in enumerate(state.paid):
-            if paid.key == key and paid.age < WINDOW:
+            if paid.key == key and (self.world.key_ticks is None or paid.age < self.world.key_ticks):
                 yield (
                     "the provider replays",
-                    state._replace(answers=tuple(sorted((*state.answers, (at, refund))))),
+                    state._replace(answers=tuple(sorted({*state.answers, (at, refund)}))),
                     True,
                 )
                 return
         if amount > self._left(state):
-            if row.stage == Stage.CALLING:
+            if row.stage == Stage.CALLING and row.ordinal == ordinal:
                 refused = after(self._situation(row), Rejected("more than is left"))
                 yield "the provider refuses", self._followed(state, at, refused), True
             else:
@@ -326,7 +338,7 @@ class Model:
         refund = len(state.paid)
         echo = ((refund, True),) if refund < self.world.echoes else ()
         told = tuple(sorted((*state.unheard, (refund, False), *echo)))
-        answers = tuple(sorted((*state.answers, (at, refund))))
+        answers = tuple(sorted({*state.answers, (at, refund)}))
         yield f"the provider PAYS {amount} ({key[-6:]})", state._replace(paid=paid, unheard=told, answers=answers), True
 
     def _left(self, state: State) -> int:
@@ -505,7 +517,7 @@ def _without(state: State, gone: set[int]) -> State:
     closed = {"stage": None, "due": None, "age": None, "attempts": 0}
     return state._replace(
         rows=tuple(state.rows[at]._replace(**closed) if at in gone else state.rows[at] for at in kept),
-        wire=tuple((where[at], age) for at, age in state.wire),
+        wire=tuple((where[at], ordinal, age) for at, ordinal, age in state.wire),
         answers=tuple((where[at], refund) for at, refund in state.answers),
     )
 
@@ -523,7 +535,7 @@ def _minute_later(state: State) -> State:
         for row in state.rows
     )
     paid = tuple(each._replace(age=min(each.age + 1, _OLD)) for each in state.paid)
-    return state._replace(rows=rows, wire=tuple((at, age + 1) for at, age in state.wire), paid=paid)
+    return state._replace(rows=rows, wire=tuple((at, ordinal, age + 1) for at, ordinal, age in state.wire), paid=paid)
 
 
 def _way(came: Mapping[State, tuple[State, str] | None], state: State) -> list[str]:
