@@ -114,7 +114,7 @@ def test_refused_credentials_brake_the_lane_and_burn_nothing(stage: Stage) -> No
 
 
 @pytest.mark.parametrize("effects", EVERY_EFFECT)
-@pytest.mark.parametrize("stage", [Stage.READY, Stage.CALLING, Stage.ACCEPTED])
+@pytest.mark.parametrize("stage", [Stage.READY, Stage.ACCEPTED])
 def test_a_rejected_act_becomes_a_case_and_its_next_seal_a_new_act(effects: tuple[Effect, ...], stage: Stage) -> None:
     follows = after(situation(effects, stage), Rejected("bad lines", field="lines"))
     assert follows.follow.stage == Stage.CASE
@@ -122,6 +122,17 @@ def test_a_rejected_act_becomes_a_case_and_its_next_seal_a_new_act(effects: tupl
     assert follows.frees_accounts
     assert follows.case is not None
     assert follows.case.cause == "rejected:erp:sales_order:lines"
+
+
+@pytest.mark.parametrize("effects", EVERY_EFFECT)
+def test_an_act_refused_when_sent_again_may_still_happen_by_what_was_sent_first(effects: tuple[Effect, ...]) -> None:
+    follows = after(situation(effects, Stage.CALLING), Rejected("no money left"))
+    searched = any(isinstance(effect, Searchable) for effect in effects)
+    assert follows.follow.stage == Stage.DOUBTFUL
+    assert (follows.case is None) == searched
+    assert (follows.follow.wait_seconds is not None) == searched
+    assert not follows.follow.bump
+    assert not follows.frees_accounts
 
 
 def test_a_missing_mapping_is_one_case_for_all_and_waits_under_its_name() -> None:

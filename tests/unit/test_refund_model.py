@@ -12,17 +12,17 @@ from crossdock.connect.effects import Keyed, Searchable
 from tests.unit.refund_model import KEYED, SEARCHABLE, TICK, TRAVEL, WINDOW, Model, Row, World
 
 HONEST = {
-    "two returns": World(),
+    "two returns": World(echoes=0),
     "the shop's echoes": World(one_return=True, losses=0, echoes=2),
-    "one return in two parts": World(one_return=True, losses=2),
-    "two returns, settled while lanes run": World(half_read=True),
+    "one return in two parts": World(one_return=True),
+    "one return in two parts, settled while lanes run": World(one_return=True, half_read=True),
     "three losses": World(worth=(0, 50), losses=3),
     "no key": World(one_return=True, effects=(SEARCHABLE,), echoes=0),
     "a key for ever": World(one_return=True, effects=(Keyed(),), key_ticks=None, echoes=0),
-    "a clerk who refunds what is owed": World(one_return=True, clerk=30),
+    "a clerk who refunds what is owed": World(one_return=True, clerk=30, losses=0, echoes=0),
     "a clerk, and an answer lost": World(worth=(0, 50), clerk=30),
     "a clerk who refunds more": World(worth=(0, 30), clerk=60, echoes=0),
-    "a dispute": World(one_return=True, chargeback=30, echoes=0),
+    "a dispute": World(one_return=True, chargeback=30, losses=0, echoes=0),
     "a dispute over most of it": World(worth=(0, 50), chargeback=70),
     "a dispute and a clerk": World(worth=(0, 50), chargeback=70, clerk=30, losses=0, echoes=0),
 }

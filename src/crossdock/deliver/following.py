@@ -93,6 +93,9 @@ def after(situation: Situation, outcome: Accepted | Partial | Fault) -> Next:
             return Next(situation.follow(_as_before(situation), Actor.HUB, wait), "throttled", outcome.detail)
         case Transient():
             return _again(situation, outcome)
+        case Rejected() if situation.claimed.verb == Verb.ACT and _as_before(situation) == Stage.CALLING:
+            # An earlier send of the same may still be under way, and what refuses this one may be gone when it arrives.
+            return _given_up(situation, f"refused when sent again: {outcome.detail}")
         case Rejected():
             return _rejected(situation, outcome)
         case Refused():
