@@ -87,7 +87,7 @@ def _only(order: Order, units: dict[str, int]) -> Order:
 
 def _share(line: OrderLine, units: int) -> OrderLine:
     def part(amount: AnyMoney) -> AnyMoney:
-        return Money(portion(amount.minor, units, line.ordered), amount.currency)
+        return Money(portion(amount.minor, units, line.ordered) if line.ordered else 0, amount.currency)
 
     return msgspec.structs.replace(
         line,

@@ -40,6 +40,17 @@ def owed_for_shipments(
         yield from _owed_for_shipment(standing, order_fact, fact, record, policy, erp, room)
 
 
+def invoices_owed(standing: Standing, record: Record) -> Iterator[str]:
+    """The names of the invoices of all parcels, one for each sale a parcel's units were sold on."""
+    room = _room(record)
+    parcels = sorted(
+        standing.of("shipment"), key=lambda fact: (f"{ISSUE}:{fact.body.id}" not in standing.sealed, _left_at(fact))
+    )
+    for fact in parcels:
+        for nth, _ in _by_sale(fact.body, room):
+            yield f"invoice:{fact.body.id}" if nth == 1 else f"invoice:{fact.body.id}:{nth}"
+
+
 def _left_at(fact: Fact) -> tuple[datetime, str]:
     return (fact.body.shipped_at, fact.body.id)
 
