@@ -20,7 +20,8 @@ import msgspec
 from crossdock.cli import checking
 from crossdock.cli.story import HOME, NotConverged, Story
 from crossdock.simulators.retailer import NotOpened, Retailer, open_retailer
-from crossdock.simulators.retailer_books import Books, disagreements
+from crossdock.simulators.retailer_books import disagreements
+from crossdock.simulators.retailer_ledgers import Books
 from crossdock.simulators.tryton import NotBooted
 from crossdock.store.checking import Check
 
@@ -77,7 +78,8 @@ async def _until_stopped(folder: Path, *, once: bool, teller: Teller) -> bool:
 
 async def _play(folder: Path, *, once: bool, teller: Teller) -> bool:
     teller.head(
-        "Crossdock demo: a shop, a warehouse, a mail server and a real Tryton, kept in step by two hub processes"
+        "Crossdock demo: a shop, a warehouse, a store's till, a payment provider, a mail server and a real Tryton,"
+        " kept in step by two hub processes"
     )
     result: dict[str, Any] = {"ok": False}
     try:
@@ -115,8 +117,8 @@ async def _told(retailer: Retailer, teller: Teller) -> dict[str, Any]:
     teller.text(timeline.rstrip())
     teller.head("crossdock check")
     teller.text(checking.as_text(msgspec.convert(counts, Check)))
-    teller.head("The books of Tryton, shop, warehouse and mail server")
-    for line in differing or ["agree: quantities, places, addresses, amounts to the cent, each thing once."]:
+    teller.head("The books of Tryton, shop, warehouse, till, payment provider and mail server")
+    for line in differing or ["agree: goods, places, addresses, money and taxes to the cent, each thing once."]:
         teller.say(line)
     return {"ok": not differing and counts["holds"], **_summary(books), "disagreements": differing, "check": counts}
 
@@ -128,6 +130,9 @@ def _summary(books: Books) -> dict[str, Any]:
         "parcels": [parcel["tracking"]["number"] for parcel in books.parcels],
         "shipments": [shipment["number"] for shipment in books.left],
         "invoices": {invoice["number"]: invoice["total"] for invoice in books.billed},
+        "returns": [shipment["number"] for shipment in books.received],
+        "refunds": {entry["refund"]: f"{entry['amount'] / 100:.2f}" for entry in books.refunded},
+        "credit_memos": {note["number"]: note["total"].lstrip("-") for note in books.corrected},
         "fulfilments": [fulfilment.name for fulfilment in books.fulfilments],
         "mails": len(books.mails),
     }

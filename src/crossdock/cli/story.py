@@ -1,4 +1,4 @@
-"""The story the demo plays: one order of three lines, two parcels, and an address changed in between.
+"""The story the demo plays: one order of three lines, two parcels, a cap brought back to a store, and an address changed.
 
 What people do is done over the systems' own HTTP; after each deed the story waits until every system's own books show it.
 """
@@ -8,22 +8,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 
-from crossdock.simulators.retailer import Retailer
-from crossdock.simulators.retailer_books import Books, books_of
-from crossdock.simulators.shop_state import totals
+from crossdock.simulators.retailer import APPROVE_OVER, FINANCE, Retailer
+from crossdock.simulators.retailer_ledgers import Books, books_of, sold_for
 from crossdock.simulators.tryton_ledger import Session
 
 # Several times what a busy machine takes for the slowest step.
 STEP_SECONDS_MAX = 45.0
 _LOOK_AGAIN_SECONDS = 0.15
 
-_MOVED = "number inventory_moves.quantity inventory_moves.product.code inventory_moves.from_location.code"
+_SHIPPED = "number inventory_moves.quantity inventory_moves.product.code inventory_moves.from_location.code"
+_RECEIVED = "number inventory_moves.quantity inventory_moves.product.code inventory_moves.to_location.code"
+_TOTAL = "number total_amount"
 
 Tell = Callable[[str], None]
 
@@ -48,6 +49,7 @@ WORK = {
 BASKET = {"TEE-BLK-M": 3, "MUG-01": 2, "CAP-RED": 1}
 PARCELS = (("MAIN", {"TEE-BLK-M": 2, "CAP-RED": 1}), ("EAST", {"TEE-BLK-M": 1, "MUG-01": 2}))
 """(location, units by SKU): one line is split over two halls, so that each invoice has to say exactly what left."""
+BROUGHT_BACK = "CAP-RED"
 
 
 class NotConverged(Exception):
@@ -71,8 +73,14 @@ class Story:
             await self._order_is_placed()
             await self._everyone_knows_the_order()
             await self._a_parcel_leaves(*PARCELS[0])
+            # While the ERP ships and bills the first parcel; the first thing to come of the return there comes after that.
+            await self._a_cap_is_brought_back()
+            await self._the_erp_bills(1)
             await self._support_changes_the_address()
             await self._a_parcel_leaves(*PARCELS[1])
+            await self._the_return_is_told()
+            await self._the_erp_takes_back()
+            await self._the_erp_bills(2)
 
     async def books(self) -> Books:
         """The books of all systems about the order; take them when nothing is moving."""
@@ -92,11 +100,14 @@ class Story:
                 "shipping_address": HOME,
                 "tax_rate": "0.1",
                 "paid": True,
+                "gateway": "card by an outside provider",
+                "manual_gateway": True,
             },
         )
         self.order = order["id"]
-        total = totals(self.retailer.shop.world.orders[self.order], current=True).total
-        self.tell(f"Ada orders {_goods(BASKET)}: order #{order['number']} over {total / 100:.2f} USD.")
+        total = sold_for(self.retailer.shop.world.orders[self.order])
+        await self._do("psp", "pay", {"order": str(self.order), "amount": total})
+        self.tell(f"Ada orders {_goods(BASKET)}: order #{order['number']} over {total / 100:.2f} USD, paid by card.")
 
     async def _a_forgery_is_turned_away(self) -> None:
         headers = {"X-Shopify-Topic": "orders/create", "X-Shopify-Hmac-Sha256": "Zm9yZ2Vk", "X-Shopify-Event-Id": "f"}
@@ -112,13 +123,13 @@ class Story:
         await self._until("the warehouse is asked to ship", lambda books: bool(books.asked))
         if self.retailer.erp:
             books = await self._until("the shop shows the ERP's number", lambda books: bool(books.shown_number))
-            [sale] = await self._in_erp(1, "sale.sale", "number total_amount", ["state", "=", "processing"])
+            [sale] = await self._in_erp(1, "sale.sale", _TOTAL, ["state", "=", "processing"])
             self.tell(f"Tryton holds one sale, {sale['number']} over {sale['total_amount']} USD, under Ada's account.")
             self.tell(f"The shop shows {books.shown_number} on order {books.order.name}.")
         self.tell(f"The warehouse is asked once to ship {sum(BASKET.values())} units to {HOME['address1']}.")
 
     async def _a_parcel_leaves(self, location: str, units: Mapping[str, int]) -> None:
-        """It leaves the warehouse; ERP, shop and customer come to know, each once."""
+        """It leaves the warehouse; shop and customer come to know, each once."""
         before = await self._books()
         lines = {line.product.sku: line.id for line in before.order.lines}
         task = {
@@ -133,20 +144,68 @@ class Story:
         books = await self._until(f"the shop shows parcel {nth}", lambda books: len(books.fulfilments) == nth)
         shown = books.fulfilments[-1]
         self.tell(f"The shop shows {shown.name} with tracking {', '.join(shown.numbers)}.")
-        books = await self._until(f"the customer is told about parcel {nth}", lambda books: len(books.mails) == nth)
-        self.tell(f"Ada is told by mail: “{books.mails[-1]['subject']}”.")
-        if self.retailer.erp:
-            await self._erp_ships_and_bills(nth)
+        books = await self._until(f"the customer is told of parcel {nth}", lambda books: len(books.notices) == nth)
+        self.tell(f"Ada is told by mail: “{books.notices[-1]['subject']}”.")
 
-    async def _erp_ships_and_bills(self, nth: int) -> None:
-        *_, shipment = await self._in_erp(nth, "stock.shipment.out", _MOVED, ["state", "=", "done"])
-        goods, places = Counter[str](), set[str]()
-        for move in shipment["inventory_moves."]:
-            goods[move["product."]["code"]] += int(move["quantity"])
-            places.add(move["from_location."]["code"])
-        self.tell(f"Tryton ships {shipment['number']} from {' and '.join(sorted(places))}: {_goods(goods)}.")
-        *_, invoice = await self._in_erp(nth, "account.invoice", "number total_amount", ["state", "=", "posted"])
+    async def _the_erp_bills(self, nth: int) -> None:
+        if self.retailer.erp is None:
+            return
+        *_, shipment = await self._in_erp(nth, "stock.shipment.out", _SHIPPED, ["state", "=", "done"])
+        goods, places = _moved(shipment, "from_location.")
+        self.tell(f"Tryton ships {shipment['number']} from {places}: {_goods(goods)}.")
+        *_, invoice = await self._in_erp(nth, "account.invoice", _TOTAL, *_posted(">"))
         self.tell(f"Tryton posts invoice {invoice['number']} over {invoice['total_amount']} USD for exactly that.")
+
+    async def _a_cap_is_brought_back(self) -> None:
+        """The till knows the receipt and no line; what it is worth is above what goes back unasked."""
+        name = (await self._books()).order.name
+        lines = [{"sku": BROUGHT_BACK, "units": 1, "disposition": "damaged"}]
+        handed_in = await self._do("till", "take_return", {"lines": lines, "receipt": name})
+        self.tell(
+            f"Ada brings 1 {BROUGHT_BACK} back to a store, damaged; the till takes it as return "
+            f"{handed_in['ticket_name']} and knows only her receipt, {name}."
+        )
+        asked = await self._asked_for()
+        self.tell(
+            f"Refunds above {APPROVE_OVER} USD wait for {asked['role']}. `crossdock approvals`: “{asked['what']}”."
+        )
+        words = ("approve", str(asked["id"]), "--by", FINANCE)
+        code, said = await self.retailer.ask(*words)
+        if code:
+            raise NotConverged(f"crossdock {' '.join(words)}: {said}")
+        self.tell(f"`crossdock {' '.join(words)}`: {said.split(': ')[0]}. The hub may go on.")
+        books = await self._until("the provider gives the money back", lambda books: bool(books.refunded))
+        [refund] = books.refunded
+        self.tell(f"The payment provider gives {refund['amount'] / 100:.2f} USD back to Ada's card, once.")
+
+    async def _asked_for(self) -> Mapping[str, Any]:
+        """The one request that waits for a person's word."""
+        until = time.monotonic() + self.seconds_max
+        while not (waiting := await self.retailer.ask_json("approvals")):
+            await self._wait(until, "the refund waits for finance")
+        [asked] = waiting
+        return asked
+
+    async def _the_return_is_told(self) -> None:
+        """To the shop and the buyer, when the money has gone."""
+        books = await self._until("the shop shows the refund", lambda books: bool(books.order.refunds))
+        [refund] = books.order.refunds
+        amount = sum(books.order.transaction(number).minor for number in refund.transactions)
+        self.tell(
+            f"The shop shows the returned {BROUGHT_BACK} and its {amount / 100:.2f} USD on order {books.order.name}."
+        )
+        books = await self._until("Ada is told about the refund", lambda books: bool(books.refund_mails))
+        self.tell(f"Ada is told by mail: “{books.refund_mails[-1]['subject']}”.")
+
+    async def _the_erp_takes_back(self) -> None:
+        """The goods where their disposition says, the money as a credit note."""
+        if self.retailer.erp is None:
+            return
+        [back] = await self._in_erp(1, "stock.shipment.out.return", _RECEIVED, ["state", "=", "done"])
+        goods, places = _moved(back, "to_location.")
+        self.tell(f"Tryton receives {_goods(goods)} at {places} by return shipment {back['number']}.")
+        [note] = await self._in_erp(1, "account.invoice", _TOTAL, *_posted("<"))
+        self.tell(f"Tryton posts credit note {note['number']} over {note['total_amount'].lstrip('-')} USD.")
 
     async def _support_changes_the_address(self) -> None:
         """Before the second parcel is picked; what has left stays as it was."""
@@ -169,18 +228,18 @@ class Story:
             await self._wait(until, what)
         return books
 
-    async def _in_erp(self, count: int, model: str, fields: str, condition: list[str]) -> list[Mapping[str, Any]]:
+    async def _in_erp(self, count: int, model: str, fields: str, *conditions: list[Any]) -> list[Mapping[str, Any]]:
         """Some fields of that many records, once there are; all its books would cost the ERP 0.3 s of the core it works with."""
         until = time.monotonic() + self.seconds_max
-        while len(found := await asyncio.to_thread(self._rows, model, fields, condition)) < count:
-            await self._wait(until, f"Tryton has {count} {model} with {' '.join(condition)}")
+        while len(found := await asyncio.to_thread(self._rows, model, fields, conditions)) < count:
+            await self._wait(until, f"Tryton has {count} {model} with {conditions}")
         return found
 
-    def _rows(self, model: str, fields: str, condition: list[str]) -> list[Mapping[str, Any]]:
+    def _rows(self, model: str, fields: str, conditions: Sequence[list[Any]]) -> list[Mapping[str, Any]]:
         assert self.retailer.erp
         if self._session is None:
             self._session = Session(self.retailer.erp.at)
-        return [*self._session.rows(model, fields, [condition])]
+        return [*self._session.rows(model, fields, [*conditions])]
 
     async def _wait(self, until: float, what: str) -> None:
         if time.monotonic() > until:
@@ -202,3 +261,17 @@ class Story:
 
 def _goods(units: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {sku}" for sku, count in units.items())
+
+
+def _moved(shipment: Mapping[str, Any], place: str) -> tuple[Counter[str], str]:
+    """What was moved, and from or to where."""
+    goods, places = Counter[str](), set[str]()
+    for move in shipment["inventory_moves."]:
+        goods[move["product."]["code"]] += int(move["quantity"])
+        places.add(move[place]["code"])
+    return goods, " and ".join(sorted(places))
+
+
+def _posted(sign: str) -> tuple[list[Any], list[Any]]:
+    """Invoices are over more than nothing, credit notes over less."""
+    return ["state", "=", "posted"], ["total_amount", sign, {"__class__": "Decimal", "decimal": "0"}]

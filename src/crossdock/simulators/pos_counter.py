@@ -99,6 +99,7 @@ class Counter:
         given: Json = {"uid": "return", "return_line_items": handed}
         given |= {"source_order_id": source_order} if source_order else {}
         order |= {"returns": [given], "total_money": self.money(0), "state": "OPEN"}
+        order["ticket_name"] = f"R{1 + sum('returns' in each for each in self.orders.values())}"
         order["metadata"] = {f"line.{at}": line.line for at, line in enumerate(lines) if line.line and not source_order}
         self.orders[order["id"]] = order
         units = {line.sku: line.units for line in lines}

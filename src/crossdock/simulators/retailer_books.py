@@ -1,93 +1,33 @@
-"""The books of shop, warehouse, ERP and mail server held against each other: what independent judges of the hub go by.
+"""The books of shop, warehouse, till, payment provider, ERP and mail server held against each other: what independent judges
+of the hub go by.
 
 Nothing here asks the hub, and no sum is taken from a system that is being judged by it: amounts are worked out anew from
-what was sold at the checkout and what left the warehouse.
+what was sold at the checkout, what left the warehouse and what was handed in at the till. What came back is judged in
+`retailer_returns`.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from typing import Any
 
-from crossdock.simulators.retailer import Retailer
-from crossdock.simulators.shop_state import Fulfilment, Line, Order, totals
-from crossdock.simulators.tryton_ledger import ledger
+from crossdock.simulators.retailer_ledgers import (
+    Books,
+    Goods,
+    Row,
+    books_of,
+    goods,
+    minor,
+    rounded,
+    sold_for,
+    sold_units,
+    summed,
+)
+from crossdock.simulators.retailer_returns import returns_differ
+from crossdock.simulators.shop_state import Line, Order
 
-Row = Mapping[str, Any]
-Goods = tuple[tuple[str, int], ...]
-"""(SKU, units), sorted."""
-
-
-@dataclass(frozen=True)
-class Books:
-    """What each system has about one order; `sales`, `shipments` and `invoices` are the ERP's, None without one."""
-
-    order: Order
-    parcels: Sequence[Row]
-    asked: Sequence[Row]
-    mails: Sequence[Row]
-    sales: Sequence[Row] | None = None
-    shipments: Sequence[Row] = ()
-    invoices: Sequence[Row] = ()
-    parties: Sequence[Row] = ()
-
-    @property
-    def fulfilments(self) -> list[Fulfilment]:
-        return [each for each in self.order.fulfilments if each.status != "cancelled"]
-
-    @property
-    def left(self) -> list[Row]:
-        """The ERP's shipments that are done."""
-        return [shipment for shipment in self.shipments if shipment["state"] == "done"]
-
-    @property
-    def waiting(self) -> list[Row]:
-        return [shipment for shipment in self.shipments if shipment["state"] not in ("done", "cancelled")]
-
-    @property
-    def billed(self) -> list[Row]:
-        return [invoice for invoice in self.invoices if invoice["state"] in ("posted", "paid")]
-
-    @property
-    def shown_number(self) -> str | None:
-        """The ERP's number of the sale, as the shop shows it on the order."""
-        shown = self.order.metafields.get("crossdock.erp_order")
-        return shown.value if shown else None
-
-
-async def books_of(retailer: Retailer, orders: Iterable[int] | None = None, *, with_erp: bool = True) -> list[Books]:
-    """The books of these orders, or of all the shop has. Take them when nothing is moving; the ERP's cost it 0.3 s."""
-    erp = await asyncio.to_thread(ledger, retailer.erp.at) if retailer.erp and with_erp else None
-    chosen = retailer.shop.world.orders if orders is None else orders
-    return [_books(retailer, retailer.shop.world.orders[number], erp) for number in chosen]
-
-
-def _books(retailer: Retailer, order: Order, erp: Mapping[str, Sequence[Row]] | None) -> Books:
-    entity = f"order:shop:{order.id}"
-    floor = retailer.warehouse.ledger
-    parcels = [entry.details["shipment"] for entry in floor.select("parcel_left", entity)]
-    asked = [entry.details["order"] for entry in floor.select("order_received", entity)]
-    mails = [
-        entry.details
-        for entry in retailer.mail.ledger.select("mail_received")
-        if order.name in entry.details["subject"].split()
-    ]
-    if erp is None:
-        return Books(order, parcels, asked, mails)
-    sales = [sale for sale in erp["sales"] if str(order.id) in f"{sale['web_id']} {sale['reference']}"]
-    numbers = {sale["number"] for sale in sales}
-
-    def of_sale(rows: Sequence[Row]) -> list[Row]:
-        return [row for row in rows if numbers & {origin["number"] for origin in row["sales"]}]
-
-    return Books(
-        order, parcels, asked, mails, sales, of_sale(erp["shipments"]), of_sale(erp["invoices"]), erp["parties"]
-    )
+__all__ = ["Books", "books_of", "disagreements"]
 
 
 def disagreements(books: Books, *, mails_lost: bool = False) -> Iterator[str]:
@@ -102,10 +42,11 @@ def disagreements(books: Books, *, mails_lost: bool = False) -> Iterator[str]:
         yield from _parcel_untold(books, parcel, mails_lost=mails_lost)
     if len(books.fulfilments) != len(books.parcels):
         yield f"{order.name}: {len(books.parcels)} parcels left, the shop shows {len(books.fulfilments)}"
-    if len(books.mails) > len(books.parcels):
-        yield f"{order.name}: {len(books.mails)} mails for {len(books.parcels)} parcels"
+    if len(books.notices) > len(books.parcels):
+        yield f"{order.name}: {len(books.notices)} mails for {len(books.parcels)} parcels"
     if books.sales is not None:
         yield from _erp_differs(books, books.sales)
+    yield from returns_differ(books, mails_lost=mails_lost)
 
 
 def _parcel_untold(books: Books, parcel: Row, *, mails_lost: bool) -> Iterator[str]:
@@ -116,7 +57,7 @@ def _parcel_untold(books: Books, parcel: Row, *, mails_lost: bool) -> Iterator[s
         Counter({line["line"]: line["units"] for line in parcel["lines"]})
     ]:
         yield f"{name}: the shop does not show parcel {number} once with what it holds"
-    told = [mail for mail in books.mails if number in mail["text"]]
+    told = [mail for mail in books.notices if number in mail["text"]]
     if len(told) > 1 or not (told or mails_lost):
         yield f"{name}: {len(told)} mails about parcel {number}"
     if any(mail["recipients"] != [books.order.email] for mail in told):
@@ -129,10 +70,10 @@ def _erp_differs(books: Books, sales: Sequence[Row]) -> Iterator[str]:
         yield f"{order.name}: the ERP holds {len(sales)} sales"
         return
     [sale] = sales
-    if (sold := totals(order, current=True).total) != _minor(sale["total"]):
-        yield f"{order.name}: sold for {sold / 100:.2f}, the ERP's sale is over {sale['total']}"
-    if _goods(sale["lines"]) != _sold(order):
-        yield f"{order.name}: the ERP's sale holds {_goods(sale['lines'])} and not {_sold(order)}"
+    if (total := sold_for(order)) != minor(sale["total"]):
+        yield f"{order.name}: sold for {total / 100:.2f}, the ERP's sale is over {sale['total']}"
+    if goods(sale["lines"]) != _sold(order):
+        yield f"{order.name}: the ERP's sale holds {goods(sale['lines'])} and not {_sold(order)}"
     if books.shown_number != sale["number"]:
         yield f"{order.name}: the ERP's sale is {sale['number']}, the shop shows {books.shown_number}"
     yield from _buyer_differs(books, sale)
@@ -157,7 +98,7 @@ def _shipped_differs(books: Books) -> Iterator[str]:
         yield f"{books.order.name}: left the warehouse, but not the ERP: {what}"
     for what in (shipped - left).elements():
         yield f"{books.order.name}: left the ERP, but not the warehouse: {what}"
-    never_ordered = Counter(dict(_sum(_goods(s["lines"]) for s in books.left))) - Counter(dict(_sold(books.order)))
+    never_ordered = Counter(dict(summed(goods(s["lines"]) for s in books.left))) - Counter(dict(_sold(books.order)))
     if never_ordered:
         yield f"{books.order.name}: the ERP shipped more than was sold: {dict(never_ordered)}"
 
@@ -165,15 +106,15 @@ def _shipped_differs(books: Books) -> Iterator[str]:
 def _billed_differs(books: Books) -> Iterator[str]:
     """One posted invoice per parcel, over its units at the price and tax of the checkout."""
     due = Counter(_due(books.order, parcel) for parcel in books.parcels)
-    billed = Counter((_goods(i["lines"]), _minor(i["untaxed"]), _minor(i["total"])) for i in books.billed)
+    billed = Counter((goods(i["lines"]), minor(i["untaxed"]), minor(i["total"])) for i in books.billed)
     for what in (due - billed).elements():
         yield f"{books.order.name}: not billed, or not so: {what}"
     for what in (billed - due).elements():
         yield f"{books.order.name}: billed, but nothing left for it: {what}"
-    whole = _sum(_units(parcel) for parcel in books.parcels) == _sold(books.order)
-    total = sum(_minor(invoice["total"]) for invoice in books.billed)
-    if whole and total != (sold := totals(books.order, current=True).total):
-        yield f"{books.order.name}: invoices sum to {total / 100:.2f}, the order was over {sold / 100:.2f}"
+    whole = summed(_units(parcel) for parcel in books.parcels) == _sold(books.order)
+    total = sum(minor(invoice["total"]) for invoice in books.billed)
+    if whole and total != (due_in_all := sold_for(books.order)):
+        yield f"{books.order.name}: invoices sum to {total / 100:.2f}, the order was over {due_in_all / 100:.2f}"
 
 
 def _due(order: Order, parcel: Row) -> tuple[Goods, int, int]:
@@ -184,41 +125,20 @@ def _due(order: Order, parcel: Row) -> tuple[Goods, int, int]:
         worth = _worth(ordered, line["units"])
         net += worth
         tax += sum(worth * Fraction(str(each.rate)) for each in ordered.taxes)
-    return _units(parcel), _rounded(net), _rounded(net) + _rounded(tax)
+    return _units(parcel), rounded(net), rounded(net) + rounded(tax)
 
 
 def _worth(line: Line, units: int) -> Fraction:
     return Fraction(line.price * units) - Fraction(sum(line.discounts) * units, line.quantity)
 
 
-def _rounded(amount: Fraction) -> int:
-    """Half away from zero, as ledgers round; Python's own would round half to even."""
-    return int(amount + Fraction(1, 2)) if amount >= 0 else -int(Fraction(1, 2) - amount)
-
-
-def _minor(amount: str) -> int:
-    return int(Decimal(amount).scaleb(2).to_integral_exact())
-
-
 def _sold(order: Order) -> Goods:
-    return _sum([(line.product.sku, line.current)] for line in order.lines if line.current)
+    sold = [(line.product.sku, sold_units(order, line)) for line in order.lines]
+    return summed([each] for each in sold if each[1])
 
 
 def _units(parcel: Row) -> Goods:
-    return _sum([(line["sku"], line["units"])] for line in parcel["lines"])
-
-
-def _goods(lines: Iterable[Row]) -> Goods:
-    """Products and quantities of an ERP document; lines without a product (delivery) are no goods."""
-    return _sum([(line["product"], int(line["quantity"]))] for line in lines if line["product"])
-
-
-def _sum(parts: Iterable[Iterable[tuple[str, int]]]) -> Goods:
-    summed = Counter[str]()
-    for part in parts:
-        for sku, units in part:
-            summed[sku] += units
-    return tuple(sorted(summed.items()))
+    return summed([(line["sku"], line["units"])] for line in parcel["lines"])
 
 
 def _from(parcel: Row) -> tuple[tuple[str, str, int], ...]:
