@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from crossdock.books.record import Record, Returned
@@ -47,17 +47,17 @@ def accepted_units(line: ReturnLine, *, inspect: bool) -> int:
 
 def came_back(record: Record) -> list[Back]:
     """What each return brought, the earliest first; never more of a line than left."""
-    left = shipped_units(record)
+    left, lines = shipped_units(record), lines_by_name(record)
     in_order = sorted(record.returns, key=lambda each: (each.body.returned_at, each.cause))
-    return [_back(record, each, left) for each in in_order if each.body.status in ("authorised", "closed")]
+    return [_back(each, lines, left) for each in in_order if each.body.status in ("authorised", "closed")]
 
 
-def _back(record: Record, returned: Returned, left: Counter[str]) -> Back:
+def _back(returned: Returned, lines: LinesByName, left: Counter[str]) -> Back:
     """Takes what it attributes out of `left`."""
     units, strangers = Counter[str](), list[tuple[str, int]]()
     for line in returned.body.lines:
         count = accepted_units(line, inspect=returned.inspect)
-        for known in _lines_meant(record, line):
+        for known in lines.meant_by(line):
             taken = min(count, left[known])
             if taken > 0:
                 units[known] += taken
@@ -68,15 +68,26 @@ def _back(record: Record, returned: Returned, left: Counter[str]) -> Back:
     return Back(returned, units, tuple(strangers))
 
 
-def lines_of(record: Record, line: ReturnLine) -> list[str]:
-    """The order lines a return's line may mean."""
-    return list(_lines_meant(record, line))
+@dataclass(frozen=True, slots=True)
+class LinesByName:
+    """An order's lines as a return may name them; looked up, for orders have ten thousand lines."""
+
+    ids: frozenset[str]
+    of_sku: Mapping[str, list[str]]
+
+    def meant_by(self, line: ReturnLine) -> list[str]:
+        """The line that is named; a till may know only the SKU, and any line that holds it will do."""
+        if line.line:
+            return [line.line] if line.line in self.ids else []
+        return self.of_sku.get(line.sku, [])
 
 
-def _lines_meant(record: Record, line: ReturnLine) -> Iterable[str]:
-    """The line that is named; a till may know only the SKU, and any line that holds it will do."""
-    named = [each.id for each in record.order.lines if line.line and each.id == line.line]
-    return named or [each.id for each in record.order.lines if not line.line and each.sku == line.sku]
+def lines_by_name(record: Record) -> LinesByName:
+    """The order's lines by id and by SKU."""
+    of_sku: dict[str, list[str]] = {}
+    for line in record.order.lines:
+        of_sku.setdefault(line.sku, []).append(line.id)
+    return LinesByName(frozenset(line.id for line in record.order.lines), of_sku)
 
 
 def sold_units(record: Record) -> Counter[str]:

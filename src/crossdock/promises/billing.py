@@ -12,9 +12,9 @@ from crossdock.canonical.order import Order, Tax
 from crossdock.canonical.returns import BillingLine, CreditMemo, SupplementaryInvoice
 from crossdock.kernel.money import Money
 from crossdock.promises.money import SALE
-from crossdock.promises.shipments import invoices_owed
 from crossdock.promises.obligations import Act, Kept, Obligation, Priority
 from crossdock.promises.policy import Policy, due
+from crossdock.promises.shipments import invoices_owed
 from crossdock.promises.standing import Fact, Standing
 
 _CHANGES = ("order", "shipment", "return", "allowance", "approval")
@@ -46,7 +46,7 @@ def _correction(
     standing: Standing, record: Record, policy: Policy, erp: str, cause: Fact, name: str, amounts: Amounts
 ) -> Act:
     nth = len(standing.all_sealed(name)) + 1
-    invoices = [name for name in invoices_owed(standing, record)]
+    invoices = list(invoices_owed(standing, record))
     lines, day = _lines(record.order, amounts), _open_day(cause.changed_at, policy)
     about = {"number": record.order.number, "sold_by": standing.source, "currency": record.currency}
     reason = f"order {record.order.number}: {_why(cause)}"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Literal
 
 from crossdock.books.amounts import gross_of
 from crossdock.books.entitlements import entitlements
 from crossdock.books.record import Record
-from crossdock.books.units import Back, came_back, lines_of
+from crossdock.books.units import Back, came_back, lines_by_name
 from crossdock.books.worth import worth_of
 from crossdock.canonical.returns import (
     Disposition,
@@ -17,7 +16,6 @@ from crossdock.canonical.returns import (
     GoodsReturnLine,
     Return,
     ReturnedUnits,
-    ReturnLine,
     ReturnRecord,
 )
 from crossdock.kernel.money import Money
@@ -145,20 +143,16 @@ def _stocked(line: GoodsReturnLine) -> Stocked:
 
 
 def _to_stock(record: Record, body: Return, terms: ReturnTerms) -> Counter[Stocked]:
-    found: Counter[Stocked] = Counter()
+    found, lines = Counter[Stocked](), lines_by_name(record)
     for line in body.lines:
         if not line.received or line.keeps_goods or (line.disposition is None and terms.inspect):
             continue
         disposition = line.disposition or "sellable"
-        named = _line_of(record, line)
+        named = next(iter(lines.meant_by(line)), None)
         location = terms.locations.get(disposition, line.location)
         if named is not None and location:
             found[named, line.sku, location, disposition] += line.received
     return found
-
-
-def _line_of(record: Record, line: ReturnLine) -> str | None:
-    return next(iter(lines_of(record, line)), None)
 
 
 # --- telling the channel -----------------------------------------------------------------------------------------------
@@ -175,8 +169,9 @@ def _return_record(standing: Standing, record: Record, fact: Fact, back: Back, p
     if money is None:
         return
     money -= sum(record.money(sealed.body.amount) for sealed in told)
+    dispositions = _dispositions(record, body)
     lines = tuple(
-        ReturnedUnits(line=line, units=count, restock=_restocked(record, body, line))
+        ReturnedUnits(line=line, units=count, restock=dispositions.get(line, "none"))
         for line, count in sorted(units.items())
         if count > 0
     )
@@ -218,8 +213,11 @@ def _delivery_back(record: Record, cause: str) -> int:
     return sum(gross_of({p: v}) for each in given for p, v in each.amounts.items() if p.component == "shipping")
 
 
-def _restocked(record: Record, body: Return, line: str) -> Disposition | Literal["none"]:
+def _dispositions(record: Record, body: Return) -> dict[str, Disposition]:
+    """By order line, what became of what came back of it; the first that was said."""
+    lines, found = lines_by_name(record), dict[str, Disposition]()
     for each in body.lines:
-        if each.disposition is not None and line in lines_of(record, each):
-            return each.disposition
-    return "none"
+        if each.disposition is not None:
+            for line in lines.meant_by(each):
+                found.setdefault(line, each.disposition)
+    return found

@@ -67,7 +67,8 @@ def _owed_for_shipment(
     """What one parcel makes us owe, in the order it becomes due."""
     order: Order = order_fact.body
     shipment: Shipment = fact.body
-    strangers = [line.line for line in shipment.lines if line.line not in {known.id for known in order.lines}]
+    known = {line.id for line in order.lines}
+    strangers = [line.line for line in shipment.lines if line.line not in known]
     if strangers:
         yield _unknown_lines(order, shipment, strangers)
         return
