@@ -11,7 +11,7 @@ from crossdock.books.entitlements import ORDER, SURPLUS, Entitlement, entitlemen
 from crossdock.books.record import Record
 from crossdock.books.tenders import Balance, balances, failed, given_by_others, spread
 from crossdock.books.units import came_back
-from crossdock.canonical.payment import PaymentRefund, StoreCredit
+from crossdock.canonical.payment import Dispute, PaymentRefund, StoreCredit
 from crossdock.canonical.returns import RefundNotice, Return
 from crossdock.kernel.money import AnyMoney, Money
 from crossdock.promises.approvals import approved, digest_of, rejected
@@ -59,20 +59,20 @@ def owed_refunds(standing: Standing, order_fact: Fact, record: Record, policy: P
     yield from _unpaid(owed, found.unpaid)
     for sealed in standing.all_sealed("refund"):
         yield from _notice(owed, sealed.name, sealed.body)
-    disputes = [dispute for dispute in record.disputes if dispute.status == "open"]
-    for dispute in disputes:
-        yield Wait(
-            name=f"dispute:{dispute.id}",
-            on=policy.roles.payments,
-            what=f"to decide the dispute over {dispute.amount}; nothing is refunded meanwhile",
-            until=dispute.opened_at + timedelta(days=_DISPUTE_DAYS_MAX),
-        )
-    if disputes:
-        return
     left = balances(record)
-    for entitlement in found.of:
-        if entitlement.open:
-            yield from _for_cause(owed, entitlement, left)
+    refunds = [each for entitlement in found.of if entitlement.open for each in _for_cause(owed, entitlement, left)]
+    disputes = [dispute for dispute in record.disputes if dispute.status == "open"]
+    yield from (_frozen(owed, refunds, disputes) if disputes else refunds)
+
+
+def _frozen(owed: _Owed, refunds: list[Obligation], disputes: list[Dispute]) -> Iterator[Obligation]:
+    """While a dispute is open nothing is refunded: its outcome may settle it. Waits are named as the acts that follow them."""
+    until = max(dispute.opened_at for dispute in disputes) + timedelta(days=_DISPUTE_DAYS_MAX)
+    disputed = ", ".join(str(dispute.amount) for dispute in disputes)
+    names = [each.name for each in refunds if isinstance(each, Act) and each.priority == Priority.MONEY]
+    for name in names or [f"dispute:{dispute.id}" for dispute in disputes]:
+        what = f"to decide the dispute over {disputed}; nothing is refunded meanwhile"
+        yield Wait(name=name, on=owed.policy.roles.payments or "", what=what, until=until)
 
 
 def _for_cause(owed: _Owed, entitlement: Entitlement, left: list[Balance]) -> Iterator[Obligation]:
