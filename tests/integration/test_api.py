@@ -23,7 +23,7 @@ from crossdock.cli.tracing import as_builtins
 from crossdock.gateway.api import Api, with_api
 from crossdock.kernel.money import usd
 from crossdock.promises.standing import Standing
-from crossdock.settle.reading import read
+from crossdock.settle.reading import Targets, read
 from crossdock.store import settling
 from tests.stage import PLACED_AT, Stage, order, staged, told
 from tests.standin import Told
@@ -91,7 +91,7 @@ class Desk:
         async with self.stage.database.transaction() as tx:
             unsettled = await settling.entities_by_key(tx, ["order:shop:1"])
             record = await settling.on_record(tx, unsettled, b"")
-        return read(unsettled, record, {}, record.as_of)[0].standing
+        return read(unsettled, record, Targets(), record.as_of)[0].standing
 
     async def returned(self, id_: str) -> Return:
         await self.stage.settle()
