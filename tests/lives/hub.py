@@ -82,6 +82,8 @@ class Row:
     attempts: int = 0
     sealed_at: datetime | None = None
     fence: int = 0
+    claimed: Stage | None = None
+    """The stage it was in when the lane took it: what follows an outcome is judged from there."""
 
     @property
     def name(self) -> str:
@@ -238,7 +240,7 @@ class Hub:
 
     def claim(self, row: Row) -> None:
         self._fences += 1
-        row.fence, row.due = self._fences, self.now + LEASE
+        row.fence, row.due, row.claimed = self._fences, self.now + LEASE, row.stage
 
     def seal(self, row: Row) -> Command | None:
         """The command to send, sealed now or before; None when it is held."""
@@ -332,7 +334,7 @@ class Hub:
                 other.due = self.now
 
     def failed(self, row: Row, fault: Fault) -> None:
-        searched = row.stage == Stage.DOUBTFUL
+        searched = row.claimed == Stage.DOUBTFUL
         situation = self.situation(row)
         self._follow(row, after_search(situation, fault) if searched else after(situation, fault))
 
@@ -344,6 +346,8 @@ class Hub:
         self._follow(row, after(self.situation(row), crashed()))
 
     def resendable(self, row: Row) -> bool:
+        """Asked before it is claimed, of the stage it is in."""
+        row.claimed = row.stage
         return resendable(self.situation(row))
 
     def _follow(self, row: Row, then: Next) -> None:
@@ -363,11 +367,12 @@ class Hub:
 
     def situation(self, row: Row) -> Situation:
         assert row.stage is not None
+        stage = row.stage if row.claimed is None else row.claimed
         verb = Verb.ACT if isinstance(row.owed, Act) else Verb.STATE
         sealed = row.sealed_at if row.has_seal else None
         noun = NAMES[type(row.owed.body)]
         claimed = Claimed(
-            row.id, ENTITY, int(row.stage), row.fence, row.attempts, row.ordinal, row.document, None, row.name,
+            row.id, ENTITY, int(stage), row.fence, row.attempts, row.ordinal, row.document, None, row.name,
             int(verb), noun, row.owed.cause.id, "[]", "{}", False, b"", row.key if sealed else None, sealed, b"{}",
             b"", None, None, False, self.now, None,
         )  # fmt: skip

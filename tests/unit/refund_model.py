@@ -60,6 +60,10 @@ class Row(NamedTuple):
     age: int | None = None
     attempts: int = 0
     kept: bool = False
+    again: bool = False
+    """It was in doubt when the lane took it: what it sends now is not the first."""
+    asks: bool = False
+    """Somebody waits for the answer."""
 
     @property
     def sealed(self) -> bool:
@@ -244,9 +248,10 @@ class Model:
         situation = self._situation(row)
         if row.stage == Stage.DOUBTFUL:
             yield from self._searched(state, at, row, situation)
-        elif row.stage == Stage.READY or self.world.resendable(situation):
+        elif row.stage == Stage.READY or self.world.resendable(self._situation(row._replace(again=True))):
             yield from self._sent(state, at, row)
         else:
+            situation = self._situation(row._replace(again=True))
             yield "nobody knows what came of it", self._followed(state, at, after(situation, crashed())), True
 
     def _sent(self, state: State, at: int, row: Row) -> Iterator[tuple[str, State, bool]]:
@@ -260,7 +265,7 @@ class Model:
                 yield "overdrawn", _with(state, at, row._replace(stage=Stage.CASE, due=None))._replace(dirty=True), True
                 return
             row = row._replace(last=row.ordinal, age=0)
-        row = row._replace(stage=Stage.CALLING, due=LEASE)
+        row = row._replace(stage=Stage.CALLING, due=LEASE, again=row.stage == Stage.CALLING, asks=True)
         alone = _with(state, at, row)
         what = f"{self.acts[row.act].name} #{row.ordinal}"
         yield f"{what} is sent", alone._replace(wire=tuple(sorted({*state.wire, (at, row.ordinal, 0)}))), True
@@ -295,7 +300,7 @@ class Model:
                 lost = less._replace(losses=state.losses + 1)
                 row = state.rows[at]
                 yield "a request is lost", lost, False
-                if row.stage == Stage.CALLING and row.ordinal == ordinal:
+                if row.asks and row.stage == Stage.CALLING and row.ordinal == ordinal:
                     gave_up = self._followed(
                         state._replace(losses=state.losses + 1), at, after(self._situation(row), Unknown("timeout"))
                     )
@@ -309,7 +314,7 @@ class Model:
             if state.losses < self.world.losses:
                 lost = less._replace(losses=state.losses + 1)
                 yield "an answer is lost with its process", lost, False
-                if row.stage == Stage.CALLING:
+                if row.asks and row.stage == Stage.CALLING:
                     yield (
                         "an answer is lost",
                         self._followed(lost, at, after(self._situation(row), Unknown("cut"))),
@@ -328,7 +333,7 @@ class Model:
                 )
                 return
         if amount > self._left(state):
-            if row.stage == Stage.CALLING and row.ordinal == ordinal:
+            if row.asks and row.stage == Stage.CALLING and row.ordinal == ordinal:
                 refused = after(self._situation(row), Rejected("more than is left"))
                 yield "the provider refuses", self._followed(state, at, refused), True
             else:
@@ -379,7 +384,11 @@ class Model:
             else each
             for n, each in enumerate(state.rows)
         )
-        return _with(state._replace(rows=rows), at, row._replace(stage=None, due=None, age=None, attempts=0, kept=True))
+        return _with(
+            state._replace(rows=rows),
+            at,
+            row._replace(stage=None, due=None, age=None, attempts=0, kept=True, again=False, asks=False),
+        )
 
     def _followed(self, state: State, at: int, then: Next) -> State:
         row, follow = state.rows[at], then.follow
@@ -388,6 +397,8 @@ class Model:
             stage=Stage(follow.stage),
             due=due,
             attempts=min(row.attempts + follow.burnt, 2),
+            again=follow.stage == Stage.CALLING,
+            asks=False,
             ordinal=row.ordinal + follow.bump,
         )
         if row.stage not in MOVABLE:
@@ -398,8 +409,9 @@ class Model:
         act = self.acts[row.act]
         sealed = NOW - (row.age or 0) * TICK if row.sealed else None
         assert row.stage is not None
+        first = row.stage == Stage.CALLING and not row.again
         claimed = Claimed(
-            1, ENTITY, int(row.stage), 1, row.attempts, row.ordinal, self._document(row), None, act.name, int(Verb.ACT),
+            1, ENTITY, int(Stage.READY if first else row.stage), 1, row.attempts, row.ordinal, self._document(row), None, act.name, int(Verb.ACT),
             NAMES[type(act.body)], act.cause.id, "[]", "{}", False, b"", "key" if sealed else None, sealed, b"{}", b"",
             None, None, False, NOW, None,
         )  # fmt: skip
@@ -514,7 +526,7 @@ def _without(state: State, gone: set[int]) -> State:
     """Promises that were taken back; those that had been sealed stay as history, for their ordinals are used up."""
     kept = [at for at, row in enumerate(state.rows) if at not in gone or row.last is not None]
     where = {at: n for n, at in enumerate(kept)}
-    closed = {"stage": None, "due": None, "age": None, "attempts": 0}
+    closed = {"stage": None, "due": None, "age": None, "attempts": 0, "again": False, "asks": False}
     return state._replace(
         rows=tuple(state.rows[at]._replace(**closed) if at in gone else state.rows[at] for at in kept),
         wire=tuple((where[at], ordinal, age) for at, ordinal, age in state.wire),
