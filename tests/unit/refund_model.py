@@ -410,8 +410,9 @@ class Model:
         sealed = NOW - (row.age or 0) * TICK if row.sealed else None
         assert row.stage is not None
         first = row.stage == Stage.CALLING and not row.again
+        stage = int(Stage.READY if first else row.stage)
         claimed = Claimed(
-            1, ENTITY, int(Stage.READY if first else row.stage), 1, row.attempts, row.ordinal, self._document(row), None, act.name, int(Verb.ACT),
+            1, ENTITY, stage, 1, row.attempts, row.ordinal, self._document(row), None, act.name, int(Verb.ACT),
             NAMES[type(act.body)], act.cause.id, "[]", "{}", False, b"", "key" if sealed else None, sealed, b"{}", b"",
             None, None, False, NOW, None,
         )  # fmt: skip
