@@ -120,6 +120,7 @@ class Row:
             last,
             until,
             tuple(_movements(self)),
+            {label: need.key for label, need in self.owed.needs.items()},
         )
 
 

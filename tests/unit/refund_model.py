@@ -462,7 +462,17 @@ class Model:
         last = row.first - 1 if row.last is None else row.last
         within = tuple((each.account, each.amount, each.limit) for each in act.within)
         return Promised(
-            at + 1, act.name, act.to, act.cause.id, act.body, row.stage, sealed, last, act.valid_until, within
+            at + 1,
+            act.name,
+            act.to,
+            act.cause.id,
+            act.body,
+            row.stage,
+            sealed,
+            last,
+            act.valid_until,
+            within,
+            {label: need.key for label, need in act.needs.items()},
         )
 
     def _seen(self, act: Act) -> int:

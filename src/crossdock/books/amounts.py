@@ -100,3 +100,10 @@ def between(amounts: Amounts, start: int, end: int) -> dict[Position, Value]:
             start, end = start - max(cell, 0), end - max(cell, 0)
         found[position] = Value(cells[0], tuple(cells[1:]))
     return {position: value for position, value in found.items() if not value.nothing}
+
+
+def allocated(amounts: Amounts, start: int, end: int, currency: str) -> tuple[Allocation, ...]:
+    """The cents from `start` to `end` as allocations that sum to them; what no position explains is the order's as a whole."""
+    explained = allocations(between(amounts, start, end), currency)
+    rest = end - start - sum(each.amount.minor for each in explained)
+    return (*explained, Allocation(component="goods", amount=Money(rest, currency))) if rest else explained

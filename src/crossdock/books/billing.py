@@ -8,7 +8,7 @@ from typing import NamedTuple
 from crossdock.books.amounts import Amounts, Position, Value, added, less
 from crossdock.books.pricing import charges_worth, goods_worth
 from crossdock.books.record import Record
-from crossdock.books.units import shipped_units
+from crossdock.books.units import Units, shipped_units
 from crossdock.books.worth import worth_of
 from crossdock.canonical.order import Order
 from crossdock.canonical.returns import BillingLine, CreditMemo, SupplementaryInvoice
@@ -54,14 +54,21 @@ def with_parcels(record: Record) -> Amounts:
     if not record.sold:
         return {}
     left = shipped_units(record)
-    sums = [_of_sale(order, left) for order in record.sold]
+    sums = [_of_sale(order, _held(record, nth), left) for nth, order in enumerate(record.sold)]
     charges = charges_worth(record.sold[0]) if record.shipments else {}
     return added(*sums, charges)
 
 
-def _of_sale(order: Order, left: Counter[str]) -> Amounts:
+def _held(record: Record, nth: int) -> Units:
+    """What of a sale was not cancelled since."""
+    if nth < len(record.held):
+        return record.held[nth]
+    return {line.id: line.ordered for line in record.sold[nth].lines}
+
+
+def _of_sale(order: Order, held: Units, left: Counter[str]) -> Amounts:
     """Takes the units it bills out of `left`."""
-    units = {line.id: min(line.ordered, left[line.id]) for line in order.lines}
+    units = {line.id: min(held.get(line.id, 0), max(left[line.id], 0)) for line in order.lines}
     left.subtract(units)
     return goods_worth(order, units)
 

@@ -74,6 +74,8 @@ class Record:
     disputes: tuple[Dispute, ...] = ()
     sold: tuple[Order, ...] = ()
     """What the ERP's sales of this order were sealed with, the first sale first."""
+    held: tuple[Mapping[str, int], ...] = ()
+    """Units by line that each of these sales still holds; where none is named, as many as it was sealed with."""
     corrections: tuple[CreditMemo | SupplementaryInvoice, ...] = ()
     """Sealed, whatever became of them since."""
     asked: tuple[Asked, ...] = ()

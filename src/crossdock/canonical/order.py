@@ -100,6 +100,8 @@ class OpenUnits(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[OpenLine, ...]
     parts: int = 1
     """How many of the order's sales the units speak of: the first, and those with what was added since."""
+    by_sale: tuple[tuple[OpenLine, ...], ...] = ()
+    """The same units sale by sale. Units are cancelled in the latest sale first, for the first ones ship first."""
 
 
 class OpenLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -25,8 +25,6 @@ def owed_corrections(
     standing: Standing, order_fact: Fact, record: Record, policy: Policy, erp: str
 ) -> Iterator[Obligation]:
     """Bring what is billed to what should be, as soon as the parcels it corrects are billed."""
-    if not record.sold:
-        return
     found = difference(record)
     if found.size <= policy.tolerance_minor:
         return
@@ -46,7 +44,7 @@ def _correction(
     standing: Standing, record: Record, policy: Policy, erp: str, cause: Fact, name: str, amounts: Amounts
 ) -> Act:
     nth = len(standing.all_sealed(name)) + 1
-    invoices = list(invoices_owed(standing, record))
+    invoices = invoices_owed(standing)
     lines, day = _lines(record.order, amounts), _open_day(cause.changed_at, policy)
     about = {"number": record.order.number, "sold_by": standing.source, "currency": record.currency}
     reason = f"order {record.order.number}: {_why(cause)}"

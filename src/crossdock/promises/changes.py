@@ -6,7 +6,7 @@ The sale as sealed never changes. Prices and taxes need nothing here: what was b
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -15,14 +15,13 @@ from crossdock.books.units import owed_units, shipped_units
 from crossdock.canonical.order import OpenLine, OpenUnits, Order, OrderLine, SalesOrder, Tax
 from crossdock.canonical.shipment import ShipmentLine, ShipmentLines
 from crossdock.kernel.money import AnyMoney, Money, portion, total
-from crossdock.promises.money import SALE
+from crossdock.promises.money import OPEN_UNITS, SALE, units_by_sale
 from crossdock.promises.obligations import Act, Kept, Obligation, Priority, State
 from crossdock.promises.policy import Policy, due
 from crossdock.promises.standing import Fact, Standing
 
 SHIPMENT_ORDER = "shipment_order"
 SHIPMENT_LINES = "shipment_lines"
-OPEN_UNITS = "open_units"
 
 
 def owed_for_changes(
@@ -37,7 +36,7 @@ def owed_for_changes(
         yield _further_sale(standing, order_fact, record, policy, erp, more)
     fewer = any(sold[line] > wanted[line] for line in sold)
     if fewer or OPEN_UNITS in standing.sealed:
-        yield _open_units(standing, order_fact, record, policy, erp, wanted, sold)
+        yield _open_units(standing, order_fact, record, policy, erp, wanted)
 
 
 def units_wanted(record: Record) -> Counter[str]:
@@ -47,17 +46,8 @@ def units_wanted(record: Record) -> Counter[str]:
 
 
 def units_in_sales(standing: Standing) -> Counter[str]:
-    """Units by line that the ERP's sales hold: as sealed, less what we had cancelled there since."""
-    parts = standing.all_sealed(SALE)
-    cancelled = standing.sealed.get(OPEN_UNITS)
-    held: Counter[str] = Counter()
-    counted = 0
-    if cancelled is not None:
-        counted = cancelled.body.parts
-        held.update({line.line: line.units for line in cancelled.body.lines})
-    for part in parts[counted:]:
-        held.update({line.id: line.ordered for line in part.body.order.lines})
-    return held
+    """The same of all sales together."""
+    return _together(units_by_sale(standing))
 
 
 def _further_sale(
@@ -105,28 +95,22 @@ def _sum(order: Order, lines: tuple[OrderLine, ...]) -> AnyMoney:
 
 
 def _open_units(
-    standing: Standing,
-    fact: Fact,
-    record: Record,
-    policy: Policy,
-    erp: str,
-    wanted: Counter[str],
-    sold: Counter[str],
+    standing: Standing, fact: Fact, record: Record, policy: Policy, erp: str, wanted: Counter[str]
 ) -> State:
     """The warehouse first: what it can't take back any more leaves, and the ERP has to be able to ship it."""
-    needs = {part.name: Kept(standing.entity, part.name) for part in standing.all_sealed(SALE)}
+    parts = standing.all_sealed(SALE)
+    needs = {part.name: Kept(standing.entity, part.name) for part in parts}
     if SHIPMENT_LINES in standing.sealed or _asked_otherwise(standing, record):
         needs[SHIPMENT_LINES] = Kept(standing.entity, SHIPMENT_LINES)
-    skus = {line.id: line.sku for part in standing.all_sealed(SALE) for line in part.body.order.lines}
+    skus = {line.id: line.sku for part in parts for line in part.body.order.lines}
+    lowered = _lowered(units_by_sale(standing), wanted)
     return State(
         name=OPEN_UNITS,
         to=erp,
         body=OpenUnits(
-            lines=tuple(
-                OpenLine(line=line, sku=skus[line], units=min(units, wanted[line]))
-                for line, units in sorted(sold.items())
-            ),
-            parts=len(standing.all_sealed(SALE)),
+            lines=_open_lines(_together(lowered), skus),
+            parts=len(parts),
+            by_sale=tuple(_open_lines(held, skus) for held in lowered),
         ),
         cause=fact,
         by=due(fact.changed_at, policy.deadlines.goods_issue_minutes),
@@ -134,6 +118,31 @@ def _open_units(
         document=SALE,
         needs=needs,
     )
+
+
+def _lowered(sales: list[Counter[str]], wanted: Counter[str]) -> list[Counter[str]]:
+    """The sales with what nobody wants any more taken off, the latest first."""
+    too_many = _together(sales)
+    too_many.subtract(wanted)
+    lowered = [Counter(held) for held in sales]
+    for held in reversed(lowered):
+        for line, units in held.items():
+            taken = min(units, max(too_many[line], 0))
+            held[line] = units - taken
+            too_many[line] -= taken
+    return lowered
+
+
+def _together(sales: list[Counter[str]]) -> Counter[str]:
+    """Zeros are kept, as `+` would not: a line of which nothing is wanted has to be said."""
+    together: Counter[str] = Counter()
+    for held in sales:
+        together.update(held)
+    return together
+
+
+def _open_lines(units: Counter[str], skus: Mapping[str, str]) -> tuple[OpenLine, ...]:
+    return tuple(OpenLine(line=line, sku=skus[line], units=count) for line, count in sorted(units.items()))
 
 
 def owed_at_warehouse(

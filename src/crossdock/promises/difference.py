@@ -47,6 +47,8 @@ class Promised:
     valid_until: datetime | None = None
     within: tuple[tuple[str, int, int], ...] = ()
     """(account, amount, limit) that its seal takes, while it is open."""
+    needs: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What it waits for by label, while it is open."""
     campaign: int | None = None
 
     @property
@@ -202,7 +204,7 @@ class _Compared:
         """Three ways: what should be, what we last wrote, what is there now; equal means no call."""
         pending = self._open.get(owed.name, [])
         latest = pending[-1] if pending else None
-        if latest is not None and _same(latest, owed):
+        if latest is not None and _same(latest, owed) and (not latest.movable or _as_allowed(latest, owed)):
             self._claimed.add(latest.id)
             return
         held = latest if latest is not None and latest.movable else None
@@ -277,8 +279,10 @@ def _same(held: Promised, owed: Owed) -> bool:
     return held.target == owed.to and held.body == owed.body
 
 
-def _as_allowed(held: Promised, owed: Act | Fetch) -> bool:
-    """Another limit, or another end of what allows an act, replaces its promise: the old one would be held by them for ever."""
+def _as_allowed(held: Promised, owed: Owed) -> bool:
+    """Other needs, another limit, or another end of what allows an act replace its promise: the old one may never be free."""
+    if held.needs != {label: need.key for label, need in owed.needs.items()}:
+        return False
     if not isinstance(owed, Act):
         return True
     return held.valid_until == owed.valid_until and held.within == tuple(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 
 from crossdock.books.record import Asked, Record, Returned, Taken, Tendered
-from crossdock.canonical.order import Order
+from crossdock.canonical.order import OpenLine, Order
 from crossdock.canonical.returns import Approval, Return
 from crossdock.kernel.money import Money
 from crossdock.promises.approvals import digest_of, rejected
@@ -15,6 +16,7 @@ from crossdock.promises.standing import Fact, Standing
 from crossdock.promises.terms import ReturnTerms, terms_at
 
 SALE = "sale"
+OPEN_UNITS = "open_units"
 LATE = "late return"
 
 
@@ -31,7 +33,9 @@ def record_of(standing: Standing, order: Order, policy: Policy) -> Record:
         captures=tuple(fact.body for fact in standing.of("capture")),
         refunds=tuple((fact.id, fact.body) for fact in standing.of("refund")),
         disputes=tuple(fact.body for fact in standing.of("dispute")),
-        sold=tuple(sealed.body.order for sealed in standing.all_sealed(SALE)),
+        # A sale that isn't sealed yet follows the order; what corrects it waits for it, for its seal brings nobody back here.
+        sold=tuple(sealed.body.order for sealed in standing.all_sealed(SALE)) or (order,),
+        held=tuple(units_by_sale(standing)),
         corrections=tuple(
             sealed.body for name in ("credit_memo", "supplementary_invoice") for sealed in standing.all_sealed(name)
         ),
@@ -39,6 +43,15 @@ def record_of(standing: Standing, order: Order, policy: Policy) -> Record:
         taken=tuple(Taken(sealed.body, sealed.remote_id or None) for sealed in standing.all_sealed("capture")),
         capture_when=policy.capture_when,
     )
+
+
+def units_by_sale(standing: Standing) -> list[Counter[str]]:
+    """Units by line that each of the ERP's sales holds: as sealed, less what we had cancelled there since."""
+    parts = standing.all_sealed(SALE)
+    cancelled = standing.sealed.get(OPEN_UNITS)
+    lowered: tuple[tuple[OpenLine, ...], ...] = () if cancelled is None else cancelled.body.by_sale
+    held = [Counter({line.line: line.units for line in lines}) for lines in lowered]
+    return held + [Counter({line.id: line.ordered for line in part.body.order.lines}) for part in parts[len(held) :]]
 
 
 def _returned(standing: Standing, fact: Fact, order: Order, policy: Policy) -> Returned:

@@ -17,7 +17,7 @@ from crossdock.promises.money import SALE, record_of
 from crossdock.promises.obligations import Act, Kept, Obligation, Priority, State, Trouble, Wait
 from crossdock.promises.policy import Policy, due
 from crossdock.promises.reads import owed_reads
-from crossdock.promises.refunds import owed_refunds
+from crossdock.promises.refunds import money_going_back, owed_refunds
 from crossdock.promises.returns import owed_for_returns
 from crossdock.promises.shipments import owed_for_shipments
 from crossdock.promises.standing import Fact, Standing
@@ -46,11 +46,12 @@ def owed_for_order(standing: Standing, policy: Policy) -> Iterator[Obligation]:
         yield from owed_at_warehouse(standing, order_fact, record, policy, erp)
     yield from owed_for_shipments(standing, order_fact, record, policy, erp)
     yield from _parcels_expected(standing, order_fact, record, policy)
-    yield from owed_for_returns(standing, record, policy, erp)
-    if erp is not None:
+    refunds = list(owed_refunds(standing, order_fact, record, policy))
+    yield from owed_for_returns(standing, record, policy, erp, money_going_back(refunds))
+    if erp is not None and _to_be_sold(standing, order, policy):
         yield from owed_corrections(standing, order_fact, record, policy, erp)
     yield from owed_captures(standing, order_fact, record, policy)
-    yield from owed_refunds(standing, order_fact, record, policy)
+    yield from refunds
 
 
 def _sale(standing: Standing, fact: Fact, policy: Policy, erp: str) -> Iterator[Obligation]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from crossdock.books.amounts import allocations, between
+from crossdock.books.amounts import allocated
 from crossdock.books.entitlements import ORDER, SURPLUS, Entitlement, entitlements
-from crossdock.books.record import Record
+from crossdock.books.record import Asked, Record
 from crossdock.books.tenders import Balance, balances, failed, given_by_others, spread
 from crossdock.books.units import came_back
 from crossdock.canonical.payment import Dispute, PaymentRefund, StoreCredit
@@ -23,6 +23,15 @@ from crossdock.promises.terms import ReturnTerms, terms_at
 
 _DISPUTE_DAYS_MAX = 120
 """Card schemes decide within about four months."""
+
+
+def money_going_back(refunds: Iterable[Obligation]) -> list[Asked]:
+    """The refunds and credits among these, as the books will know them once they are sealed."""
+    return [
+        Asked(each.name, cause_in(each.name), each.body.amount.minor)
+        for each in refunds
+        if isinstance(each, Act) and isinstance(each.body, PaymentRefund | StoreCredit)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +121,7 @@ def _on_payment(owed: _Owed, entitlement: Entitlement, balance: Balance, start: 
     amount, payee = owed.money(part), payment.body.label or f"{payment.body.tender} {payment.body.id}"
     permission = _permission(owed, entitlement, name, amount, payee)
     if not isinstance(permission, datetime):
-        yield permission
+        yield from permission
         return
     terms, cap = owed.terms(entitlement.cause), None
     if (limit := terms.limit(terms.daily_refunds_max, owed.record.currency)) is not None:
@@ -126,7 +135,7 @@ def _on_payment(owed: _Owed, entitlement: Entitlement, balance: Balance, start: 
         tender=payment.body.tender,
         amount=amount,
         reason=_reason(entitlement.cause, fact),
-        allocations=allocations(between(entitlement.amounts, start, start + part), owed.record.currency),
+        allocations=allocated(entitlement.amounts, start, start + part, owed.record.currency),
     )
     yield Act(
         name=name,
@@ -159,7 +168,7 @@ def _store_credit(owed: _Owed, entitlement: Entitlement, fact: Fact) -> Iterator
     amount = owed.money(entitlement.open)
     permission = _permission(owed, entitlement, name, amount, "store credit")
     if not isinstance(permission, datetime):
-        yield permission
+        yield from permission
         return
     start = entitlement.settled
     yield Act(
@@ -170,9 +179,7 @@ def _store_credit(owed: _Owed, entitlement: Entitlement, fact: Fact) -> Iterator
             customer=owed.record.order.customer,
             amount=amount,
             reason=_reason(entitlement.cause, fact),
-            allocations=allocations(
-                between(entitlement.amounts, start, start + entitlement.open), owed.record.currency
-            ),
+            allocations=allocated(entitlement.amounts, start, start + entitlement.open, owed.record.currency),
         ),
         cause=fact,
         by=due(fact.changed_at, owed.policy.deadlines.refund_minutes),
@@ -197,7 +204,7 @@ _ALWAYS = datetime.max.replace(tzinfo=UTC)
 
 def _permission(
     owed: _Owed, entitlement: Entitlement, name: str, amount: AnyMoney, payee: str
-) -> datetime | ApprovalNeeded | Trouble:
+) -> datetime | list[Obligation]:
     """Until when this may be sealed; or what is waited for, while somebody has yet to allow it."""
     terms = owed.terms(entitlement.cause)
     people = _people_needed(owed, entitlement, terms)
@@ -206,16 +213,8 @@ def _permission(
     digest = digest_of(amount, payee, name)
     if (until := approved(owed.standing, digest, people, terms.approver)) is not None:
         return until
-    refusal = rejected(owed.standing, digest)
     fact = owed.fact(entitlement.cause)
-    if refusal is not None:
-        return Trouble(
-            cause=f"refund_rejected:{owed.standing.entity}:{name}",
-            title="A refund that was rejected",
-            remedy="Correct the return or allowance it was for, or have whoever rejected it approve it.",
-            detail=f"{amount} to {payee} for {_reason(entitlement.cause, fact)}: {refusal.by} said no. {refusal.note}",
-        )
-    return ApprovalNeeded(
+    needed = ApprovalNeeded(
         name=name,
         role=terms.approver,
         people=people,
@@ -225,7 +224,17 @@ def _permission(
         payee=payee,
         cause=entitlement.cause,
         until=due(fact.changed_at, terms.approve_within_minutes),
+        hours=terms.approval_hours,
     )
+    if (refusal := rejected(owed.standing, digest)) is None:
+        return [needed]
+    refused = Trouble(
+        cause=f"refund_rejected:{owed.standing.entity}:{name}",
+        title="A refund that was rejected",
+        remedy="Correct the return or allowance it was for, or have whoever rejected it approve it.",
+        detail=f"{amount} to {payee} for {_reason(entitlement.cause, fact)}: {refusal.by} said no. {refusal.note}",
+    )
+    return [refused, needed]
 
 
 def _people_needed(owed: _Owed, entitlement: Entitlement, terms: ReturnTerms) -> int:

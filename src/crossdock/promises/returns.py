@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from crossdock.books.amounts import gross_of
 from crossdock.books.entitlements import entitlements
-from crossdock.books.record import Record
+from crossdock.books.record import Asked, Record
 from crossdock.books.units import Back, came_back, lines_by_name
 from crossdock.books.worth import worth_of
 from crossdock.canonical.returns import (
@@ -20,9 +20,10 @@ from crossdock.canonical.returns import (
 )
 from crossdock.kernel.money import Money
 from crossdock.promises.approvals import rejected
-from crossdock.promises.money import LATE, SALE, cause_in, is_late, late_cause, late_digest
+from crossdock.promises.money import LATE, SALE, is_late, late_cause, late_digest
 from crossdock.promises.obligations import Act, ApprovalNeeded, Kept, Obligation, Priority, Trouble, Wait
 from crossdock.promises.policy import Policy, due
+from crossdock.promises.shipments import issues_owed
 from crossdock.promises.standing import Fact, Standing
 from crossdock.promises.terms import ReturnTerms, terms_at
 
@@ -30,8 +31,10 @@ Stocked = tuple[str, str, str, Disposition]
 """(line, SKU, location, disposition)"""
 
 
-def owed_for_returns(standing: Standing, record: Record, policy: Policy, erp: str | None) -> Iterator[Obligation]:
-    """What each return makes us owe beside its money."""
+def owed_for_returns(
+    standing: Standing, record: Record, policy: Policy, erp: str | None, going: Sequence[Asked]
+) -> Iterator[Obligation]:
+    """What each return makes us owe beside its money, of which `going` is what is about to go back."""
     backs = {back.returned.cause: back for back in came_back(record)}
     for fact in standing.of("return"):
         terms = terms_at(policy.returns, fact.body.returned_at)
@@ -41,10 +44,10 @@ def owed_for_returns(standing: Standing, record: Record, policy: Policy, erp: st
         if fact.id in backs:
             yield from _odd(record, backs[fact.id])
             yield from _late(standing, record, fact, terms)
-        if erp is not None and SALE in standing.sealed:
+        if erp is not None:
             yield from _goods_return(standing, record, fact, policy, terms, erp)
         if fact.id in backs and fact.connection != standing.source and standing.shows(ReturnRecord):
-            yield from _return_record(standing, record, fact, backs[fact.id], policy)
+            yield from _return_record(standing, record, fact, backs[fact.id], policy, going)
 
 
 def _expected(fact: Fact, policy: Policy, terms: ReturnTerms) -> Iterator[Obligation]:
@@ -101,6 +104,7 @@ def _late(standing: Standing, record: Record, fact: Fact, terms: ReturnTerms) ->
         payee=LATE,
         cause=late_cause(fact),
         until=due(fact.changed_at, terms.approve_within_minutes),
+        hours=terms.approval_hours,
     )
 
 
@@ -116,14 +120,12 @@ def _goods_return(
     missing = _to_stock(record, body, terms)
     for sealed in sent:
         missing.subtract({_stocked(line): line.units for line in sealed.body.lines})
-    lines = tuple(
-        GoodsReturnLine(line=line, sku=sku, units=units, location=location, disposition=disposition)
-        for (line, sku, location, disposition), units in sorted(missing.items())
-        if units > 0
-    )
+    if any(units < 0 for units in missing.values()) and any(units > 0 for units in missing.values()):
+        yield _stocked_elsewhere(record, body)
+    lines = _not_received_yet(missing)
     if not lines:
         return
-    issues = [name for name in standing.sealed if name.startswith("goods_issue:")]
+    issues = issues_owed(standing)
     yield Act(
         name=f"goods_return:{body.id}:{len(sent) + 1}",
         to=erp,
@@ -135,6 +137,30 @@ def _goods_return(
         needs={SALE: Kept(standing.entity, SALE)}
         | {f"issue:{n}": Kept(standing.entity, name) for n, name in enumerate(issues)},
         undo=None,
+    )
+
+
+def _not_received_yet(missing: Counter[Stocked]) -> tuple[GoodsReturnLine, ...]:
+    """Units that the ERP has not received at all; those that it received under another disposition are not among them."""
+    elsewhere: Counter[str] = Counter()
+    for (line, *_), units in missing.items():
+        elsewhere[line] += max(-units, 0)
+    found: list[GoodsReturnLine] = []
+    for (line, sku, location, disposition), units in sorted(missing.items()):
+        known = min(max(units, 0), elsewhere[line])
+        elsewhere[line] -= known
+        if units > known:
+            new = units - known
+            found.append(GoodsReturnLine(line=line, sku=sku, units=new, location=location, disposition=disposition))
+    return tuple(found)
+
+
+def _stocked_elsewhere(record: Record, body: Return) -> Trouble:
+    return Trouble(
+        cause=f"disposition_changed:{record.entity}:{body.id}",
+        title="What became of returned goods was said otherwise after they were received",
+        remedy="Move them to the right location in the ERP, then resolve the case.",
+        detail=f"return {body.number or body.id} of order {record.order.number} is at another location in the ERP",
     )
 
 
@@ -158,14 +184,16 @@ def _to_stock(record: Record, body: Return, terms: ReturnTerms) -> Counter[Stock
 # --- telling the channel -----------------------------------------------------------------------------------------------
 
 
-def _return_record(standing: Standing, record: Record, fact: Fact, back: Back, policy: Policy) -> Iterator[Obligation]:
+def _return_record(
+    standing: Standing, record: Record, fact: Fact, back: Back, policy: Policy, going: Sequence[Asked]
+) -> Iterator[Obligation]:
     """The channel shows what came back and what was paid for it, once the money has gone."""
     body: Return = fact.body
     told = standing.all_sealed(f"return_record:{body.id}")
     units = Counter(back.units)
     for sealed in told:
         units.subtract({line.line: line.units for line in sealed.body.lines})
-    money, refunds = _money_back(record, fact)
+    money, refunds = _money_back(record, fact, going)
     if money is None:
         return
     money -= sum(record.money(sealed.body.amount) for sealed in told)
@@ -198,14 +226,16 @@ def _return_record(standing: Standing, record: Record, fact: Fact, back: Back, p
     )
 
 
-def _money_back(record: Record, fact: Fact) -> tuple[int | None, list[str]]:
-    """What has gone back for a return, and by which of our refunds; None while more is to follow."""
+def _money_back(record: Record, fact: Fact, going: Sequence[Asked]) -> tuple[int | None, list[str]]:
+    """What goes back for a return in all, and by which of our refunds; None while some of it has yet to be allowed."""
     mine = next((each for each in entitlements(record).of if each.cause == fact.id), None)
     if mine is None:
         return 0, []
-    if mine.open:
+    about_to = [each for each in going if each.cause == fact.id]
+    if mine.open != sum(each.amount for each in about_to):
         return None, []
-    return mine.settled, [asked.name for asked in record.asked if cause_in(asked.name) == fact.id]
+    asked = [each.name for each in record.asked if each.cause == fact.id]
+    return mine.settled + mine.open, [*asked, *(each.name for each in about_to)]
 
 
 def _delivery_back(record: Record, cause: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import msgspec
@@ -20,12 +20,15 @@ from crossdock.canonical.shipment import (
     Shipment,
     ShipmentLine,
 )
-from crossdock.promises.money import SALE
+from crossdock.promises.money import SALE, units_by_sale
 from crossdock.promises.obligations import Act, Kept, Obligation, Priority, Trouble, Within
 from crossdock.promises.policy import Policy, due
 from crossdock.promises.standing import Fact, Standing
 
 ISSUE = "goods_issue"
+
+Part = tuple[int, Shipment]
+"""What of a parcel was sold on the n-th sale of its order."""
 
 
 def owed_for_shipments(
@@ -35,20 +38,31 @@ def owed_for_shipments(
     parcels = standing.of("shipment")
     if not parcels:
         return
-    room = _room(record)
-    for fact in sorted(parcels, key=lambda fact: (f"{ISSUE}:{fact.body.id}" not in standing.sealed, _left_at(fact))):
-        yield from _owed_for_shipment(standing, order_fact, fact, record, policy, erp, room)
+    parts = _parts(standing, parcels)
+    for fact in sorted(parcels, key=_left_at):
+        yield from _owed_for_shipment(standing, order_fact, fact, record, policy, erp, parts[fact.id])
 
 
-def invoices_owed(standing: Standing, record: Record) -> Iterator[str]:
-    """The names of the invoices of all parcels, one for each sale a parcel's units were sold on."""
-    room = _room(record)
-    parcels = sorted(
-        standing.of("shipment"), key=lambda fact: (f"{ISSUE}:{fact.body.id}" not in standing.sealed, _left_at(fact))
-    )
-    for fact in parcels:
-        for nth, _ in _by_sale(fact.body, room):
-            yield f"invoice:{fact.body.id}" if nth == 1 else f"invoice:{fact.body.id}:{nth}"
+def issues_owed(standing: Standing) -> list[str]:
+    """The names of the goods issues of all parcels, one for each sale a parcel's units were sold on."""
+    return [f"{ISSUE}:{suffix}" for suffix in _parts_owed(standing)]
+
+
+def invoices_owed(standing: Standing) -> list[str]:
+    """The names of their invoices."""
+    return [f"invoice:{suffix}" for suffix in _parts_owed(standing)]
+
+
+def _parts_owed(standing: Standing) -> Iterator[str]:
+    parcels = standing.of("shipment")
+    parts = _parts(standing, parcels)
+    for fact in sorted(parcels, key=_left_at):
+        yield from (_suffix(fact.body.id, nth) for nth, _ in parts[fact.id])
+
+
+def _suffix(shipment: str, nth: int) -> str:
+    """What names the part of a parcel that was sold on the n-th sale."""
+    return shipment if nth == 1 else f"{shipment}:{nth}"
 
 
 def _left_at(fact: Fact) -> tuple[datetime, str]:
@@ -62,7 +76,7 @@ def _owed_for_shipment(
     record: Record,
     policy: Policy,
     erp: str | None,
-    room: list[Counter[str]],
+    parts: Sequence[Part],
 ) -> Iterator[Obligation]:
     """What one parcel makes us owe, in the order it becomes due."""
     order: Order = order_fact.body
@@ -73,7 +87,7 @@ def _owed_for_shipment(
         yield _unknown_lines(order, shipment, strangers)
         return
     if erp is not None:
-        for nth, part in _by_sale(shipment, room):
+        for nth, part in parts:
             yield from _erp(standing, record, fact, part, nth, policy, erp)
     if fact.connection == standing.source:
         return  # handed over by the channel itself: it knows, and so does whoever took it
@@ -83,32 +97,50 @@ def _owed_for_shipment(
         yield _notice(order, fact, policy, policy.roles.mail)
 
 
-def _room(record: Record) -> list[Counter[str]]:
-    """Units of each line that each of the ERP's sales holds; the first takes what is in none yet."""
-    return [Counter({line.id: line.ordered for line in order.lines}) for order in record.sold]
+def _parts(standing: Standing, parcels: Sequence[Fact]) -> dict[str, list[Part]]:
+    """By fact, each parcel as the ERP ships it: one part from each sale that its units were sold on.
 
-
-def _by_sale(shipment: Shipment, room: list[Counter[str]]) -> list[tuple[int, Shipment]]:
-    """The parcel as the ERP ships it: one part from each sale that its units were sold on. Takes them out of `room`."""
+    A part that was sealed stays as it is; the other units take what room the sales have left, the first sale first.
+    """
+    room = units_by_sale(standing)
     if len(room) <= 1:
-        return [(1, shipment)]
-    parts: list[list[ShipmentLine]] = [[] for _ in room]
+        return {fact.id: [(1, fact.body)] for fact in parcels}
+    sealed = {fact.id: _sealed_parts(standing, fact.body.id, len(room)) for fact in parcels}
+    for nth, part in (each for parts in sealed.values() for each in parts):
+        room[nth - 1].subtract({line.line: line.units for line in part.lines})
+    return {
+        fact.id: [*sealed[fact.id], *_new_parts(fact.body, sealed[fact.id], room)]
+        for fact in sorted(parcels, key=_left_at)
+    }
+
+
+def _sealed_parts(standing: Standing, shipment: str, sales: int) -> list[Part]:
+    names = ((nth, f"{ISSUE}:{_suffix(shipment, nth)}") for nth in range(1, sales + 1))
+    return [(nth, standing.sealed[name].body.shipment) for nth, name in names if name in standing.sealed]
+
+
+def _new_parts(shipment: Shipment, sealed: Sequence[Part], room: list[Counter[str]]) -> list[Part]:
+    """Takes their units out of `room`; what fits nowhere goes to the last sale, which will say so."""
+    open_ = [nth for nth in range(len(room)) if nth + 1 not in {done for done, _ in sealed}]
+    gone = Counter({line.line: 0 for line in shipment.lines})
+    for _, part in sealed:
+        gone.update({line.line: line.units for line in part.lines})
+    lines: dict[int, list[ShipmentLine]] = {nth: [] for nth in open_}
     for line in shipment.lines:
-        units = line.units
-        for nth, held in enumerate(room):
-            last = nth == len(room) - 1
-            taken = units if last else min(units, held[line.line])
+        units = line.units - gone[line.line]
+        for nth in open_:
+            taken = units if nth == open_[-1] else min(units, max(room[nth][line.line], 0))
             if taken > 0:
-                held[line.line] -= taken
+                room[nth][line.line] -= taken
                 units -= taken
-                parts[nth].append(msgspec.structs.replace(line, units=taken))
-    return [(nth, msgspec.structs.replace(shipment, lines=tuple(lines))) for nth, lines in enumerate(parts, 1) if lines]
+                lines[nth].append(msgspec.structs.replace(line, units=taken))
+    return [(nth + 1, msgspec.structs.replace(shipment, lines=tuple(held))) for nth, held in lines.items() if held]
 
 
 def _erp(
     standing: Standing, record: Record, fact: Fact, shipment: Shipment, nth: int, policy: Policy, erp: str
 ) -> Iterator[Obligation]:
-    suffix = shipment.id if nth == 1 else f"{shipment.id}:{nth}"
+    suffix = _suffix(shipment.id, nth)
     issue, sale = f"{ISSUE}:{suffix}", SALE if nth == 1 else f"{SALE}:{nth}"
     yield Act(
         name=issue,

@@ -136,11 +136,14 @@ def _cover(row: Row) -> Cover:
 
 
 def _promised(row: Row) -> Promised:
-    _, id_, name, target, noun, cause, body, stage, sealed, last_ordinal, valid_until, within, campaign = row
+    _, id_, name, target, noun, cause, body, stage, sealed, last_ordinal, valid_until, within, campaign, needs = row
     held = None if stage is None else Stage(stage)
     taken = tuple(movements(within))
+    waits_for = {} if needs == "{}" else msgspec.json.decode(needs, type=dict[str, str])
     desired = decoder(noun).decode(body)
-    return Promised(id_, name, target, cause, desired, held, sealed, last_ordinal, valid_until, taken, campaign)
+    return Promised(
+        id_, name, target, cause, desired, held, sealed, last_ordinal, valid_until, taken, waits_for, campaign
+    )
 
 
 def _sealed(promised: Iterable[Promised], confirmed: Mapping[str, str]) -> dict[str, Sealed]:

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from crossdock.canonical.order import OpenLine, OpenUnits
 from crossdock.connect.connector import Command
 from crossdock.connect.link import Link
@@ -51,7 +53,7 @@ def _outcome(wanted: OpenUnits, sales: Sequence[PlannedSale]) -> Outcome:
     leaving = [shipment.reference for sale in sales for shipment in sale.shipments if planned.is_leaving(shipment)]
     if leaving and any(now.units > line.units for now, line in zip(held, wanted.lines, strict=True)):
         return Transient(f"parcel {leaving[0]} is just being issued; what it leaves is cancelled after it")
-    return Confirmed(id=str(sales[0].id), body=OpenUnits(lines=held, parts=wanted.parts))
+    return Confirmed(id=str(sales[0].id), body=msgspec.structs.replace(wanted, lines=held))
 
 
 async def _sales(command: Command[OpenUnits], link: Link[Settings]) -> list[PlannedSale]:

@@ -13,7 +13,8 @@ from document where entity = any(%(entity)b::text[])
 -- promises_of: Every promise ever made about these entities, with its stage while it is open and its last seal; one that was withdrawn counts as never sealed, for nothing was done.
 select p.entity, p.id, p.name, p.target, p.noun, p.cause, p.body, d.stage,
        s.last is not null and w.promise is null as sealed, coalesce(s.last, p.first_ordinal - 1), p.valid_until,
-       case when d.promise is null then '[]' else p.within::text end, p.campaign
+       case when d.promise is null then '[]' else p.within::text end, p.campaign,
+       case when d.promise is null then '{}' else p.needs::text end
 from promise p
 left join due d on d.promise = p.id
 left join withdrawn w on w.promise = p.id
