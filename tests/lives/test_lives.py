@@ -110,7 +110,7 @@ def _a_correction_is_posted_twice(life: Life) -> bool:
 def _tax_is_billed_at_another_rate(life: Life) -> bool:
     for posted in life.reality.erp.posted:
         for (line, component, rate), amount in list(posted.bill.items()):
-            if component == "tax" and amount > 1:
+            if component == "tax" and amount > 20:
                 del posted.bill[line, component, rate]
                 posted.bill[line, component, "0.99"] = amount
                 return True
