@@ -25,8 +25,10 @@ def test_played_once_all_books_agree_and_the_last_line_says_so_in_json(tmp_path:
     *story, last = told.stdout.splitlines()
     result = json.loads(last)
     assert (told.returncode, result["ok"], result["disagreements"]) == (0, True, []), told.stdout + told.stderr
-    assert (len(result["sales"]), len(result["shipments"]), result["mails"]) == (1, 2, 2)
+    assert (len(result["sales"]), len(result["shipments"]), result["mails"]) == (1, 2, 3)
     assert sorted(result["invoices"].values()) == ["43.78", "60.50"]
+    assert (len(result["returns"]), list(result["refunds"].values())) == (1, ["16.50"])
+    assert list(result["credit_memos"].values()) == ["16.50"]
     assert any("Tryton holds one sale" in line for line in story)
     assert running_in(tmp_path) == []
 

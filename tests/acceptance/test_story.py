@@ -20,7 +20,8 @@ from crossdock.cli.story import HOME, Story
 from crossdock.kernel.moments import system_clock
 from crossdock.simulators import shop as shops
 from crossdock.simulators.retailer import Retailer, open_retailer
-from crossdock.simulators.retailer_books import Books, books_of, disagreements
+from crossdock.simulators.retailer_books import disagreements
+from crossdock.simulators.retailer_ledgers import Books, books_of
 from crossdock.simulators.shop_actions import Bought
 from crossdock.simulators.shop_prices import Json
 from crossdock.simulators.shop_signing import webhook_headers
@@ -96,7 +97,13 @@ async def test_the_story_ends_as_told(tmp_path: Path, database_url: str) -> None
     assert [parcel["ship_to"]["city"] for parcel in books.parcels] == ["Boston", "Cambridge"]
     assert sorted(shipment["address"]["city"] for shipment in books.left) == ["Boston", "Cambridge"]
     assert sorted({line["from"] for line in shipment["lines"]} == {"MAIN"} for shipment in books.left) == [False, True]
-    assert (len(books.fulfilments), len(books.mails), len(books.asked)) == (2, 2, 1)
+    assert (len(books.fulfilments), len(books.notices), len(books.asked)) == (2, 2, 1)
+    assert [refund["amount"] for refund in books.refunded] == [1650]
+    assert [(note["untaxed"], note["tax"]) for note in books.corrected] == [("-15.00", "-1.50")]
+    assert [[(line["product"], line["to"]) for line in back["stored"]] for back in books.received] == [
+        [("CAP-RED", "DAMAGED")]
+    ]
+    assert len(books.refund_mails) == 1
     for what, damaged in _damaged(books):
         assert list(disagreements(damaged)), f"the judge overlooks {what}"
 
@@ -119,7 +126,31 @@ def _damaged(books: Books) -> Iterator[tuple[str, Books]]:
     yield "a cent in an invoice", replace(books, invoices=[{**invoice, "total": "60.51"}, *books.invoices[1:]])
     yield "a mail too few", replace(books, mails=books.mails[:1])
     yield "a mail twice", replace(books, mails=[*books.mails, books.mails[0]])
+    yield from _damaged_returns(books)
     yield "a parcel nobody heard of", replace(books, parcels=[*books.parcels, books.parcels[0]])
+
+
+def _damaged_returns(books: Books) -> Iterator[tuple[str, Books]]:
+    [refund], [note], [back], [mail] = books.refunded, books.corrected, books.received, books.refund_mails
+    paid = [entry for entry in books.paid if entry is not refund]
+    invoices = [each for each in books.invoices if each is not note]
+    [shown] = books.order.refunds
+    yield "money that never went back", replace(books, paid=paid)
+    yield "a refund made twice", replace(books, paid=[*books.paid, refund])
+    yield "a cent in the refund", replace(books, paid=[*paid, {**refund, "amount": 1651}])
+    yield "more given back than was taken", replace(books, paid=[refund])
+    yield "a clerk's refund beside it", replace(books, paid=[*books.paid, {**refund, "key": ""}])
+    yield "no credit note", replace(books, invoices=invoices)
+    yield "a second credit note", replace(books, invoices=[*books.invoices, note])
+    yield "net for tax", replace(books, invoices=[*invoices, {**note, "untaxed": "-16.50", "tax": "0.00"}])
+    yield "goods nobody received", replace(books, received=[])
+    yield "goods received twice", replace(books, received=[back, back])
+    yield "goods to be sold again", replace(books, received=[{**back, "stored": [{**back["stored"][0], "to": "MAIN"}]}])
+    yield "a buyer who isn't told of the refund", replace(books, mails=books.notices)
+    yield "a buyer who is told twice", replace(books, mails=[*books.mails, mail])
+    yield "a return the shop doesn't show", replace(books, order=replace(books.order, refunds=[]))
+    yield "a return the shop shows twice", replace(books, order=replace(books.order, refunds=[shown, shown]))
+    yield "a return the till knows nothing of", replace(books, handed_in=[])
 
 
 async def _all_converged(retailer: Retailer) -> bool:

@@ -96,6 +96,17 @@ def given_by_us(record: Record) -> Counter[str]:
     return given
 
 
+def on_its_way(record: Record) -> Counter[str]:
+    """By cause, what we asked to go back on a payment and whose fact doesn't say yet that it has gone."""
+    going: Counter[str] = Counter()
+    for asked in record.asked:
+        if asked.payment is not None:
+            facts = [refund for _, refund in record.refunds if _answers(record, refund, asked.name)]
+            open_ = sum(record.money(each.amount) for each in facts if each.status == "pending")
+            going[asked.cause] += open_ if facts else asked.amount
+    return going
+
+
 def given_by_others(record: Record) -> tuple[Counter[str], int]:
     """By cause where the payer named the return; and the sum of what nobody can attribute."""
     by_return = {each.body.id: each.cause for each in record.returns}

@@ -110,12 +110,33 @@ def trace(name: str, wants_json: bool) -> None:
 
 
 @app.command()
+@click.argument("name", metavar="ID")
 @json_option
-def check(wants_json: bool) -> None:
+def books(name: str, wants_json: bool) -> None:
+    """The books of one order: what should be billed and is, what is owed back and was paid, and every posting.
+
+    Exit code 1 when it is at rest and something is unexplained.
+    """
+    from crossdock.cli import bookkeeping
+
+    found = bookkeeping.booked(name)
+    if not found:
+        raise Failure(f"nobody knows an order {name}; try its number or its id in any system", EXIT_FOUND)
+    if wants_json:
+        as_json(bookkeeping.as_builtins(found))
+    else:
+        click.echo(bookkeeping.as_text(found))
+    sys.exit(EXIT_FOUND if any(each.wrong for each in found) else EXIT_OK)
+
+
+@app.command()
+@click.option("--books", "with_books", is_flag=True, help="Also add up the money of every order at rest (Q1 to Q3).")
+@json_option
+def check(with_books: bool, wants_json: bool) -> None:
     """Count everything: the two sums and the invariants. Exit code 1 when one is broken."""
     from crossdock.cli import checking
 
-    found = checking.checked()
+    found = checking.checked(with_books=with_books)
     if wants_json:
         as_json(checking.as_builtins(found))
     else:

@@ -107,15 +107,17 @@ async def _told(retailer: Retailer, teller: Teller) -> dict[str, Any]:
     teller.head("The story")
     try:
         await story.play()
-        counts = await _converged(retailer)
+        await _converged(retailer)
     except NotConverged:
         await _explain(retailer, story, teller)
         raise
-    books, (_, timeline) = await asyncio.gather(story.books(), retailer.ask("trace", str(story.order)))
+    books, (_, timeline), counts = await asyncio.gather(
+        story.books(), retailer.ask("trace", str(story.order)), retailer.ask_json("check", "--books")
+    )
     differing = list(disagreements(books))
     teller.head(f"crossdock trace '{books.order.name}'")
     teller.text(timeline.rstrip())
-    teller.head("crossdock check")
+    teller.head("crossdock check --books")
     teller.text(checking.as_text(msgspec.convert(counts, Check)))
     teller.head("The books of Tryton, shop, warehouse, till, payment provider and mail server")
     for line in differing or ["agree: goods, places, addresses, money and taxes to the cent, each thing once."]:
@@ -138,14 +140,14 @@ def _summary(books: Books) -> dict[str, Any]:
     }
 
 
-async def _converged(retailer: Retailer) -> dict[str, Any]:
-    """The hub's own counts, once nothing is in flight any more."""
+async def _converged(retailer: Retailer) -> None:
+    """Waits until nothing is in flight any more."""
     until = time.monotonic() + _CONVERGED_SECONDS_MAX
     while True:
         counts: dict[str, Any] = await retailer.ask_json("check")
         states = counts["states"]
         if states["converged"] == sum(states.values()) and not counts["inbox"]["pending"]:
-            return counts
+            return
         if time.monotonic() > until:
             raise NotConverged(f"not everything has converged: {states}")
         await asyncio.sleep(0.2)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from crossdock.cli.asking import ask
-from crossdock.cli.wording import as_what, clock, day_and_clock, name_of, standing_of, whom
+from crossdock.cli.money import known_names, money_block
+from crossdock.cli.wording import NOBODY, Known, as_what, clock, day_and_clock, name_of, standing_of, whom
 from crossdock.govern.settings import Settings
 from crossdock.promises.difference import Stage
+from crossdock.promises.standing import Standing
+from crossdock.settle.looking import look
+from crossdock.settle.rules import Rules, rules_seen
+from crossdock.settle.statement import Statement, stated
 from crossdock.store import tracing
 from crossdock.store.database import Database
 from crossdock.store.inbox import Fate
@@ -19,17 +25,44 @@ from crossdock.store.tracing import Trace, TracedPromise
 
 Event = tuple[datetime, str, str]
 """(when, what happened in a word, to what)"""
+_NAME_CHARACTERS = 32
 
 
-def traced(name: str) -> Trace | None:
+@dataclass(frozen=True)
+class Traced:
+    """The record of some entities, and by entity the money of the orders among them and what people call their things."""
+
+    record: Trace
+    money: Mapping[str, Statement]
+    known: Mapping[str, Known]
+
+
+def traced(name: str) -> Traced | None:
     """Everything on record under a name; None when nobody knows it."""
     return ask(lambda database, told: _trace(database, told, name))
 
 
-async def _trace(database: Database, told: Settings, name: str) -> Trace | None:
+async def _trace(database: Database, told: Settings, name: str) -> Traced | None:
     async with database.transaction() as tx:
         entities = await tracing.entities_named(tx, name, list(told.translators))
-        return await tracing.trace(tx, entities) if entities else None
+        if not entities:
+            return None
+        rules = await rules_seen(tx, told)
+        record, reads = await tracing.trace(tx, entities), await look(tx, entities, rules)
+    standings = {read.unsettled.entity: read.standing for read in reads}
+    return Traced(
+        record,
+        {entity: money for entity, each in standings.items() if (money := _money(each, rules)) is not None},
+        {entity: known_names(standing) for entity, standing in standings.items()},
+    )
+
+
+def _money(standing: Standing, rules: Rules) -> Statement | None:
+    """None for what is no order, and for one that these rules fail on, which has a case of its own."""
+    try:
+        return stated(standing, rules.policy, list(rules.owed(standing, rules.policy)))
+    except Exception:  # noqa: BLE001  # what is on record about it is shown all the same
+        return None
 
 
 def state_of(found: Trace, entity: str, now: datetime) -> str:
@@ -46,9 +79,11 @@ def state_of(found: Trace, entity: str, now: datetime) -> str:
     return "WAITING" if mine or waits else "CONVERGED"
 
 
-def events(found: Trace, entity: str) -> list[Event]:
+def events(told: Traced, entity: str) -> list[Event]:
     """The timeline of one entity, oldest first."""
-    return sorted([*_received(found, entity), *_done(found, entity), *_failed(found, entity)], key=lambda e: e[0])
+    found, known = told.record, told.known.get(entity, NOBODY)
+    happened = [*_received(found, entity), *_done(found, entity, known), *_failed(found, entity, known)]
+    return sorted(happened, key=lambda event: event[0])
 
 
 def _received(found: Trace, entity: str) -> Iterator[Event]:
@@ -58,11 +93,11 @@ def _received(found: Trace, entity: str) -> Iterator[Event]:
             yield (at, "received", f"{topic} from {connection}{note}")
 
 
-def _done(found: Trace, entity: str) -> Iterator[Event]:
+def _done(found: Trace, entity: str, known: Known) -> Iterator[Event]:
     for promise in found.promises:
         if promise.entity != entity:
             continue
-        what = f"{name_of(promise.name)} at {promise.target}"
+        what = f"{name_of(promise.name, known)} at {promise.target}"
         yield (promise.opened_at, "promised", what)
         if promise.sealed_at is not None:
             yield (promise.sealed_at, "sealed", what)
@@ -72,25 +107,29 @@ def _done(found: Trace, entity: str) -> Iterator[Event]:
             yield (promise.withdrawn_at, "withdrawn", what)
 
 
-def _failed(found: Trace, entity: str) -> Iterator[Event]:
+def _failed(found: Trace, entity: str, known: Known) -> Iterator[Event]:
     for about, name, target, at, outcome, detail in found.attempts:
         if about == entity:
-            yield (at, outcome, f"{name_of(name)} at {target}: {detail}")
+            yield (at, outcome, f"{name_of(name, known)} at {target}: {detail}")
 
 
-def as_text(found: Trace) -> str:
-    """One block per entity: its state, what is open and with whom, what is expected, then the timeline."""
+def as_text(told: Traced) -> str:
+    """One block per entity: its state, what is open and with whom, its money, what is expected, then the timeline."""
     now = datetime.now(UTC)
-    return "\n\n".join("\n".join(_block(found, entity, now)) for entity in found.entities)
+    return "\n\n".join("\n".join(_block(told, entity, now)) for entity in told.record.entities)
 
 
-def _block(found: Trace, entity: str, now: datetime) -> Iterator[str]:
+def _block(told: Traced, entity: str, now: datetime) -> Iterator[str]:
+    found, known = told.record, told.known.get(entity, NOBODY)
     mine = [p for p in found.promises if p.entity == entity]
     kept = sum(p.confirmed_at is not None for p in mine)
     owed = [p for p in mine if p.confirmed_at is not None or p.stage is not None]
     yield f"{_title(found, entity)}    {state_of(found, entity, now)}    {kept} of {len(owed)} promises kept"
+    width = max([_NAME_CHARACTERS, *(len(name_of(promise.name, known)) for promise in owed)])
     for promise in owed:
-        yield "  " + _line(promise)
+        yield "  " + _line(promise, known, width)
+    if entity in told.money:
+        yield from money_block(told.money[entity], owed, known)
     for about, _, on_whom, what, until in found.expectations:
         if about == entity:
             yield f"  expected, but absent so far: {what}, by {on_whom} until {day_and_clock(until)}"
@@ -102,7 +141,7 @@ def _block(found: Trace, entity: str, now: datetime) -> Iterator[str]:
         if about == entity:
             yield f"  fixed at {clock(at)}: {name} = {value}"
     yield "  timeline"
-    for at, happened, what in events(found, entity):
+    for at, happened, what in events(told, entity):
         yield f"    {clock(at)}  {happened:<10} {what}"
 
 
@@ -115,21 +154,22 @@ def _title(found: Trace, entity: str) -> str:
     return f"{kind.capitalize()} {id_} of {connection} (not seen yet)"
 
 
-def _line(promise: TracedPromise) -> str:
-    text = f"{name_of(promise.name):<32} {promise.target:<10} {standing_of(promise)}"
+def _line(promise: TracedPromise, known: Known, width: int) -> str:
+    text = f"{name_of(promise.name, known):<{width}} {promise.target:<10} {standing_of(promise, known)}"
     if promise.stage is None:
         return f"{text} at {clock(promise.confirmed_at)}"
     due = f", due {day_and_clock(promise.deadline)}" if promise.deadline else ""
-    return f"{text}; next: {whom(promise)}{due}"
+    return f"{text}; next: {whom(promise, known)}{due}"
 
 
-def as_builtins(found: Trace) -> list[dict[str, Any]]:
-    """The same for machines."""
-    now = datetime.now(UTC)
+def as_builtins(told: Traced) -> list[dict[str, Any]]:
+    """The same for machines; amounts in `money` are minor units of its currency."""
+    found, now = told.record, datetime.now(UTC)
     return [
         {
             "entity": entity,
             "state": state_of(found, entity, now).lower(),
+            "money": msgspec.to_builtins(told.money.get(entity)),
             "promises": [_promise(p) for p in found.promises if p.entity == entity],
             "expected": [
                 {"name": r[1], "of": r[2], "what": r[3], "until": r[4]} for r in found.expectations if r[0] == entity
@@ -139,7 +179,7 @@ def as_builtins(found: Trace) -> list[dict[str, Any]]:
             ],
             "pins": {r[1]: r[2] for r in found.pins if r[0] == entity},
             "facts": [_fact(r) for r in found.facts if r[0] == entity],
-            "timeline": [{"at": at, "happened": did, "what": what} for at, did, what in events(found, entity)],
+            "timeline": [{"at": at, "happened": did, "what": what} for at, did, what in events(told, entity)],
         }
         for entity in found.entities
     ]
@@ -155,6 +195,7 @@ def _promise(promise: TracedPromise) -> dict[str, Any]:
         "deadline": promise.deadline,
         "attempts": promise.attempts,
         "cause": promise.cause,
+        "needs": [{"slot": slot, "met": slot in promise.met} for slot in promise.needs],
         "key": promise.key,
         "promised_at": promise.opened_at,
         "sealed_at": promise.sealed_at,

@@ -175,7 +175,7 @@ def minor(amount: str) -> int:
 
 def sold_units(order: Order, line: Line) -> int:
     """Units of a line that were ordered and not taken away since; what came back was sold all the same."""
-    return line.current + order.returned(line.id)
+    return min(line.current + order.returned(line.id), line.quantity)
 
 
 def sold_for(order: Order) -> int:

@@ -37,6 +37,9 @@ class TracedPromise:
     number: str | None
     id: int
     withdrawn_at: datetime | None
+    needs: list[str]
+    """The slots that had to be confirmed before it was sent."""
+    met: list[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,9 @@ where e.entity = any(evidence_keys(%(entity)b::text[])) order by i.received_at, 
 -- promises: What was promised about these entities, and how far each is.
 select p.entity, p.name, p.verb, p.target, p.noun, p.cause, p.opened_at, d.stage,
        case when b.connection is not null and d.stage = 0 then 5 else d.actor end, d.deadline, d.attempts, d.blocked_on,
-       nullif(d.due_at, 'infinity'), i.key, i.sealed_at, r.at, r.remote_id, r.number, p.id, w.at
+       nullif(d.due_at, 'infinity'), i.key, i.sealed_at, r.at, r.remote_id, r.number, p.id, w.at,
+       array(select n.value from jsonb_each_text(p.needs) n order by n.key),
+       array(select n.value from jsonb_each_text(p.needs) n join receipt k on k.slot = n.value)
 from promise p
 left join due d on d.promise = p.id
 left join lateral (select key, sealed_at from intent where promise = p.id order by ordinal desc limit 1) i on true
