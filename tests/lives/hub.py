@@ -23,7 +23,7 @@ from crossdock.kernel.faults import Fault
 from crossdock.promises.difference import MOVABLE, Basis, Changes, Promised, Stage, difference
 from crossdock.promises.obligations import Act, Obligation, Owed, State, Verb
 from crossdock.promises.policy import Policy
-from crossdock.promises.standing import Evidence
+from crossdock.promises.standing import Evidence, Standing
 from crossdock.settle import reading
 from crossdock.settle.rules import owed
 from crossdock.store.delivery import Claimed
@@ -186,6 +186,10 @@ class Hub:
         self.dirty, self.settled_at = False, self.now
         self._save(self.changes)
         return self.changes
+
+    def standing(self) -> Standing:
+        """Where the order stands now."""
+        return self._read([row.promised() for row in self.rows])[0]
 
     def _read(self, promised: list[Promised]) -> Any:
         evidence = list(self.evidence.values())

@@ -106,13 +106,13 @@ def ignored(body: bytes, origin: Origin) -> Iterator[Translated]:
     yield Ignore("noise")
 
 
-async def _send(command: Command[Any], link: Link[Settings]) -> Outcome:
+async def send(command: Command[Any], link: Link[Settings]) -> Outcome:
     noun = NAMES[type(command.body)]
     answer = await link.http.post(f"/one/{noun}", _item(command))
     return _refusal(answer) or _outcome(answer.decode(Done))
 
 
-async def _send_many(commands: Sequence[Command[Any]], link: Link[Settings]) -> Mapping[str, Outcome]:
+async def send_many(commands: Sequence[Command[Any]], link: Link[Settings]) -> Mapping[str, Outcome]:
     noun = NAMES[type(commands[0].body)]
     answer = await link.http.post(f"/many/{noun}", [_item(each) for each in commands])
     if refused := _refusal(answer):
@@ -146,16 +146,16 @@ def _outcome(done: Done) -> Outcome:
 _KEYED = Keyed()
 _SEARCHED = Searchable(by="reference", visible_after=VISIBLE_AFTER, max_travel=MAX_TRAVEL)
 
-connector.bulk_act(SalesOrder, effect=[_KEYED], size=BULK)(_send_many)
-connector.bulk_act(ShipmentOrder, effect=[_KEYED], size=BULK)(_send_many)
-connector.act(GoodsIssue, effect=[_SEARCHED])(_send)
-connector.bulk_act(InvoicePosting, effect=[_SEARCHED], size=BULK)(_send_many)
-connector.act(Fulfilment, effect=[_SEARCHED])(_send)
-connector.act(ParcelNotice, effect=[Blind()])(_send)
-connector.state(PartyAccount, size=BULK)(_send_many)
-connector.state(OrderReference, size=BULK)(_send_many)
-connector.state(ErpAddress, size=1)(_send_many)
-connector.state(ShipTo, size=1)(_send_many)
+connector.bulk_act(SalesOrder, effect=[_KEYED], size=BULK)(send_many)
+connector.bulk_act(ShipmentOrder, effect=[_KEYED], size=BULK)(send_many)
+connector.act(GoodsIssue, effect=[_SEARCHED])(send)
+connector.bulk_act(InvoicePosting, effect=[_SEARCHED], size=BULK)(send_many)
+connector.act(Fulfilment, effect=[_SEARCHED])(send)
+connector.act(ParcelNotice, effect=[Blind()])(send)
+connector.state(PartyAccount, size=BULK)(send_many)
+connector.state(OrderReference, size=BULK)(send_many)
+connector.state(ErpAddress, size=1)(send_many)
+connector.state(ShipTo, size=1)(send_many)
 
 
 @connector.find(GoodsIssue)

@@ -107,6 +107,14 @@ def on_its_way(record: Record) -> Counter[str]:
     return going
 
 
+def unheard(record: Record) -> int:
+    """Minor units we asked to go back on payments, of which no fact has come yet; no entry posts them."""
+    asked = (each for each in record.asked if each.payment is not None)
+    return sum(
+        each.amount for each in asked if not any(_answers(record, refund, each.name) for _, refund in record.refunds)
+    )
+
+
 def given_by_others(record: Record) -> tuple[Counter[str], int]:
     """By cause where the payer named the return; and the sum of what nobody can attribute."""
     by_return = {each.body.id: each.cause for each in record.returns}

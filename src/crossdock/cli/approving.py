@@ -6,7 +6,7 @@ from typing import Any
 
 from crossdock.cli.app import EXIT_FOUND, Failure
 from crossdock.cli.asking import ask
-from crossdock.cli.wording import day_and_clock
+from crossdock.cli.wording import cause_of, day_and_clock
 from crossdock.govern.approving import Approver, Asked, Decided, Verdict, what_waits
 from crossdock.govern.settings import Settings
 from crossdock.store.database import Database
@@ -50,7 +50,7 @@ def _block(asked: Asked) -> str:
     said = f" ({', '.join(words)})" if words else ""
     return (
         f"{request.id:>6}  {request.what}\n"
-        f"        {request.amount} to {request.payee}, because of {request.cause}; {request.entity}\n"
+        f"        {request.amount} to {request.payee}, because of {cause_of(request.cause)}; {request.entity}\n"
         f"        for {who} to decide until {day_and_clock(request.until)}{said}; digest {request.digest[:16]}"
     )
 

@@ -163,13 +163,16 @@ async def _explain(retailer: Retailer, story: Story, teller: Teller) -> None:
 
 
 def _invite(retailer: Retailer, teller: Teller) -> None:
-    """Three things to try, each a command that works as it stands."""
+    """Four things to try, each a command that works as it stands."""
     shop = retailer.addresses["shop"]
     bag = _in_file(retailer, "order-bag", _order(retailer, "BAG-01"))
     hat = _in_file(retailer, "order-hat", _order(retailer, "HAT-01"))
     new = _in_file(retailer, "new-hat", {"sku": "HAT-01", "title": "Hat", "price": "15.00"})
+    paid = min(retailer.shop.world.orders)
+    name = retailer.shop.world.orders[paid].name
+    by_hand = _in_file(retailer, "refund-by-hand", {"order": str(paid), "amount": 500})
     next_name = f"#{1001 + len(retailer.shop.world.orders)}"
-    teller.head("Three things to try (in another terminal, from this folder)")
+    teller.head("Four things to try (in another terminal, from this folder)")
     teller.text(
         "1. Kill a hub process and order a bag; the other one does the work (its share of the dead one's within 10 s):"
     )
@@ -181,7 +184,13 @@ def _invite(retailer: Retailer, teller: Teller) -> None:
     teller.text(f"     curl -s -d @{hat} {shop}/_do/place_order > /dev/null")
     teller.text(f"     {_crossdock(retailer, 'cases')}")
     teller.text(f"     {_crossdock(retailer, 'map', 'erp', 'product', 'HAT-01', 'CAP-RED')}")
-    teller.text("3. Take every message in once more; nothing is done twice:")
+    teller.text(
+        "3. Refund 5.00 by hand at the payment provider, which nobody is owed; it becomes a case with the amount:"
+    )
+    teller.text(f"     curl -s -d @{by_hand} {retailer.addresses['psp']}/_do/clerk_refund > /dev/null")
+    teller.text(f"     {_crossdock(retailer, 'cases')}")
+    teller.text(f"     {_crossdock(retailer, 'books', name)}")
+    teller.text("4. Take every message in once more; nothing is done twice:")
     teller.text(f"     {_crossdock(retailer, 'replay')}")
     teller.text(f"     {_crossdock(retailer, 'check')}")
     _addresses(retailer, teller)

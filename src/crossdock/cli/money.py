@@ -62,7 +62,8 @@ def _cause(told: Statement, cause: Cause, promises: Sequence[TracedPromise], kno
     for promise in promises:
         needs = list(_needs_of_money(told, made.get(promise.name), promise, known))
         if needs:
-            yield f"      {name_of(promise.name, known)} needed: {'   '.join(needs)}"
+            yield f"      {name_of(promise.name, known)}"
+            yield f"        needed: {'   '.join(needs)}"
 
 
 def title_of(cause: Cause) -> str:
@@ -131,7 +132,7 @@ def as_books(told: Statement, wrong: Iterable[tuple[str, str]], *, at_rest: bool
 
 def _billing(told: Statement) -> Iterator[str]:
     if not told.billing:
-        yield "Billing: no ERP has billed anything of it"
+        yield "Billing: there is no sale of it in an ERP"
         return
     yield f"{'Billing':<44}{'should be':>12}{'is':>12}{'missing':>12}"
     for each in told.billing:

@@ -50,7 +50,7 @@ def name_of(promise: str, known: Known = NOBODY) -> str:
     if kind in _MONEY_BACK:
         return _money_back(kind, whole, known)
     if kind == "refund_notice":
-        return f"Customer told of {_lowered(name_of(whole, known))}"
+        return f"Customer told of {_lowered(name_of(whole.partition('|')[0], known))}"
     kind, _, detail = promise.replace("@", ":").partition(":")
     name = _NAMES.get(kind, kind.replace("_", " ").capitalize())
     if kind == "fetch":  # `fetch:order`, or `fetch:hint:order:…` when the source only hinted at a change

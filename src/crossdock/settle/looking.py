@@ -14,4 +14,4 @@ async def look(tx: Transaction, entities: Sequence[str], rules: Rules) -> list[R
     """One `Read` for each entity that is known, read as settling reads it, its standing at this moment."""
     batch = await settling.entities_by_key(tx, entities)
     record = await settling.on_record(tx, batch, rules.code)
-    return read(batch, record, rules.normalise, record.as_of)
+    return read(batch, record, rules.targets, record.as_of)

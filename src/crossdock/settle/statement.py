@@ -16,7 +16,16 @@ from crossdock.books.billing import billed, to_be_billed
 from crossdock.books.entitlements import ORDER, SURPLUS, Entitlement, Entitlements, entitlements, to_be_paid
 from crossdock.books.postings import RECEIVABLE, customer_balance, entries, trial_balance
 from crossdock.books.record import Asked, Record
-from crossdock.books.tenders import Balance, balances, captured, failed, on_its_way
+from crossdock.books.tenders import (
+    Balance,
+    balances,
+    captured,
+    failed,
+    given_back,
+    lost_in_disputes,
+    on_its_way,
+    unheard,
+)
 from crossdock.books.worth import worth_of
 from crossdock.canonical.order import Order
 from crossdock.canonical.payment import PaymentRefund
@@ -140,7 +149,7 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     customer_balance: int
     """What the buyer owes; below zero what we hold for them."""
     shares: tuple[Share, ...]
-    """What explains it."""
+    """What explains it; empty where no ERP bills the order."""
 
 
 def stated(standing: Standing, policy: Policy, owed: Sequence[Obligation] = ()) -> Statement | None:
@@ -159,14 +168,14 @@ def stated(standing: Standing, policy: Policy, owed: Sequence[Obligation] = ()) 
         payments=tuple(_payment(each) for each in balances(record)),
         disputes=tuple(each.id for each in record.disputes if each.status == "open"),
         causes=tuple(_causes(standing, fact, record, found, policy, owed)),
-        billing=tuple(_billing(record)),
+        billing=tuple(_billing(record)) if record.sold else (),
         entries=tuple(Posted(what=e.what, currency=e.currency, postings=dict(e.postings)) for e in entries(record)),
         trial_balance=tuple(
             Account(currency=currency, name=name, balance=balance)
             for (currency, name), balance in trial_balance(entries(record)).items()
         ),
         customer_balance=customer_balance(record),
-        shares=tuple(Share(why=why, amount=amount) for why, amount in shares(record, found) if amount),
+        shares=tuple(Share(why=why, amount=amount) for why, amount in shares(record, found) if amount and record.sold),
     )
 
 
@@ -175,14 +184,13 @@ def shares(record: Record, found: Entitlements) -> Iterator[tuple[str, int]]:
     worth = worth_of(record)
     due, paid = to_be_paid(record), captured(record)
     wanted = sum(each.worth for each in worth.given) + max(paid - due, 0)
-    settled = sum(each.settled for each in found.of) + (found.overpaid if not found.of else 0)
-    going = sum(on_its_way(record).values())
+    settled = given_back(record) + lost_in_disputes(record) - found.lost
     yield "paid for what has yet to leave", gross_of(worth.left) - due
     yield "to be paid by the buyer", found.unpaid
     yield "to be given back", min(settled - wanted, 0) + (wanted - found.entitled)
     yield "set off against what was never paid", found.entitled - wanted
     yield "given back beyond what was owed", max(settled - wanted, 0)
-    yield "on its way back", -going
+    yield "asked to go back, and not heard of yet", -unheard(record)
     yield "lost in disputes", found.lost
 
 
@@ -336,9 +344,9 @@ def _position(position: Position, sku: str, should: Value, is_: Value) -> Billin
 # --- what must hold at rest --------------------------------------------------------------------------------------------
 
 QUESTIONS = {
-    "Q1": "at rest, what is billed is what left and was kept, by line, component and rate",
-    "Q2": "at rest, captured - given back - lost = billed + the customer's balance, explained",
-    "Q3": "at rest, every entitlement is settled, or held for somebody who is waited for",
+    "Q1": "at rest, billed is what left and was kept, by line, component and rate",
+    "Q2": "at rest, every cent of the customer's balance is explained",
+    "Q3": "at rest, what is owed back is settled, or held for somebody awaited",
 }
 
 
