@@ -37,7 +37,8 @@ class Command:
     @property
     def only_looks(self) -> bool:
         """Whether it may be run again until the hub has come as far as the document shows."""
-        return self.text.startswith(("crossdock trace", "crossdock check", "crossdock cases", "crossdock doctor"))
+        looks = ("trace", "check", "cases", "doctor", "approvals", "books")
+        return self.text.startswith(tuple(f"crossdock {verb}" for verb in looks))
 
 
 @dataclass(frozen=True)

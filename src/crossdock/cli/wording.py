@@ -90,7 +90,7 @@ def called(id_: str, known: Known = NOBODY) -> str:
     """As people call it, or else its id; a long one by its beginning."""
     if id_ in known:
         return known[id_]
-    return id_ if len(id_) <= _NUMBER_CHARACTERS_MAX and "|" not in id_ else f"{id_[:_ID_CHARACTERS_MAX]}…"
+    return id_ if len(id_) <= _NUMBER_CHARACTERS_MAX else f"{id_[:_ID_CHARACTERS_MAX]}…"
 
 
 def _lowered(text: str) -> str:
