@@ -87,6 +87,17 @@ def test_an_unknown_outcome_is_resent_under_a_held_key_or_searched_for_or_a_pers
     assert not follows.follow.bump
 
 
+@pytest.mark.parametrize("effects", [(YOUNG,), (OLD,), (YOUNG, SEARCH), (OLD, SEARCH)])
+def test_the_key_of_an_act_that_was_sealed_in_this_round_holds_when_its_first_answer_is_lost(
+    effects: tuple[Effect, ...],
+) -> None:
+    taken = claimed()._replace(key=None, sealed_at=None, refs=None, sealed_digest=None)
+    follows = after(Situation(taken, "psp", effects, NOW, 0.5), Unknown("cut", outage=True))
+    assert (follows.follow.stage, follows.case) == (Stage.CALLING, None)
+    assert follows.follow.wait_seconds is not None
+    assert follows.follow.wait_seconds < 1
+
+
 @pytest.mark.parametrize("effects", EVERY_EFFECT)
 @pytest.mark.parametrize("stage", [Stage.READY, Stage.CALLING, Stage.ACCEPTED])
 @pytest.mark.parametrize(

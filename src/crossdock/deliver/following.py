@@ -182,7 +182,9 @@ def resendable(situation: Situation) -> bool:
     if situation.claimed.verb != Verb.ACT:
         return True
     keyed = (effect for effect in situation.effects if isinstance(effect, Keyed))
-    return any(key_holds(effect, situation.claimed.sealed_at, situation.now) for effect in keyed)
+    # An act that wasn't sealed when the lane took it was sealed in this very round.
+    sealed_at = situation.claimed.sealed_at or situation.now
+    return any(key_holds(effect, sealed_at, situation.now) for effect in keyed)
 
 
 def _in_doubt(situation: Situation, detail: str) -> Next:
