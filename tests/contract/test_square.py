@@ -15,6 +15,7 @@ from crossdock.connectors.square import connector
 from crossdock.kernel.money import usd
 from crossdock.simulators.mischief import FaultRule, WebhookMischief
 from crossdock.simulators.pos_counter import Handed, Sold
+from crossdock.store.inbox import Message
 from tests.contract.till_site import Site, site
 from tests.stage import PLACED_AT, order, told
 
@@ -55,6 +56,22 @@ async def test_a_payout_at_the_till_is_a_refund_of_the_same_order_for_that_retur
         id_, entity, refund = at.fact("refund")
         assert (entity, refund.for_return, refund.tender) == (ONLINE, taken["id"], "cash")
         assert (refund.amount, refund.status, refund.payment, refund.reference) == (usd(1000), "succeeded", id_, "")
+
+
+async def test_a_return_is_never_known_without_what_the_till_paid_out_for_it(database_url: str, tmp_path: Path) -> None:
+    async with site(database_url, tmp_path) as at:
+        await at.tell(told(order("1001")))
+        at.till.sender.target_url = None  # the refund's own message is lost
+        taken = at.till.take_return([Handed(sku="MUG")], "1001", payout=1000, tender="CASH")
+        read = msgspec.json.encode({"order": taken})
+        known = {each.kind: each for each in connector.topics["order.read"](read, ORIGIN) if isinstance(each, Document)}
+        assert set(known) == {"return", "refund"}
+        event = {"type": "order.created", "data": {"id": taken["id"]}}
+        await at.tell(Message("till", "order.created", msgspec.json.encode(event), "event"))
+        await at.run()
+        id_, entity, refund = at.fact("refund")
+        assert (entity, refund.for_return, refund.amount, refund.tender) == (ONLINE, taken["id"], usd(1000), "cash")
+        assert id_ == known["refund"].id
 
 
 async def test_what_became_of_the_goods_and_the_money_may_be_told_later(database_url: str, tmp_path: Path) -> None:
@@ -216,7 +233,7 @@ def test_an_order_of_nothing_is_passed_over_by_a_rule() -> None:
 
 
 def test_a_cancelled_return_has_received_nothing() -> None:
-    (found,) = _translated("order.read.return", state="CANCELED")
+    found, *_ = _translated("order.read.return", state="CANCELED")
     assert (found.body.status, [line.received for line in found.body.lines]) == ("cancelled", [0, 0])
 
 

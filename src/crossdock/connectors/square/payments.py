@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from crossdock.canonical.payment import Capture, PaymentAuthorization, Refund, Tender
-from crossdock.connect.documents import Document, Origin
+from crossdock.connect.documents import Document, Hint, Origin
 from crossdock.connectors.square import wire
 from crossdock.connectors.square.amounts import money, token, utc
 from crossdock.connectors.square.returns import belongs_to, return_id
@@ -79,11 +79,42 @@ def refund_fact(refund: wire.Refund, order: wire.Order | None, origin: Origin) -
     )
 
 
+def payout_facts(order: wire.Order, origin: Origin) -> Iterator[Document | Hint]:
+    """What the order of a return lists as paid out, so that no return is known without it; what paid it is read apart.
+
+    The token is lower than any clock's: whatever the refund itself says replaces it.
+    """
+    for each in order.refunds if order.returns else ():
+        entity, about = _belongs_to_return(order, origin)
+        status = _REFUND[each.status]
+        yield Document(
+            kind="refund",
+            id=each.id,
+            entity=entity,
+            about=about,
+            body=Refund(
+                id=each.id,
+                payment=each.tender_id or each.id,
+                tender="other",
+                amount=money(each.amount_money),
+                status=status,
+                refunded_at=utc(each.created_at or order.created_at),
+                for_return=_return_of(order) or order.id,
+            ),
+            token=2 if status == "failed" else 1,
+        )
+        yield Hint(kind="refund", id=each.id, entity=origin.entity("order", order.id))
+
+
 def _belongs_to(refund: wire.Refund, order: wire.Order | None, origin: Origin) -> tuple[str | None, str]:
     if order is None:
         return None, refund.payment_id or ""
     if not order.returns:  # given back without goods: the sale itself
         return origin.entity("order", order.id), ""
+    return _belongs_to_return(order, origin)
+
+
+def _belongs_to_return(order: wire.Order, origin: Origin) -> tuple[str | None, str]:
     sources = {given.source_order_id for given in order.returns}
     return belongs_to(order, order.returns[0] if len(sources) == 1 else None, origin)
 

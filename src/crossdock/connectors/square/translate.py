@@ -9,7 +9,7 @@ import msgspec
 
 from crossdock.connect.documents import Document, Hint, Ignore, Origin, Translated, Untranslatable
 from crossdock.connectors.square import wire
-from crossdock.connectors.square.payments import payment_facts, refund_fact
+from crossdock.connectors.square.payments import payment_facts, payout_facts, refund_fact
 from crossdock.connectors.square.pickups import is_ours, pickup_fact
 from crossdock.connectors.square.returns import return_fact
 from crossdock.connectors.square.sales import handed_over, sale_fact
@@ -45,12 +45,13 @@ def order_read(body: bytes, origin: Origin) -> Iterator[Translated]:
     """A sale, the returns in it, or both (an exchange is one order at Square); or what we asked a shop to keep ready."""
     read = _read(body, wire.OrderRead)
     skus = {v.id: v.item_variation_data.sku for v in read.variations if v.item_variation_data is not None}
-    found: list[Document] = []
+    found: list[Document | Hint] = []
     if is_ours(read.order):
         found.append(pickup_fact(read.order, skus))
     elif read.order.line_items:
         found += [sale_fact(read.order, skus, origin), *handed_over(read.order, skus, origin)]
     found += [return_fact(read.order, each, skus, origin) for each in read.order.returns]
+    found += payout_facts(read.order, origin)
     yield from found or [Ignore("order_without_lines")]
 
 

@@ -89,6 +89,16 @@ class Fulfilment(msgspec.Struct, frozen=True, kw_only=True):
     entries: tuple[FulfilmentEntry, ...] = ()
 
 
+class OrderRefund(msgspec.Struct, frozen=True, kw_only=True):
+    """Money paid out, as the order of its return lists it."""
+
+    id: Name
+    amount_money: Money
+    status: Literal["PENDING", "APPROVED", "COMPLETED", "REJECTED", "FAILED"]
+    tender_id: Name | None = None
+    created_at: Moment | None = None
+
+
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """A sale, a return, or both in one: an exchange."""
 
@@ -102,6 +112,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     ticket_name: Text | None = None
     line_items: tuple[LineItem, ...] = ()
     returns: tuple[OrderReturn, ...] = ()
+    refunds: tuple[OrderRefund, ...] = ()
     fulfillments: tuple[Fulfilment, ...] = ()
     taxes: tuple[OrderTax, ...] = ()
     service_charges: tuple[ServiceCharge, ...] = ()
