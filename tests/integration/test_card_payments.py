@@ -53,26 +53,27 @@ class Trade:
         return [entry.details["amount"] for entry in self.provider.ledger.select("refunded")]
 
 
-def _settings(target: str, provider: str) -> Settings:
+def _settings(target: str, provider: str, policy: dict[str, Any]) -> Settings:
     os.environ["TEST_PSP_KEY"] = API_KEY
     standin = {"connector": "tests.standin", "url": target}
     psp = {"connector": "stripe", "url": provider, "api_key": "env:TEST_PSP_KEY", "orders_of": "shop"}
     told = {
         "hub": {"probe_seconds": 0.1},
         "roles": {"erp": "erp", "warehouse": "warehouse", "payments": "psp"},
+        "policy": policy,
         "connections": {"shop": standin, "erp": standin, "warehouse": standin, "psp": psp},
     }
     return settings_from(told, Path("/tmp/crossdock-test.toml"))
 
 
 @asynccontextmanager
-async def trade(database_url: str) -> AsyncIterator[Trade]:
+async def trade(database_url: str, **policy: Any) -> AsyncIterator[Trade]:
     provider = Payments()
     async with (
         Target().serve() as target,
         provider.serve() as running,
         aiohttp.ClientSession(running.url) as http,
-        open_hub(_settings(target.url, running.url), database_url, ROLES) as hub,
+        open_hub(_settings(target.url, running.url, policy), database_url, ROLES) as hub,
     ):
         await hub.leases.beat()
         yield Trade(Stage(database_url, hub, target), provider, http)
@@ -128,6 +129,19 @@ async def test_what_a_clerk_gave_back_already_is_not_given_back_again(database_u
         await at.hear()
         await at.stage.run()
         assert at.refunded() == [400, 600]
+
+
+async def test_leave_for_a_refund_holds_as_long_as_the_terms_say(database_url: str):
+    terms = {"version": "1", "approve_over": {"USD": "5.00"}, "approval_hours": 3}
+    async with trade(database_url, returns=[terms]) as at:
+        await at.do("pay", order="1", amount=3_000)
+        await at.stage.tell(order("1", units=3))
+        await at.hear()
+        await at.stage.run()
+        await at.stage.tell(_shop_says(msgspec.json.encode(order("1", units=2)), token=2))
+        await at.stage.run()
+        assert at.refunded() == []
+        assert at.stage.rows("select amount_minor, hours from approval_request") == [(1_000, 3)]
 
 
 def _shop_says(body: bytes, token: int) -> Message:
