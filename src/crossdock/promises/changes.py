@@ -34,15 +34,23 @@ def owed_for_changes(
     more = {line: wanted[line] - sold[line] for line in wanted if wanted[line] > sold[line]}
     if more:
         yield _further_sale(standing, order_fact, record, policy, erp, more)
-    fewer = any(sold[line] > wanted[line] for line in sold)
+    leaving = wanted | units_at_warehouse(standing)
+    fewer = any(sold[line] > leaving[line] for line in sold)
     if fewer or OPEN_UNITS in standing.sealed:
-        yield _open_units(standing, order_fact, record, policy, erp, wanted)
+        yield _open_units(standing, order_fact, record, policy, erp, leaving)
 
 
 def units_wanted(record: Record) -> Counter[str]:
     """Units by line that are to leave in all: as ordered now, and at least what has left."""
     wanted, left = owed_units(record), shipped_units(record)
     return Counter({line: max(wanted[line], left[line]) for line in wanted})
+
+
+def units_at_warehouse(standing: Standing) -> Counter[str]:
+    """Units by line that the warehouse said leave in all, when it was told otherwise last: what it has picked, it ships."""
+    told = standing.sealed.get(SHIPMENT_LINES)
+    held = None if told is None else told.held
+    return Counter({line.line: line.units for line in held.lines}) if held is not None else Counter()
 
 
 def units_in_sales(standing: Standing) -> Counter[str]:
@@ -95,7 +103,7 @@ def _sum(order: Order, lines: tuple[OrderLine, ...]) -> AnyMoney:
 
 
 def _open_units(
-    standing: Standing, fact: Fact, record: Record, policy: Policy, erp: str, wanted: Counter[str]
+    standing: Standing, fact: Fact, record: Record, policy: Policy, erp: str, leaving: Counter[str]
 ) -> State:
     """The warehouse first: what it can't take back any more leaves, and the ERP has to be able to ship it."""
     parts = standing.all_sealed(SALE)
@@ -103,7 +111,7 @@ def _open_units(
     if SHIPMENT_LINES in standing.sealed or _asked_otherwise(standing, record):
         needs[SHIPMENT_LINES] = Kept(standing.entity, SHIPMENT_LINES)
     skus = {line.id: line.sku for part in parts for line in part.body.order.lines}
-    lowered = _lowered(units_by_sale(standing), wanted)
+    lowered = _lowered(units_by_sale(standing), leaving)
     return State(
         name=OPEN_UNITS,
         to=erp,

@@ -49,6 +49,8 @@ class Sealed:
     confirmed: bool
     remote_id: str = ""
     """The target's own id of what came to be, for the acts whose facts name it."""
+    held: Any = None
+    """What the target answered that it holds, for a state: not always what it was told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,7 @@ def _standing(
         facts=tuple(fact for fact in facts if not fact.kind.startswith(HINT)),
         as_of=as_of,
         gone=any(e.gone and [e.kind, e.connection, e.id] == own for e in evidence),
-        sealed=_sealed(promised, {row[1]: row[6] for row in receipts}),
+        sealed=_sealed(promised, {row[1]: row for row in receipts}),
         pins={row[1]: row[2] for row in pins},
         hints=tuple(_hint(fact) for fact in facts if fact.kind.startswith(HINT)),
         source_shows=shows,
@@ -146,13 +146,17 @@ def _promised(row: Row) -> Promised:
     )
 
 
-def _sealed(promised: Iterable[Promised], confirmed: Mapping[str, str]) -> dict[str, Sealed]:
-    """By name; `confirmed` holds the ids that targets answered."""
-    return {
-        p.name: Sealed(p.name, p.body, p.name in confirmed, confirmed.get(p.name, ""))
-        for p in promised
-        if p.sealed and not p.movable
-    }
+def _sealed(promised: Iterable[Promised], receipts: Mapping[str, Row]) -> dict[str, Sealed]:
+    """By name, with the id and the value that the target answered."""
+    return {p.name: _with_answer(p, receipts.get(p.name)) for p in promised if p.sealed and not p.movable}
+
+
+def _with_answer(promised: Promised, receipt: Row | None) -> Sealed:
+    if receipt is None:
+        return Sealed(promised.name, promised.body, confirmed=False)
+    _, _, noun, _, body, _, id_ = receipt
+    held = None if body is None else decoder(noun).decode(body)
+    return Sealed(promised.name, promised.body, confirmed=True, remote_id=id_, held=held)
 
 
 def _book(promised: list[Promised], receipts: list[Row], evidence: list[Evidence], normalise: Normalise) -> Book:
