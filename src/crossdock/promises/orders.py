@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from crossdock.books.record import Record
 from crossdock.books.units import owed_units, shipped_units
 from crossdock.canonical.order import ErpAddress, Order, OrderReference, SalesOrder
-from crossdock.canonical.party import Address
 from crossdock.canonical.shipment import ShipmentLine, ShipmentOrder, ShipTo
 from crossdock.kernel.money import AnyMoney, Money, total
 from crossdock.promises.billing import owed_corrections
@@ -39,10 +38,10 @@ def owed_for_order(standing: Standing, policy: Policy) -> Iterator[Obligation]:
     record = record_of(standing, order, policy)
     yield from _other_currencies(standing, record)
     if erp is not None and _to_be_sold(standing, order, policy):
-        yield from _sale(standing, order_fact, policy, erp)
+        yield from _sale(standing, order_fact, record, policy, erp)
         yield from owed_for_changes(standing, order_fact, record, policy, erp)
     if _to_be_shipped(standing, order, policy):
-        yield from _shipment_order(standing, order_fact, policy, erp)
+        yield from _shipment_order(standing, order_fact, record, policy, erp)
         yield from owed_at_warehouse(standing, order_fact, record, policy, erp)
     yield from owed_for_shipments(standing, order_fact, record, policy, erp)
     yield from _parcels_expected(standing, order_fact, record, policy)
@@ -54,7 +53,7 @@ def owed_for_order(standing: Standing, policy: Policy) -> Iterator[Obligation]:
     yield from refunds
 
 
-def _sale(standing: Standing, fact: Fact, policy: Policy, erp: str) -> Iterator[Obligation]:
+def _sale(standing: Standing, fact: Fact, record: Record, policy: Policy, erp: str) -> Iterator[Obligation]:
     """One sale in the ERP, under the buyer's account there; the channel is told its number."""
     order: Order = fact.body
     account = {"party": Kept(order.customer, f"party_account@{erp}")} if order.customer else {}
@@ -80,7 +79,8 @@ def _sale(standing: Standing, fact: Fact, policy: Policy, erp: str) -> Iterator[
             needs={"sale": Kept(standing.entity, SALE)},
         )
     sold = standing.sealed.get(SALE)
-    if order.ship_to and sold and (_moved(sold.body.order.ship_to, order) or "erp_address" in standing.sealed):
+    moved = sold and (sold.body.order.ship_to != order.ship_to or "erp_address" in standing.sealed)
+    if order.ship_to and moved and _units_to_leave(record):
         yield State(
             name="erp_address",
             to=erp,
@@ -93,7 +93,9 @@ def _sale(standing: Standing, fact: Fact, policy: Policy, erp: str) -> Iterator[
         )
 
 
-def _shipment_order(standing: Standing, fact: Fact, policy: Policy, erp: str | None) -> Iterator[Obligation]:
+def _shipment_order(
+    standing: Standing, fact: Fact, record: Record, policy: Policy, erp: str | None
+) -> Iterator[Obligation]:
     """The warehouse is asked once to ship; later it is kept in step with the address."""
     order: Order = fact.body
     warehouse = standing.pins.get("warehouse", policy.roles.warehouse)
@@ -112,7 +114,8 @@ def _shipment_order(standing: Standing, fact: Fact, policy: Policy, erp: str | N
         pins={"warehouse": warehouse},
     )
     asked = standing.sealed.get(SHIPMENT_ORDER)
-    if asked and (_moved(asked.body.ship_to, order) or "ship_to" in standing.sealed):
+    moved = asked and (asked.body.ship_to != order.ship_to or "ship_to" in standing.sealed)
+    if moved and _units_to_leave(record):
         yield State(
             name="ship_to",
             to=warehouse,
@@ -131,9 +134,7 @@ def _parcels_expected(standing: Standing, fact: Fact, record: Record, policy: Po
     warehouse = standing.pins.get("warehouse", policy.roles.warehouse)
     if warehouse is None or order.ship_to is None:
         return
-    shipping = {line.id for line in order.lines if line.ships}
-    left = shipped_units(record)
-    missing = sum(max(units - left[line], 0) for line, units in owed_units(record).items() if line in shipping)
+    missing = _units_to_leave(record)
     if missing > 0 and _to_be_shipped(standing, order, policy):
         yield Wait(
             name="parcels",
@@ -174,8 +175,11 @@ def _to_be_shipped(standing: Standing, order: Order, policy: Policy) -> bool:
     return SHIPMENT_ORDER in standing.sealed or (order.cancelled_at is None and _to_be_sold(standing, order, policy))
 
 
-def _moved(told: Address | None, order: Order) -> bool:
-    return told != order.ship_to
+def _units_to_leave(record: Record) -> int:
+    """Units that are still to be sent anywhere; without any, where they would go is nobody's concern any more."""
+    left = shipped_units(record)
+    shipping = {line.id for line in record.order.lines if line.ships}
+    return sum(max(units - left[line], 0) for line, units in owed_units(record).items() if line in shipping)
 
 
 def _tax(order: Order) -> AnyMoney:

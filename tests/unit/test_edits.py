@@ -1,0 +1,72 @@
+"""What an edit makes us owe the ERP and the warehouse, in the smallest cases that went wrong."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from crossdock.canonical.order import OpenLine, OpenUnits, Order, OrderLine, SalesOrder
+from crossdock.canonical.party import Address
+from crossdock.canonical.shipment import Shipment, ShipmentLine, ShipmentLines, ShipmentOrder
+from crossdock.kernel.money import usd
+from crossdock.promises.obligations import Owed
+from crossdock.promises.orders import owed_for_order
+from crossdock.promises.policy import Policy, Roles
+from crossdock.promises.standing import Fact, Sealed, Standing
+
+AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ENTITY = "order:shop:1"
+POLICY = Policy(roles=Roles(erp="erp", warehouse="warehouse"))
+
+
+def _order(units: int, street: str = "1 Sage Street") -> Order:
+    home = Address(name="Ada", street=(street,), city="Springfield", postal_code="62701", country="US")
+    line = OrderLine(id="a", sku="MUG", title="Mug", ordered=units, unit_price=usd(1000))
+    return Order(id="1", number="#1", placed_at=AT, currency="USD", lines=(line,), total=usd(0), ship_to=home)
+
+
+def _lines(units: int) -> tuple[ShipmentLine, ...]:
+    return (ShipmentLine(line="a", sku="MUG", units=units),)
+
+
+def _fact(kind: str, connection: str, body: Any) -> Fact:
+    return Fact(f"{kind}:{connection}:{body.id}", kind, connection, AT, AT, body)
+
+
+def _owed(order: Order, *sealed: Sealed, parcel: int = 0) -> dict[str, Any]:
+    """What is owed by name, three mugs having been sold and asked for."""
+    placed = _order(3)
+    asked = ShipmentOrder(reference=ENTITY, number="#1", ship_to=placed.ship_to, lines=_lines(3))  # pyright: ignore[reportArgumentType]
+    done = [
+        Sealed("sale", SalesOrder(order=placed, sold_by="shop"), confirmed=True),
+        Sealed("shipment_order", asked, confirmed=True),
+        *sealed,
+    ]
+    facts = [_fact("order", "shop", order)]
+    if parcel:
+        left = Shipment(id="s1", reference=ENTITY, location="EAST", lines=_lines(parcel), shipped_at=AT)
+        facts.append(_fact("shipment", "warehouse", left))
+    standing = Standing(ENTITY, tuple(facts), AT, sealed={each.name: each for each in done})
+    return {each.name: each.body for each in owed_for_order(standing, POLICY) if isinstance(each, Owed)}
+
+
+def _told(units: int, held: int | None) -> Sealed:
+    answer = None if held is None else ShipmentLines(reference=ENTITY, lines=_lines(held))
+    told = ShipmentLines(reference=ENTITY, lines=_lines(units))
+    return Sealed("shipment_lines", told, confirmed=held is not None, held=answer)
+
+
+def test_the_erp_keeps_open_what_the_warehouse_has_picked() -> None:
+    assert "open_units" in _owed(_order(2), _told(2, held=2))
+    assert "open_units" not in _owed(_order(2), _told(2, held=3))
+
+
+def test_the_erp_cancels_only_what_the_warehouse_has_given_up_even_when_told_again() -> None:
+    before = Sealed("open_units", OpenUnits(lines=(OpenLine(line="a", sku="MUG", units=2),)), confirmed=True)
+    assert _owed(_order(1), _told(2, held=2), before)["open_units"] == before.body
+
+
+def test_an_address_is_told_while_anything_is_still_to_leave_and_no_longer() -> None:
+    moved = _order(3, "2 Rose Street")
+    assert {"erp_address", "ship_to"} <= _owed(moved, parcel=2).keys()
+    assert not {"erp_address", "ship_to"} & _owed(moved, parcel=3).keys()
