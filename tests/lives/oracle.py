@@ -7,7 +7,7 @@ the allowances and the ledgers of the ERP and of the payment provider. Assumed, 
     those leave. What a buyer keeps of a line of n units with r returned is worth round(total x (n - r) / n), half away
     from zero; the r units are worth the rest.
  2. What should be billed for a line is the value of min(shipped, ordered) units by the line as it is now, less exactly
-    what the returns of it are worth; delivery and the tip are billed when the first unit that is still ordered leaves.
+    what the returns of it are worth; delivery and the tip are billed when the first unit leaves.
  3. Accepted are: units received (with a disposition, where the terms inspect) of a return that isn't cancelled or only
     requested, and units whose goods the buyer keeps once it is authorised. Each receipt counts when it comes.
  4. A return that is settled by nothing moves goods and no money: neither credit memo nor refund.
@@ -127,10 +127,13 @@ class Accountant:
                 exchanged += sum(delivery.values())
             else:
                 by_cause[latest.id] += sum(delivery.values())
+        left = 0
         for line, n in units.items():
             for (component, rate), amount in self._kept(line, min(shipped[line], n)).items():
                 bill[line, component, rate] += amount
-        if any(min(shipped[line], n) for line, n in units.items()):
+                left += amount
+        if any(shipped[line] for line in units):
+            left += sum(delivery.values()) + basket.tip
             for key, total in delivery.items():
                 bill[key] += 0 if delivery_back else total
             bill["", "tip", ""] += basket.tip
@@ -144,7 +147,7 @@ class Accountant:
         total = sum(sum(parts.values()) for parts in amounts.values()) + sum(delivery.values()) + basket.tip
         assert total == basket.total, (total, basket)
         captured = sum(tender.captured for tender in reality.psp.tenders.values())
-        by_cause["order"] = max(0, captured - total)
+        by_cause["order"] = max(0, captured - (total if self.policy.capture_when == "channel" else left))
         back = goods_back + (sum(delivery.values()) if delivery_back else 0)
         return Truth(
             {key: amount for key, amount in bill.items() if amount},

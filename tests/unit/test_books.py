@@ -20,7 +20,7 @@ from crossdock.books.pricing import line_worth
 from crossdock.books.record import Asked, Record, Returned, Taken, Tendered
 from crossdock.books.tenders import balances, spread
 from crossdock.books.units import came_back
-from crossdock.books.worth import to_capture, worth_of
+from crossdock.books.worth import to_capture, to_cover, worth_of
 from crossdock.canonical.order import Order, OrderLine, ShippingCharge, Tax
 from crossdock.canonical.payment import (
     Capture,
@@ -144,6 +144,11 @@ def test_delivery_is_given_back_with_the_last_of_the_goods_and_never_twice() -> 
     assert [each.worth for each in worth_of(both).given] == [1000, 1500]
 
 
+def test_delivery_stays_billed_when_what_was_delivered_is_taken_off_the_order() -> None:
+    of = record(order(line("a", 0, 1000), line("b", 1, 700), delivery=500), parcel("P", a=2))
+    assert gross_of(to_be_billed(of)) == 500
+
+
 def test_more_units_than_left_are_nobodys_and_worth_nothing() -> None:
     of = record(order(line("a", 3, 1000)), parcel("P", a=1), returns=(returned("R", a=2),))
     [back] = came_back(of)
@@ -265,10 +270,24 @@ def test_a_till_that_paid_out_itself_settles_its_own_return() -> None:
     assert owed(of) == {"return:pos:R1": 1000}
 
 
-def test_what_was_never_paid_is_not_given_back() -> None:
+def test_what_was_never_paid_is_not_given_back_and_then_nobody_waits_for_it() -> None:
     of = record(order(line("a", 2, 1000)), parcel("P", a=2), payments=(paid("p", 1500),), returns=(returned("R", a=1),))
     found = entitlements(of)
-    assert (found.open, found.unpaid) == (500, 500)
+    assert (found.open, found.unpaid) == (500, 0)
+
+
+def test_what_the_buyer_still_has_to_pay_is_less_what_a_dearer_return_would_give_back() -> None:
+    """Two units at 10.00 were paid and one came back; now they cost 11.00 each, so that 1.00 is missing, and not 2.00."""
+    of = record(
+        order(line("a", 2, 1100)),
+        parcel("P", a=2),
+        sold=(order(line("a", 2, 1000)),),
+        payments=(paid("p", 2000),),
+        returns=(returned("R", a=1),),
+        asked=(Asked("refund:return:pos:R|p:1", "return:pos:R", 1000, "p"),),
+    )
+    found = entitlements(of)
+    assert (found.open, found.unpaid) == (0, 100)
 
 
 def test_an_order_that_was_lowered_after_it_was_sold_gives_back_the_difference() -> None:
@@ -358,6 +377,11 @@ def test_what_is_taken_is_what_left_and_is_kept() -> None:
     assert to_capture(of) == 667 + 500
     taken = Taken(PaymentCapture(payment="p", amount=usd(1167), final=False))
     assert to_capture(_with(of, taken=(taken,))) == 0
+
+
+def test_what_an_edit_made_dearer_has_to_be_covered_before_it_leaves() -> None:
+    of = record(order(line("a", 3, 1000), delivery=500), parcel("P", a=1), capture_when="shipped")
+    assert (to_capture(of), to_cover(of)) == (1500, 3500)
 
 
 # --- the ledger --------------------------------------------------------------------------------------------------------

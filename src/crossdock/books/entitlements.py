@@ -38,7 +38,7 @@ class Entitlements:
     overpaid: int
     """Minor units given back beyond what anybody was entitled to."""
     unpaid: int
-    """Minor units the buyer has yet to pay for what is owed to them."""
+    """Minor units the buyer has yet to pay, less what is set off against what they are entitled to."""
     lost: int
     """Minor units lost in disputes that nobody was entitled to."""
 
@@ -79,6 +79,7 @@ def entitlements(record: Record) -> Entitlements:
         open_ = min(max(amount - settled[cause], 0), budget)
         budget -= open_
         found.append(Entitlement(cause, amount, settled[cause], open_, _amounts(record, worth, cause)))
+    unpaid -= sum(wanted.values()) - sum(entitled.values())
     overpaid = max(sum(settled.values()) - sum(wanted.values()), 0)
     return Entitlements(tuple(found), overpaid, unpaid, lost)
 

@@ -10,7 +10,7 @@ from crossdock.books.amounts import Amounts, Position, Value, added, gross_of, l
 from crossdock.books.pricing import charges_worth, goods_worth, in_shape_of, line_worth
 from crossdock.books.record import Record
 from crossdock.books.tenders import captured, given_back, under_way_of
-from crossdock.books.units import Back, came_back, left_units, owed_units
+from crossdock.books.units import Back, came_back, left_units, owed_units, shipped_units
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +49,29 @@ class Worth:
 def worth_of(record: Record) -> Worth:
     """Work it out; pure."""
     owed, left = owed_units(record), left_units(record)
-    any_left = any(left.values())
-    charges = charges_worth(record.order)
-    whole = record.order.cancelled_at is None or any_left
-    bought = added(goods_worth(record.order, owed), charges if whole else {})
-    has_left = added(goods_worth(record.order, left), charges if any_left else {})
-    given = (*_returns(record, owed, charges if whole else {}), *_allowances(record))
+    stands = record.order.cancelled_at is None or any(left.values())
+    charges = charges_worth(record.order) if stands else {}
+    bought = added(goods_worth(record.order, owed), charges)
+    # A parcel was delivered even when what was in it has since been taken off the order.
+    has_left = added(goods_worth(record.order, left), charges if any(shipped_units(record).values()) else {})
+    given = (*_returns(record, owed, charges), *_allowances(record))
     return Worth(bought, has_left, given)
 
 
 def to_capture(record: Record) -> int:
     """Minor units that have left, are kept, and were not taken yet, where the hub takes the money."""
     worth = worth_of(record)
-    due = gross_of(worth.left) - sum(each.worth for each in worth.given)
+    return _untaken(record, worth, worth.left)
+
+
+def to_cover(record: Record) -> int:
+    """The same for when all that is ordered has left."""
+    worth = worth_of(record)
+    return _untaken(record, worth, worth.bought)
+
+
+def _untaken(record: Record, worth: Worth, amounts: Amounts) -> int:
+    due = gross_of(amounts) - sum(each.worth for each in worth.given)
     return max(due + given_back(record) - captured(record) - sum(under_way_of(record).values()), 0)
 
 

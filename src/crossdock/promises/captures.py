@@ -8,7 +8,7 @@ from datetime import timedelta
 from crossdock.books.record import Record, Tendered
 from crossdock.books.tenders import capturable
 from crossdock.books.units import left_units, owed_units
-from crossdock.books.worth import to_capture
+from crossdock.books.worth import to_capture, to_cover
 from crossdock.canonical.payment import PaymentCapture, PaymentVoid
 from crossdock.kernel.money import Money
 from crossdock.promises.obligations import Act, Obligation, Priority, Trouble, Wait, Within
@@ -25,6 +25,8 @@ def owed_captures(standing: Standing, order_fact: Fact, record: Record, policy: 
     open_ = [each for each in record.payments if each.connection == policy.roles.payments]
     all_left = left_units(record) == owed_units(record)
     missing = to_capture(record)
+    if open_:
+        yield from _to_be_covered(standing, order_fact, record, open_, policy)
     newest = max(standing.of("shipment"), key=lambda fact: (fact.changed_at, fact.id), default=order_fact)
     nth = len(standing.all_sealed("capture"))
     for payment in open_:
@@ -42,6 +44,20 @@ def owed_captures(standing: Standing, order_fact: Fact, record: Record, policy: 
             title="More has left than its payment covers",
             remedy="Ask the buyer for another payment, or grant an allowance for the rest.",
             detail=f"order {record.order.number}: {Money(missing, record.currency)} has left uncovered",
+        )
+
+
+def _to_be_covered(
+    standing: Standing, order_fact: Fact, record: Record, payments: list[Tendered], policy: Policy
+) -> Iterator[Obligation]:
+    """An edit made the order dearer than its payments: said before it leaves, not after."""
+    uncovered = to_cover(record) - sum(capturable(record, payment) for payment in payments)
+    if uncovered > 0:
+        yield Wait(
+            name="cover",
+            on=standing.source,
+            what=f"to have {Money(uncovered, record.currency)} more authorised",
+            until=due(order_fact.changed_at, policy.deadlines.payment_minutes),
         )
 
 
