@@ -200,7 +200,7 @@ class Psp:
         if command.key in self.keys:
             return Confirmed(id=self.keys[command.key])
         assert body.amount.currency == self.currency, body
-        if sum(part.amount.minor for part in body.allocations) != body.amount.minor:
+        if body.allocations and sum(part.amount.minor for part in body.allocations) != body.amount.minor:
             self.misallocated.append(command.name)
         return Confirmed(id=self.refund(body.payment, body.amount.minor, command.key).id)
 

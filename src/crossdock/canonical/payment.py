@@ -88,7 +88,10 @@ class PaymentVoid(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PaymentRefund(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The command that gives money back on one tender; the allocations sum to the amount and say what it is for."""
+    """The command that gives money back on one tender.
+
+    The allocations sum to the amount and say what it is for; there are none where nothing was sold yet, or nobody knows.
+    """
 
     payment: str
     tender: Tender
