@@ -140,6 +140,9 @@ class Reality:
         taken = {line: self.luck.randint(1, units) for line, units in open_.items() if self.luck.random() < 0.8}
         if not taken:
             return False
+        return self._leaves(taken)
+
+    def _leaves(self, taken: dict[str, int]) -> bool:
         self.warehouse.left.update(taken)
         parcel = f"s{len(self.parcels) + 1}"
         self.parcels.append((parcel, self.now, taken))

@@ -1,0 +1,63 @@
+"""Every edit at every moment ends in agreement between shop, ERP and payment, and meanwhile waits for what the policy names."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.lives.edits import Cell, Edit, Told, cells, told
+from tests.lives.grid import PAGE, page, played
+
+_DEARER: tuple[Edit, ...] = ("add line", "quantity up", "price up")
+_CHEAPER: tuple[Edit, ...] = ("remove line", "quantity down", "price down", "discount", "cancel line")
+_FEWER: tuple[Edit, ...] = ("remove line", "quantity down", "cancel line", "cancel order")
+
+
+@pytest.mark.parametrize("cell", cells(), ids=str)
+def test_shop_erp_and_payment_agree_in_the_end(cell: Cell) -> None:
+    end = played(cell)
+    kept = end.reality.basket.total - _worth_of_what_came_back(cell)
+    assert end.billed == end.taken == kept
+    assert told(end.hub) == Told((), (), ())
+    assert not end.watch.judge(end.hub)
+
+
+def _worth_of_what_came_back(cell: Cell) -> int:
+    """The last of the mugs, by the line as it is now."""
+    if cell.moment != "returned in part":
+        return 0
+    line = played(cell).reality.basket.lines[0]
+    [tax] = line.taxes(included=False)
+    return _last(line.charged, line.units) + _last(tax, line.units)
+
+
+def _last(total: int, units: int) -> int:
+    """Half away from zero, which is up here."""
+    return total - (2 * total * (units - 1) + units) // (2 * units)
+
+
+@pytest.mark.parametrize("cell", cells(), ids=str)
+def test_until_then_it_waits_for_whom_the_policy_names(cell: Cell) -> None:
+    end = played(cell)
+    assert bool(end.told.approvals) == _surplus(cell)
+    assert {on for on, _ in end.told.waits} <= {"warehouse", "shop"}
+    assert any(on == "shop" for on, _ in end.told.waits) == (cell.edit in _DEARER)
+    assert {cause.split(":")[0] for cause, _ in end.told.cases} == _named_cases(cell)
+
+
+def _surplus(cell: Cell) -> bool:
+    """Nothing was sold yet that it could be less than, so that only a person knows what the money was for."""
+    return cell.taking == "channel" and cell.moment == "before posting" and cell.edit in _CHEAPER
+
+
+def _named_cases(cell: Cell) -> set[str]:
+    if cell.picked and cell.edit in _FEWER:
+        return {"not_as_told"}
+    if cell.picked and cell.edit == "address":
+        return {"rejected"}
+    if cell.taking == "shipped" and cell.edit == "price up" and cell.moment in ("invoiced", "returned in part"):
+        return {"capture_uncovered"}
+    return set()
+
+
+def test_the_page_says_what_happens() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page()
