@@ -97,16 +97,26 @@ def write_one_at_a_time() -> None:
     at once both find no invoice and make one each. PostgreSQL refuses the second of them, which is then tried again.
     """
     from trytond.backend.sqlite.database import Database
+    from trytond.ir.error import Error
+    from trytond.transaction import Transaction
 
-    opened = Database.get_connection
+    opened, reported = Database.get_connection, Error.report.__func__
 
     def get_connection(self: Any, autocommit: bool = False, readonly: bool = False, **options: Any) -> Any:
         connection = opened(self, autocommit=autocommit, readonly=readonly, **options)
-        if not autocommit and not readonly and not connection.in_transaction:
+        # One inside another (to explain a refused value, say) has its own connection and would wait for its outer one.
+        outermost = len(Transaction._local.transactions) == 1
+        if outermost and not autocommit and not readonly:
             connection.execute("BEGIN IMMEDIATE")
         return connection
 
+    def report(cls: Any, origin: Any, exception: Exception) -> None:
+        # On a connection of its own too. Whoever reports gives up its transaction right after; here it does before.
+        Transaction().rollback()
+        reported(cls, origin, exception)
+
     Database.get_connection = get_connection
+    Error.report = classmethod(report)
 
 
 def tell(what: str) -> None:
