@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -19,7 +20,7 @@ import uvicorn
 import uvloop
 
 from crossdock import __version__
-from crossdock.cli.tracing import as_builtins as told_as_builtins
+from crossdock.cli.tracing import builtins_of
 from crossdock.connect.connector import Connector
 from crossdock.deliver.lane import Lane
 from crossdock.deliver.lines import Line
@@ -256,7 +257,7 @@ async def _listen(hub: Hub) -> None:
     host, _, port = hub.settings.hub.listen.rpartition(":")
     inlet = Inlet(hub.database, hub.received)
     webhooks = WebhookDoor(hub.settings.connections, inlet, hub.settings.hub.message_bytes_max)
-    app = with_api(Api(hub.settings, hub.database, told_as_builtins, hub.received), webhooks)
+    app = with_api(Api(hub.settings, hub.database, partial(builtins_of, settings=hub.settings), hub.received), webhooks)
     server = _Server(
         uvicorn.Config(app, host=host, port=int(port), log_level="warning", access_log=False, lifespan="off", ws="none")
     )

@@ -1,4 +1,4 @@
-"""Money goes back once, never more than came in, and nothing owed is forgotten: four hub processes, a hostile provider, its ledger."""
+"""Money goes back once and never above what came in: four hub processes and a hostile provider, judged on its ledger."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import random
 import signal
 import time
 import tomllib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -426,7 +426,9 @@ def _toml(told: Mapping[str, Any]) -> str:
     tables = {name: each for name, each in told.items() if name != "connections"}
     tables |= {f"connections.{name}": each for name, each in told["connections"].items()}
     return "\n".join(
-        line for name, table in tables.items() for line in [f"[{name}]", *(f"{k} = {_value(v)}" for k, v in table.items())]
+        line
+        for name, table in tables.items()
+        for line in [f"[{name}]", *(f"{k} = {_value(v)}" for k, v in table.items())]
     )
 
 

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -19,7 +20,7 @@ import msgspec
 import uvicorn
 
 from crossdock.canonical.returns import Return, ReturnLine
-from crossdock.cli.tracing import as_builtins
+from crossdock.cli.tracing import builtins_of
 from crossdock.gateway.api import Api, with_api
 from crossdock.kernel.money import usd
 from crossdock.promises.standing import Standing
@@ -107,7 +108,9 @@ async def desk(database_url: str, *placed: Any) -> AsyncGenerator[Desk]:
             opened = staged(database_url, target, more={"api": {"keys": keys}})
             stage = await opened.__aenter__()
         await stage.tell(*(placed or [order(skus=["MUG", "TEA"])]))
-        api = Api(stage.hub.settings, stage.database, as_builtins, stage.hub.received)
+        api = Api(
+            stage.hub.settings, stage.database, partial(builtins_of, settings=stage.hub.settings), stage.hub.received
+        )
         app = with_api(api, _nothing)
         server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off", ws="none"))
         serving = asyncio.create_task(server.serve())

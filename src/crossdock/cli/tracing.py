@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +19,7 @@ from crossdock.settle.looking import look
 from crossdock.settle.rules import Rules, rules_seen
 from crossdock.settle.statement import Statement, stated
 from crossdock.store import tracing
-from crossdock.store.database import Database
+from crossdock.store.database import Database, Transaction
 from crossdock.store.inbox import Fate
 from crossdock.store.tracing import Trace, TracedPromise
 
@@ -45,16 +45,24 @@ def traced(name: str) -> Traced | None:
 async def _trace(database: Database, told: Settings, name: str) -> Traced | None:
     async with database.transaction() as tx:
         entities = await tracing.entities_named(tx, name, list(told.translators))
-        if not entities:
-            return None
-        rules = await rules_seen(tx, told)
-        record, reads = await tracing.trace(tx, entities), await look(tx, entities, rules)
+        return await told_of(tx, entities, told) if entities else None
+
+
+async def told_of(tx: Transaction, entities: Sequence[str], settings: Settings) -> Traced:
+    """Everything on record about these entities."""
+    rules = await rules_seen(tx, settings)
+    record, reads = await tracing.trace(tx, entities), await look(tx, entities, rules)
     standings = {read.unsettled.entity: read.standing for read in reads}
     return Traced(
         record,
         {entity: money for entity, each in standings.items() if (money := _money(each, rules)) is not None},
         {entity: known_names(standing) for entity, standing in standings.items()},
     )
+
+
+async def builtins_of(tx: Transaction, entities: Sequence[str], settings: Settings) -> list[dict[str, Any]]:
+    """The same for machines."""
+    return as_builtins(await told_of(tx, entities, settings))
 
 
 def _money(standing: Standing, rules: Rules) -> Statement | None:

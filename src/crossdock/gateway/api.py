@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -22,10 +22,9 @@ from crossdock.govern.own import API
 from crossdock.govern.settings import ApiKey, Settings
 from crossdock.govern.settings import Scope as Right
 from crossdock.kernel.ids import digest
-from crossdock.store import operations, tracing
-from crossdock.store.database import Database
+from crossdock.store import operations
+from crossdock.store.database import Database, Transaction
 from crossdock.store.operations import Operation
-from crossdock.store.tracing import Trace
 
 PREFIX = "/v1"
 _JSON = b"application/json"
@@ -35,12 +34,12 @@ _BODY_BYTES_MAX = 1024 * 1024
 
 log = structlog.get_logger("crossdock")
 
-Told = Callable[[Trace], Sequence[Mapping[str, Any]]]
+Told = Callable[[Transaction, Sequence[str]], Awaitable[Sequence[Mapping[str, Any]]]]
 App = Callable[[Scope, Receive, Send], Any]
 
 
 class Api:
-    """`told` turns a trace into what is answered for an order; `stored` is set when something waits for translation."""
+    """`told` reads what is answered for an order; `stored` is set when something waits for translation."""
 
     def __init__(self, settings: Settings, database: Database, told: Told, stored: asyncio.Event) -> None:
         self._keys: Mapping[str, ApiKey] = settings.api.keys
@@ -127,8 +126,7 @@ class Api:
     async def _tell_order(self, send: Send, name: str) -> None:
         async with self._database.transaction() as tx:
             entity = await self._operations.entity(tx, name)
-            found = await tracing.trace(tx, [entity])
-        [told] = self._told(found)
+            [told] = await self._told(tx, [entity])
         await answer(send, 200, msgspec.json.encode(told), _JSON)
 
 

@@ -11,7 +11,7 @@ from crossdock.books.record import Record
 from crossdock.canonical.order import Order, Tax
 from crossdock.canonical.returns import BillingLine, CreditMemo, SupplementaryInvoice
 from crossdock.kernel.money import Money
-from crossdock.promises.money import SALE
+from crossdock.promises.money import every_sale
 from crossdock.promises.obligations import Act, Kept, Obligation, Priority
 from crossdock.promises.policy import Policy, due
 from crossdock.promises.shipments import invoices_owed
@@ -58,8 +58,7 @@ def _correction(
         by=due(cause.changed_at, policy.deadlines.credit_minutes),
         priority=Priority.MONEY,
         document=name,
-        needs={SALE: Kept(standing.entity, SALE)}
-        | {f"invoice:{n}": Kept(standing.entity, each) for n, each in enumerate(invoices)},
+        needs=every_sale(standing) | {f"invoice:{n}": Kept(standing.entity, each) for n, each in enumerate(invoices)},
         undo=None,
     )
 

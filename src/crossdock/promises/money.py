@@ -11,6 +11,7 @@ from crossdock.canonical.order import OpenLine, Order
 from crossdock.canonical.returns import Approval, Return
 from crossdock.kernel.money import Money
 from crossdock.promises.approvals import digest_of, rejected
+from crossdock.promises.obligations import Kept
 from crossdock.promises.policy import Policy
 from crossdock.promises.standing import Fact, Standing
 from crossdock.promises.terms import ReturnTerms, terms_at
@@ -43,6 +44,12 @@ def record_of(standing: Standing, order: Order, policy: Policy) -> Record:
         taken=tuple(Taken(sealed.body, sealed.remote_id or None) for sealed in standing.all_sealed("capture")),
         capture_when=policy.capture_when,
     )
+
+
+def every_sale(standing: Standing) -> dict[str, Kept]:
+    """The needs of what has to know all of an order's sales: `sale`, and those sealed for what was added since."""
+    names = dict.fromkeys((SALE, *(sealed.name for sealed in standing.all_sealed(SALE))))
+    return {name: Kept(standing.entity, name) for name in names}
 
 
 def units_by_sale(standing: Standing) -> list[Counter[str]]:

@@ -20,7 +20,7 @@ from crossdock.canonical.shipment import (
     Shipment,
     ShipmentLine,
 )
-from crossdock.promises.money import SALE, units_by_sale
+from crossdock.promises.money import SALE, every_sale, units_by_sale
 from crossdock.promises.obligations import Act, Kept, Obligation, Priority, Trouble, Within
 from crossdock.promises.policy import Policy, due
 from crossdock.promises.standing import Fact, Standing
@@ -162,7 +162,8 @@ def _erp(
         by=due(fact.recorded_at, policy.deadlines.invoice_minutes),
         priority=Priority.MONEY,
         document=SALE,
-        needs={SALE: Kept(standing.entity, sale), "issue": Kept(standing.entity, issue)},
+        # Delivery is billed with the first parcel, from whichever sale it left; so the posting has to know them all.
+        needs=every_sale(standing) | {"issue": Kept(standing.entity, issue)},
         undo=None,
     )
 
