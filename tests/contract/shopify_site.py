@@ -11,7 +11,7 @@ from typing import Any, Literal
 import aiohttp
 import msgspec
 
-from crossdock.canonical.order import OrderReference
+from crossdock.canonical.order import OrderCancellation, OrderReference
 from crossdock.canonical.payment import StoreCredit
 from crossdock.canonical.returns import Disposition, ReturnedUnits, ReturnRecord
 from crossdock.canonical.shipment import Fulfilment, FulfilmentLine, Tracking
@@ -132,6 +132,12 @@ def refer(order: Order | str, number: str) -> Command[OrderReference]:
         refs={"sale.number": number},
         sealed_at=SEALED_AT,
     )
+
+
+def cancel(order: Order) -> Command[OrderCancellation]:
+    entity = f"order:shop:{order.id}"
+    body = OrderCancellation(order=str(order.id), reason="nobody came for it", refund=False)
+    return Command(key=f"{entity}/order_cancellation/pickup/1", entity=entity, body=body, sealed_at=SEALED_AT)
 
 
 def decoded(body: bytes) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from crossdock.canonical.order import OrderReference
+from crossdock.canonical.order import OrderCancellation, OrderReference
 from crossdock.canonical.payment import StoreCredit
 from crossdock.canonical.returns import ReturnRecord
 from crossdock.canonical.shipment import Fulfilment
@@ -20,11 +20,12 @@ from crossdock.connectors.shopify.fulfilments import tracking_number
 from crossdock.simulators.mischief import FaultRule
 from crossdock.simulators.shop import TOKEN, Shop
 from crossdock.simulators.shop_actions import Bought
-from tests.contract.shopify_site import credit, fulfil, record, refer
+from tests.contract.shopify_site import cancel, credit, fulfil, record, refer
 
 _CALLS: dict[type[msgspec.Struct], str] = {
     Fulfilment: "FulfillmentCreate",
     OrderReference: "MetafieldsSet",
+    OrderCancellation: "OrderCancel",
     ReturnRecord: "RefundCreate",
     StoreCredit: "RefundCreate",
 }
@@ -39,11 +40,14 @@ async def shop() -> AsyncGenerator[StandIn]:
     orders = [simulated.place_order([Bought("MUG", 2), Bought("TEA", 1)]) for _ in range(2)]
     buyer = simulated.create_customer(email="ada@example.com")
     sent = simulated.place_order([Bought("MUG", 2)], customer=buyer.id, paid=True, manual_gateway=True)
+    unsent = simulated.place_order([Bought("MUG")], authorised=True, manual_gateway=True)
     simulated.fulfil_by_hand(sent.id, {sent.lines[0].id: 2})
 
     async def effects(command: Command[Any]) -> int:
         if isinstance(command.body, OrderReference):
             return len(simulated.ledger.select("metafield_set", command.body.order))
+        if isinstance(command.body, OrderCancellation):
+            return len(simulated.ledger.select("order_cancelled", command.body.order))
         if isinstance(command.body, (ReturnRecord, StoreCredit)):
             noted = [entry.details["note"] for entry in simulated.ledger.select("refund_created", command.body.order)]
             return sum(command.key in note for note in noted)
@@ -68,6 +72,7 @@ async def shop() -> AsyncGenerator[StandIn]:
                 Fulfilment: [fulfil(order, {0: 1}, tracking=f"1Z{order.number}") for order in orders],
                 ReturnRecord: [record(sent, {0: (1, "sellable")}, 1000)],
                 StoreCredit: [credit(sent, 1000)],
+                OrderCancellation: [cancel(unsent)],
                 OrderReference: [refer(order, f"SO{order.number}") for order in orders],
             },
             fill=fill,

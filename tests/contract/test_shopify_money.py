@@ -25,7 +25,7 @@ from crossdock.simulators.mischief import FaultRule
 from crossdock.simulators.shop_actions import Bought
 from crossdock.simulators.shop_state import Order as ShopOrder
 from crossdock.simulators.shop_state import totals
-from tests.contract.shopify_examples import Recorded, sent_back
+from tests.contract.shopify_examples import ADA, Recorded, sent_back
 from tests.contract.shopify_site import ORIGIN, Site, credit, record, site
 
 PSP = msgspec.structs.replace(ORIGIN, payments="psp")
@@ -54,7 +54,13 @@ def shop_with(*skus: str) -> Recorded:
 
 def shipped(shop: Recorded, units: int = 3, **given: Any) -> ShopOrder:
     order = shop.place_order(
-        [Bought("MUG", units)], paid=True, tax_rate="0.1", discount="1.00", shipping="5.00", **given
+        [Bought("MUG", units)],
+        paid=True,
+        tax_rate="0.1",
+        discount="1.00",
+        shipping="5.00",
+        shipping_address=ADA,
+        **given,
     )
     shop.fulfil_by_hand(order.id, {order.lines[0].id: units})
     return order
@@ -101,7 +107,7 @@ def test_an_edit_after_a_return_is_seen_and_the_return_is_not() -> None:
 
 def test_an_order_cancelled_in_part_says_when_and_keeps_what_left() -> None:
     shop = shop_with()
-    order = shop.place_order([Bought("MUG", 3), Bought("TEA", 1)], paid=True, shipping="5.00")
+    order = shop.place_order([Bought("MUG", 3), Bought("TEA", 1)], paid=True, shipping="5.00", shipping_address=ADA)
     shop.fulfil_by_hand(order.id, {order.lines[0].id: 1})
     shop.cancel_order(order.id)
     told = order_told(shop)

@@ -62,7 +62,8 @@ def test_the_erp_keeps_open_what_the_warehouse_has_picked() -> None:
 
 
 def test_the_erp_cancels_only_what_the_warehouse_has_given_up_even_when_told_again() -> None:
-    before = Sealed("open_units", OpenUnits(lines=(OpenLine(line="a", sku="MUG", units=2),)), confirmed=True)
+    two = (OpenLine(line="a", sku="MUG", units=2),)
+    before = Sealed("open_units", OpenUnits(lines=two, by_sale=(two,)), confirmed=True)
     assert _owed(_order(1), _told(2, held=2), before)["open_units"] == before.body
 
 

@@ -8,7 +8,15 @@ from typing import Any
 import msgspec
 
 from crossdock.canonical.lookup import Lookup
-from crossdock.canonical.order import ErpAddress, OpenUnits, Order, OrderReference, PartyAccount, SalesOrder
+from crossdock.canonical.order import (
+    ErpAddress,
+    OpenUnits,
+    Order,
+    OrderCancellation,
+    OrderReference,
+    PartyAccount,
+    SalesOrder,
+)
 from crossdock.canonical.party import Customer
 from crossdock.canonical.payment import (
     Capture,
@@ -20,7 +28,7 @@ from crossdock.canonical.payment import (
     Refund,
     StoreCredit,
 )
-from crossdock.canonical.pickup import Pickup, PickupOrder, PickupRelease
+from crossdock.canonical.pickup import Pickup, PickupNotice, PickupOrder, PickupRelease
 from crossdock.canonical.returns import (
     Allowance,
     Approval,
@@ -84,6 +92,8 @@ COMMANDS: dict[str, type[msgspec.Struct]] = {
     "supplementary_invoice": SupplementaryInvoice,
     "pickup_order": PickupOrder,
     "pickup_release": PickupRelease,
+    "pickup_notice": PickupNotice,
+    "order_cancellation": OrderCancellation,
     "payment_capture": PaymentCapture,
     "payment_void": PaymentVoid,
     "payment_refund": PaymentRefund,

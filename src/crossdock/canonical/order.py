@@ -61,6 +61,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tip: AnyMoney | None = None
     payment: Literal["pending", "authorised", "paid", "refunded", "voided"] = "pending"
     cancelled_at: datetime | None = None
+    pickup_at: str = ""
+    """Where its buyer comes for it, by our code of the location; empty for an order that is shipped."""
 
 
 class SalesOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -83,6 +85,18 @@ class OrderReference(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     order: str
+
+
+class OrderCancellation(msgspec.Struct, frozen=True, kw_only=True):
+    """The command that makes the order's channel cancel it whole and tell the buyer; nothing of it has left.
+
+    `order` is the channel's order id.
+    """
+
+    order: str
+    reason: str
+    refund: bool
+    """The channel gives back what it took itself; false where somebody else holds the money."""
 
 
 class ErpAddress(msgspec.Struct, frozen=True, kw_only=True):

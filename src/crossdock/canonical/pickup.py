@@ -43,6 +43,20 @@ class PickupRelease(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class PickupNotice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The command that tells the buyer once that goods lie ready: where, until when, which, and what wasn't there."""
+
+    to: str
+    name: str
+    order_number: str
+    place: str
+    hold_until: datetime
+    lines: tuple[tuple[str, int], ...]
+    """(title, units)"""
+    missing: tuple[tuple[str, int], ...] = ()
+    """(title, units) that the shop didn't have, and that the buyer doesn't pay for."""
+
+
 class PickupUnits(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Units of one line: asked for, really lying ready (a short pick has fewer), and handed over."""
 

@@ -94,6 +94,8 @@ class Connector(Generic[S]):
     reads: dict[str, Reads] = field(default_factory=dict[str, Reads])
     finders: dict[type[msgspec.Struct], Find] = field(default_factory=dict[type[msgspec.Struct], Find])
     inquiries: dict[type[msgspec.Struct], Inquire] = field(default_factory=dict[type[msgspec.Struct], Inquire])
+    locations: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Set in a connection's own copy, from its settings' `location_codes`: see `Origin.locations`."""
     payments: str = ""
     """Set in a connection's own copy, from its settings: see `Origin.payments`."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
@@ -18,6 +19,13 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """The connection whose orders this one's things are about, where its settings name one: the shop a provider is paid for."""
     payments: str = ""
     """The connection whose word counts for money, where the settings name one; empty: this one's own."""
+
+    locations: Mapping[str, str] = {}
+    """Our codes of the source's locations by its own ids, where its settings name them."""
+
+    def location(self, id_: str, otherwise: str = "") -> str:
+        """Our code of one of the source's locations; its own id, or what else it is called, where the settings name none."""
+        return self.locations.get(id_, otherwise or id_)
 
     def entity(self, kind: str, key: str) -> str:
         """The entity a thing of this connection's own is: `order:shop:1001`."""

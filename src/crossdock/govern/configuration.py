@@ -19,7 +19,7 @@ from crossdock.connect.secrets import Secret
 from crossdock.govern.generated import write_or_check
 from crossdock.govern.own import OWN_CONNECTOR
 from crossdock.govern.settings import ApiKey, HubSettings, Pace
-from crossdock.promises.policy import Deadlines, Policy, Roles
+from crossdock.promises.policy import Deadlines, PickupTerms, Policy, Roles
 from crossdock.promises.terms import ALWAYS, ReturnTerms
 
 PAGE = Path("docs/howto/configure.md")
@@ -52,8 +52,9 @@ def _api() -> Iterator[str]:
 
 def _policy() -> Iterator[str]:
     yield from _section("[roles]", Roles)
-    yield from _section("[policy]", Policy, without=("roles", "deadlines", "returns"))
+    yield from _section("[policy]", Policy, without=("roles", "deadlines", "returns", "pickup"))
     yield from _section("[policy.deadlines]", Deadlines)
+    yield from _section("[policy.pickup]", PickupTerms)
     yield from _section("[[policy.returns]]", ReturnTerms)
 
 

@@ -22,6 +22,9 @@ def policy_from(told: Mapping[str, object], roles: object) -> Policy:
     for at, terms in enumerate(policy.returns):
         _check_terms(terms, f"policy.returns[{at}]")
     _check_versions(policy)
+    for name in ("pick_minutes", "hold_days"):
+        if getattr(policy.pickup, name) < 1:
+            raise BadSettings(f"policy.pickup.{name}: {getattr(policy.pickup, name)} is too little; write 1 or more")
     return policy
 
 

@@ -219,7 +219,8 @@ def _connection(name: str, told: object) -> Connection:
     }
     pace = shaped(Pace, declared | {k: table[k] for k in _HUB_KEYS[1:] if k in table}, key)
     named = {each: getattr(settings, each, "") for each in ("orders_of", "payments")}
-    return Connection(name, replace(connector, **named), settings, pace)
+    codes: Mapping[str, str] = getattr(settings, "location_codes", {})
+    return Connection(name, replace(connector, locations=codes, **named), settings, pace)
 
 
 def _check_roles(policy: Policy, connections: Mapping[str, object]) -> None:

@@ -20,7 +20,7 @@ _EXPIRY_WARNING = timedelta(days=1)
 
 def owed_captures(standing: Standing, order_fact: Fact, record: Record, policy: Policy) -> Iterator[Obligation]:
     """Capture what has left; void what nothing will leave for."""
-    if policy.capture_when != "shipped" or policy.roles.payments is None:
+    if record.capture_when != "shipped" or policy.roles.payments is None:
         return
     open_ = [each for each in record.payments if each.connection == policy.roles.payments]
     all_left = left_units(record) == owed_units(record)

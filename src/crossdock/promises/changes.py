@@ -79,13 +79,16 @@ def _further_sale(
 
 def _only(order: Order, units: dict[str, int]) -> Order:
     """The order with these units alone, each at its share of the line's discount and taxes, and without delivery."""
-    lines = tuple(_share(line, units[line.id]) for line in order.lines if line.id in units)
+    lines = tuple(share_of(line, units[line.id]) for line in order.lines if line.id in units)
     return msgspec.structs.replace(order, lines=lines, shipping=(), tip=None, total=_sum(order, lines))
 
 
-def _share(line: OrderLine, units: int) -> OrderLine:
+def share_of(line: OrderLine, units: int) -> OrderLine:
+    """The line with so many units, and their share of its discount and taxes."""
+
     def part(amount: AnyMoney) -> AnyMoney:
-        return Money(portion(amount.minor, units, line.ordered) if line.ordered else 0, amount.currency)
+        of = line.ordered or 1  # a line nothing is ordered of any more has no discount and no tax either
+        return Money(portion(amount.minor, units, of), amount.currency)
 
     return msgspec.structs.replace(
         line,

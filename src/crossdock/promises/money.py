@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Literal
 
 from crossdock.books.record import Asked, Record, Returned, Taken, Tendered
 from crossdock.canonical.order import OpenLine, Order
@@ -42,7 +43,7 @@ def record_of(standing: Standing, order: Order, policy: Policy) -> Record:
         ),
         asked=tuple(_asked(standing)),
         taken=tuple(Taken(sealed.body, sealed.remote_id or None) for sealed in standing.all_sealed("capture")),
-        capture_when=policy.capture_when,
+        capture_when=who_captures(standing, order, policy),
     )
 
 
@@ -59,6 +60,15 @@ def units_by_sale(standing: Standing) -> list[Counter[str]]:
     lowered: tuple[tuple[OpenLine, ...], ...] = () if cancelled is None else cancelled.body.by_sale
     held = [Counter({line.line: line.units for line in lines}) for lines in lowered]
     return held + [Counter({line.id: line.ordered for line in part.body.order.lines}) for part in parts[len(held) :]]
+
+
+def who_captures(standing: Standing, order: Order, policy: Policy) -> Literal["channel", "shipped"]:
+    """The hub takes what a buyer who comes for the goods has only authorised, whoever takes the money of other orders."""
+    if policy.capture_when == "shipped" or not order.pickup_at:
+        return policy.capture_when
+    held = [fact for fact in standing.of("payment") if fact.connection == policy.roles.payments]
+    only_authorised = any(fact.body.status in ("open", "voided") for fact in held)
+    return "shipped" if only_authorised or standing.all_sealed("capture") else "channel"
 
 
 def _returned(standing: Standing, fact: Fact, order: Order, policy: Policy) -> Returned:

@@ -14,6 +14,8 @@ from crossdock.promises.captures import owed_captures
 from crossdock.promises.changes import owed_at_warehouse, owed_for_changes
 from crossdock.promises.money import SALE, record_of
 from crossdock.promises.obligations import Act, Kept, Obligation, Priority, State, Trouble, Wait
+from crossdock.promises.picked import PICKUP_ORDER, as_picked, is_fetched, with_handed_over
+from crossdock.promises.pickups import owed_for_pickup
 from crossdock.promises.policy import Policy, due
 from crossdock.promises.reads import owed_reads
 from crossdock.promises.refunds import money_going_back, owed_refunds
@@ -27,13 +29,14 @@ _MONEY = ("payment", "capture", "refund", "dispute", "allowance")
 
 def owed_for_order(standing: Standing, policy: Policy) -> Iterator[Obligation]:
     """Everything an order makes us owe, in the order it becomes due."""
-    order_fact = standing.one("order")
+    stated = standing.one("order")
     yield from owed_reads(standing, "order", policy)
-    if order_fact is None:
+    if stated is None:
         return
+    if policy.orders_from is not None and stated.body.placed_at < policy.orders_from:
+        return
+    standing, order_fact = with_handed_over(standing, stated), as_picked(standing, stated)
     order: Order = order_fact.body
-    if policy.orders_from is not None and order.placed_at < policy.orders_from:
-        return
     erp = standing.pins.get("erp", policy.roles.erp)
     record = record_of(standing, order, policy)
     yield from _other_currencies(standing, record)
@@ -43,6 +46,8 @@ def owed_for_order(standing: Standing, policy: Policy) -> Iterator[Obligation]:
     if _to_be_shipped(standing, order, policy):
         yield from _shipment_order(standing, order_fact, record, policy, erp)
         yield from owed_at_warehouse(standing, order_fact, record, policy, erp)
+    if PICKUP_ORDER in standing.sealed or _to_be_sold(standing, stated.body, policy):
+        yield from owed_for_pickup(standing, stated, record, policy, erp)
     yield from owed_for_shipments(standing, order_fact, record, policy, erp)
     yield from _parcels_expected(standing, order_fact, record, policy)
     refunds = list(owed_refunds(standing, order_fact, record, policy))
@@ -168,11 +173,16 @@ def _to_ship(order: Order) -> tuple[ShipmentLine, ...]:
 def _to_be_sold(standing: Standing, order: Order, policy: Policy) -> bool:
     if SALE in standing.sealed:
         return True
-    return order.cancelled_at is None and (policy.sell_when == "placed" or order.payment == "paid")
+    # What is fetched is paid for when it is handed over: authorised is all it will ever be before.
+    paid = order.payment == "paid" or (order.pickup_at and order.payment == "authorised")
+    return order.cancelled_at is None and (policy.sell_when == "placed" or bool(paid))
 
 
 def _to_be_shipped(standing: Standing, order: Order, policy: Policy) -> bool:
-    return SHIPMENT_ORDER in standing.sealed or (order.cancelled_at is None and _to_be_sold(standing, order, policy))
+    if SHIPMENT_ORDER in standing.sealed:
+        return True
+    to_be_fetched = is_fetched(standing, order)
+    return not to_be_fetched and order.cancelled_at is None and _to_be_sold(standing, order, policy)
 
 
 def _units_to_leave(record: Record) -> int:

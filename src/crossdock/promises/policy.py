@@ -18,7 +18,9 @@ class Roles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     warehouse: str | None = None
     """Is asked to ship, and says what left."""
     mail: str | None = None
-    """Tells the customer about each parcel and each refund."""
+    """Tells the customer about each parcel, each refund and each order that lies ready."""
+    stores: str | None = None
+    """Keeps orders ready in the shops for buyers who come for them, and says what was handed over: the tills."""
     payments: str | None = None
     """Holds the money of the orders' cards; captures, voids and refunds it."""
 
@@ -32,6 +34,8 @@ class Deadlines(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """The warehouse has been asked, or told the new address."""
     parcels_minutes: int = 3 * 24 * 60
     """All units have left; counted from when the order was placed."""
+    pickup_order_minutes: int = 15
+    """The store has been asked to keep an order ready, or to give that up."""
     goods_issue_minutes: int = 60
     """The ERP has shipped what left, or holds the new address."""
     invoice_minutes: int = 120
@@ -58,6 +62,21 @@ class Deadlines(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """What was only hinted at, or is missing, has been read at its source."""
 
 
+class PickupTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[policy.pickup]`: orders that their buyers fetch in a store. The hub takes their money when they are handed over."""
+
+    pick_minutes: int = 120
+    """Until when the store should have laid an order ready, from when it was placed."""
+    hold_days: int = 7
+    """How long it is kept after that; then it goes back to the shelf and the order is cancelled."""
+    authorisation_ends: Literal["case", "release"] = "case"
+    """When the buyer's authorisation runs out while the goods are kept: a case, or they go back to the shelf as well."""
+    cancel_in_shop: bool = True
+    """An order that was given up is cancelled in its shop by the hub; otherwise somebody there is waited for."""
+    places: dict[str, str] = {}
+    """What buyers are told of where a location is, by its code: {"EAST" = "East hall, 1 Quay Street"}."""
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The spine's policy; its digest is part of what every promise was made under."""
 
@@ -71,6 +90,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The ERP's number of the sale is shown on the order in its shop."""
     capture_when: Literal["channel", "shipped"] = "channel"
     """Who takes the money: the channel itself when the order is placed, or the hub, parcel by parcel, for what has left."""
+    pickup: PickupTerms = PickupTerms()
+    """The terms of orders that buyers fetch in a store."""
     returns: tuple[ReturnTerms, ...] = ()
     """The terms of returns and refunds, each from its day on."""
     books_closed_until: datetime | None = None

@@ -93,7 +93,7 @@ def _owed_for_shipment(
         return  # handed over by the channel itself: it knows, and so does whoever took it
     if standing.shows(Fulfilment):
         yield _fulfilment(standing, order, fact, policy)
-    if policy.roles.mail is not None and order.email:
+    if policy.roles.mail is not None and order.email and not order.pickup_at:  # who fetched it knows
         yield _notice(order, fact, policy, policy.roles.mail)
 
 

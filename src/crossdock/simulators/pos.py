@@ -157,6 +157,10 @@ class Till:
         """Give what lies ready to the buyer; `units` by line uid where not all of it was taken."""
         return self._told(self.pickups.hand_over(order_id, units))
 
+    def hand_over_anyway(self, order_id: str) -> Json:
+        """Give out what had been put back to the shelf."""
+        return self._told(self.pickups.hand_over_anyway(order_id))
+
     def cancel(self, order_id: str) -> Json:
         """Put a pickup order back to the shelf."""
         return self._told(self.pickups.cancel(order_id))

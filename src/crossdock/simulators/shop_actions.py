@@ -159,6 +159,7 @@ class Trading:
         taxes_included: bool = False,
         shipping: str | None = None,
         shipping_title: str = "Standard",
+        pickup: str | None = None,
         paid: bool = False,
         authorised: bool = False,
         gateway: str = "bogus",
@@ -171,9 +172,11 @@ class Trading:
         """Amounts are decimal strings; the discount is for the whole order and spread over its lines by value.
 
         `paid` or `authorised`: at the checkout, so that even the first webhook says so; otherwise the payment is pending.
+        `pickup` names the location the buyer comes to: such an order has no address to go to, and a charge named as the location.
         `payment` is what an outside payment provider calls it, `manual_gateway` means that Shopify never calls that provider.
         """
         buyer = None if customer is None else self._customer(customer)
+        fetched_at = None if pickup is None else self._location(pickup)
         order = Order(
             id=self.world.next_id("Order"),
             number=1000 + self.world.given_ids["Order"],
@@ -189,7 +192,8 @@ class Trading:
             email=email or (buyer.email if buyer else None),
             phone=None,
             billing_address=billing_address or shipping_address,
-            shipping_address=shipping_address,
+            shipping_address=None if fetched_at else shipping_address,
+            pickup_at=fetched_at and fetched_at.id,
             lines=[self._line(bought) for bought in lines],
             shipping_lines=[],
             financial_status="paid" if paid else "authorized" if authorised else "pending",
@@ -201,6 +205,8 @@ class Trading:
         self._discount(order.lines, self._minor(discount))
         for line in order.lines:
             line.taxes = taxes_on(line.price * line.quantity - sum(line.discounts), tax_rate, tax_title, taxes_included)
+        if fetched_at is not None:
+            shipping, shipping_title = shipping or "0", fetched_at.name
         if shipping is not None:
             order.shipping_lines = [self._shipping(shipping, shipping_title, tax_rate, tax_title, taxes_included)]
         for line in order.lines:
@@ -363,6 +369,12 @@ class Trading:
         """The id of one thing that happened: every webhook it causes carries it."""
         self._events += 1
         return f"{self._random.getrandbits(96):024x}-{self._events}"
+
+    def _location(self, name: str) -> Location:
+        found = next((each for each in self.world.locations.values() if name in (each.name, str(each.id))), None)
+        if found is None:
+            raise NotPossible(f"there is no location {name}")
+        return found
 
     def _order(self, number: int) -> Order:
         if number not in self.world.orders:

@@ -58,6 +58,7 @@ class Answers:
             "fulfillmentOrder": self.fulfilment_order,
             "refund": self.refund,
             "return": self.returned,
+            "job": self.job,
         }
 
     def order(self, arguments: Arguments) -> Node | None:
@@ -91,6 +92,10 @@ class Answers:
                 if each.id == number:
                     return return_node(each, order, self._world)
         return None
+
+    def job(self, arguments: Arguments) -> Node | None:
+        """Jobs here are over as soon as they were asked for."""
+        return {"id": arguments["id"], "done": True}
 
     def fulfilment(self, arguments: Arguments) -> Node | None:
         number = plain_id(arguments["id"], "Fulfillment")
@@ -134,6 +139,7 @@ class Answers:
             "refunds": first(lambda: [refund_node(each, order, prices) for each in order.refunds]),
             "transactions": first(lambda: [transaction_node(each, prices) for each in order.transactions]),
             "fulfillments": first(lambda: [fulfilment_node(each) for each in order.fulfilments]),
+            "cancellation": order.cancelled_at and {"staffNote": order.staff_note},
             "fulfillmentOrders": pages(order.fulfilment_orders, self._fulfilment_order_node, _id_place),
         }
 
@@ -142,6 +148,7 @@ class Answers:
         return {
             "id": gid("FulfillmentOrder", wanted.id),
             "status": wanted.status,
+            "deliveryMethod": {"id": gid("DeliveryMethod", wanted.id), "methodType": wanted.method},
             "assignedLocation": {
                 "name": location.name,
                 "location": {"id": gid("Location", location.id), "legacyResourceId": str(location.id)},

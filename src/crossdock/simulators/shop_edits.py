@@ -61,7 +61,15 @@ class Edits(Refunds):
         found = self._order(order)
         return self._discounted(found, self._spread(found.lines, self._minor(amount)))
 
-    def cancel_order(self, order: int, reason: str = "customer", refund: bool | None = None) -> Order:
+    def cancel_order(
+        self,
+        order: int,
+        reason: str = "customer",
+        refund: bool | None = None,
+        by: str = "hand",
+        staff_note: str | None = None,
+        told_customer: bool = False,
+    ) -> Order:
         """Cancel what hasn't left. The shop pays back what it holds, unless an outside provider took it."""
         found = self._order(order)
         refund = not found.manual_gateway if refund is None else refund
@@ -73,10 +81,10 @@ class Edits(Refunds):
         due = min(self.worth(found, wanted), found.captured - found.given_back) if refund and paid else 0
         event = self._event()
         found.cancelled_at = found.updated_at = self.now()
-        found.cancel_reason = reason
+        found.cancel_reason, found.staff_note = reason, staff_note
         if not paid:
             found.financial_status = "voided"
-        self.ledger.append("order_cancelled", str(order))
+        self.ledger.append("order_cancelled", str(order), by=by, staff_note=staff_note, told_customer=told_customer)
         if due:
             self.refund(found, Wanted(unsent, wanted.shipping, payments_for(found, due)), event=event)
         else:

@@ -12,6 +12,7 @@ from aiohttp import web
 from crossdock.kernel.ids import new_id
 from crossdock.simulators.mischief import Mischief, bulk_plan
 from crossdock.simulators.shop_answers import Answers
+from crossdock.simulators.shop_cancel_mutation import order_cancel
 from crossdock.simulators.shop_connections import Arguments
 from crossdock.simulators.shop_graphql import Field, Node, Operation, Picker, RequestError, operations, reckoned_cost
 from crossdock.simulators.shop_mutations import fulfillment_create, metafields_set
@@ -132,6 +133,9 @@ class Endpoint:
             case "fulfillmentCreate":
                 self._shop.ledger.append("mutation", name, arguments=arguments)
                 return fulfillment_create(self._shop, arguments)
+            case "orderCancel":
+                self._shop.ledger.append("mutation", name, arguments=arguments)
+                return order_cancel(self._shop, arguments)
             case "metafieldsSet":
                 self._shop.ledger.append("mutation", name, arguments=arguments)
                 plan = bulk_plan(request, self._mischief, len(arguments["metafields"]))

@@ -11,10 +11,11 @@ STILL_SHIPPING = ("OPEN", "IN_PROGRESS")
 
 
 def expect(world: World, order: Order, line: Line, units: int, now: datetime) -> None:
-    """More units of a line are to leave from the product's location: one fulfilment order for each location."""
+    """More units of a line are to leave from the product's location, or where they are fetched: each has one fulfilment order."""
     if not line.product.ships:
         return
-    target = _open_at(order, line.product.location) or _opened(world, order, line.product.location, now)
+    location = order.pickup_at or line.product.location
+    target = _open_at(order, location) or _opened(world, order, location, now)
     known = next((part for part in target.lines if part.line == line.id), None)
     if known is None:
         known = ToFulfil(world.next_id("FulfillmentOrderLineItem"), line.id, total=0, remaining=0)
@@ -30,6 +31,7 @@ def _open_at(order: Order, location: int) -> FulfilmentOrder | None:
 
 def _opened(world: World, order: Order, location: int, now: datetime) -> FulfilmentOrder:
     made = FulfilmentOrder(world.next_id("FulfillmentOrder"), order.id, location, "OPEN", now, lines=[])
+    made.method = "PICK_UP" if order.pickup_at else "SHIPPING"
     order.fulfilment_orders.append(made)
     world.fulfilment_orders[made.id] = made
     return made

@@ -166,6 +166,7 @@ class FulfilmentOrder:
     status: str
     updated_at: datetime
     lines: list[ToFulfil]
+    method: str = "SHIPPING"
 
 
 @dataclass
@@ -223,8 +224,11 @@ class Order:
     discount_code: str | None = None
     cancelled_at: datetime | None = None
     cancel_reason: str | None = None
+    staff_note: str | None = None
     fulfilment_orders: list[FulfilmentOrder] = field(default_factory=list["FulfilmentOrder"])
     fulfilments: list[Fulfilment] = field(default_factory=list["Fulfilment"])
+    pickup_at: int | None = None
+    """The location its buyer fetches it from."""
     metafields: dict[str, Metafield] = field(default_factory=dict[str, "Metafield"])
     """By `namespace.key`."""
     gateway: str = "bogus"

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from crossdock.canonical.order import OrderReference
+from crossdock.canonical.order import OrderCancellation, OrderReference
 from crossdock.canonical.payment import StoreCredit
 from crossdock.canonical.returns import ReturnRecord
 from crossdock.canonical.shipment import Fulfilment
 from crossdock.connect.connector import Connector
 from crossdock.connect.documents import Ignore, Origin, Translated
 from crossdock.connect.effects import Searchable
+from crossdock.connectors.shopify.cancellations import ONCE as CANCELLED_ONCE
+from crossdock.connectors.shopify.cancellations import ask_about, cancel_order, find_cancelled
 from crossdock.connectors.shopify.door import door
 from crossdock.connectors.shopify.fulfilments import find_parcels, show_parcel
 from crossdock.connectors.shopify.graphql_facts import customer_read, order_read
@@ -86,4 +88,7 @@ connector.act(ReturnRecord, effect=ONCE)(record_return)
 connector.find(ReturnRecord)(find_refunds)
 connector.act(StoreCredit, effect=ONCE)(give_store_credit)
 connector.find(StoreCredit)(find_refunds)
+connector.act(OrderCancellation, effect=CANCELLED_ONCE)(cancel_order)
+connector.find(OrderCancellation)(find_cancelled)
+connector.inquire(OrderCancellation)(ask_about)
 connector.state(OrderReference, size=METAFIELDS_MAX)(show_references)

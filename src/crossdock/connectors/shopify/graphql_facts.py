@@ -21,6 +21,7 @@ from crossdock.connectors.shopify.money_facts import money_of
 from crossdock.connectors.shopify.refunded import NOTHING, Back, back_of, counted
 
 _ORDER = msgspec.json.Decoder(GraphOrder)
+_FETCHED = "PICK_UP"
 _CUSTOMER = msgspec.json.Decoder(GraphCustomer)
 
 
@@ -35,7 +36,7 @@ def order_read(body: bytes, origin: Origin) -> Iterator[Translated]:
         kind="order",
         id=number,
         entity=origin.entity("order", number),
-        body=_order(wire, number, None if buyer is None else buyer.entity),
+        body=_order(wire, number, None if buyer is None else buyer.entity, origin),
         token=terms.token(wire.updated_at),
         aliases=terms.order_names(number, wire.name, wire.number, wire.confirmation_number),
     )
@@ -49,7 +50,7 @@ def customer_read(body: bytes, origin: Origin) -> Iterator[Translated]:
     yield _customer_document(terms.decoded(body, _CUSTOMER), origin)
 
 
-def _order(wire: GraphOrder, number: str, buyer: str | None) -> Order:
+def _order(wire: GraphOrder, number: str, buyer: str | None, origin: Origin) -> Order:
     currency, status = wire.currency_code, wire.display_financial_status
     back = _back(wire) if wire.refunds else NOTHING
     counted_lines = [_counted(line, currency, back, included=wire.taxes_included) for line in wire.line_items.nodes]
@@ -71,7 +72,21 @@ def _order(wire: GraphOrder, number: str, buyer: str | None) -> Order:
         tip=terms.tip(wire.total_tip_received_set.shop_money.amount, currency),
         payment=terms.PAYMENT[None if status is None else status.lower()],
         cancelled_at=None if wire.cancelled_at is None else terms.utc(wire.cancelled_at),
+        pickup_at=_pickup_at(wire, origin),
     )
+
+
+def _pickup_at(wire: GraphOrder, origin: Origin) -> str:
+    """Where all of it is fetched; an order that goes several ways is shipped, as one without such a place is."""
+    ways = [way for way in wire.fulfillment_orders.nodes if way.delivery_method is not None]
+    goods = [way for way in ways if way.delivery_method and way.delivery_method.method_type not in ("NONE", "RETAIL")]
+    fetched = [
+        way.assigned_location for way in goods if way.delivery_method and way.delivery_method.method_type == _FETCHED
+    ]
+    if not fetched or len(fetched) < len(goods) or len({place.name for place in fetched}) > 1:
+        return ""
+    place = fetched[0]
+    return place.name if place.location is None else origin.location(place.location.legacy_resource_id, place.name)
 
 
 def _back(wire: GraphOrder) -> Back:

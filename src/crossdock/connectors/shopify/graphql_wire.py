@@ -183,6 +183,30 @@ class GraphTransaction(msgspec.Struct, kw_only=True, rename="camel", gc=False):
     payment_details: GraphCard | None
 
 
+class GraphMethod(msgspec.Struct, rename="camel", gc=False):
+    method_type: Literal["LOCAL", "NONE", "PICKUP_POINT", "PICK_UP", "RETAIL", "SHIPPING"]
+
+
+class GraphLocation(msgspec.Struct, rename="camel", gc=False):
+    legacy_resource_id: LegacyId
+
+
+class GraphAssigned(msgspec.Struct, gc=False):
+    name: str
+    location: GraphLocation | None
+
+
+class GraphWay(msgspec.Struct, rename="camel", gc=False):
+    """How some of an order gets to its buyer: a fulfilment order."""
+
+    delivery_method: GraphMethod | None
+    assigned_location: GraphAssigned
+
+
+class GraphWays(msgspec.Struct, gc=False):
+    nodes: list[GraphWay]
+
+
 class GraphOrder(msgspec.Struct, kw_only=True, rename="camel", gc=False):
     legacy_resource_id: LegacyId
     name: str
@@ -205,5 +229,7 @@ class GraphOrder(msgspec.Struct, kw_only=True, rename="camel", gc=False):
     total_tip_received_set: Bag
     refunds: list[GraphRefund]
     transactions: list[GraphTransaction]
+    fulfillment_orders: GraphWays = msgspec.field(default_factory=lambda: GraphWays([]))
+    """Missing in what was read before it was asked for."""
     fulfillments: list[GraphParcel] = []
     """Read only where a refund doesn't say whether its units had left."""

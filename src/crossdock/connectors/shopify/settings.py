@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from crossdock.connect.secrets import Secret
@@ -19,7 +21,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     webhook_secrets: tuple[Secret, ...] = ()
     """The app's client secret; during a rotation the old one and the new one."""
     locations: dict[str, str] = {}
-    """The warehouse's name of a location to the shop's location id, where the names differ."""
+    """Our code of a location (the warehouse's name of it) to the shop's location id, where the names differ."""
     payments: str = ""
     """The connection of the payment provider, where the money of orders is not the shop's own to tell (Shopify Payments)."""
     restock_location: str = ""
@@ -30,3 +32,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     # Standard plan: 100 points a second, a bucket of 2,000; Advanced 200, Plus 1,000, Enterprise 2,000 a second.
     calls_per_second: float = 100.0
     burst: int = 2000
+
+    @property
+    def location_codes(self) -> Mapping[str, str]:
+        """Our codes by the shop's location ids."""
+        return {id_: code for code, id_ in self.locations.items()}

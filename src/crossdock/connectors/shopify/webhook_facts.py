@@ -40,6 +40,9 @@ _RETURN = msgspec.json.Decoder(WireReturn)
 def order_stated(body: bytes, origin: Origin) -> Iterator[Translated]:
     """The order as it is now, and the buyer Shopify sends along with it."""
     wire = terms.decoded(body, _ORDER)
+    if _may_be_fetched(wire):
+        yield Hint(kind="order", id=str(wire.id), entity=origin.entity("order", str(wire.id)))
+        return
     buyer = None if wire.customer is None else origin.entity("customer", str(wire.customer.id))
     order = _order(wire, buyer)
     yield Document(
@@ -52,6 +55,15 @@ def order_stated(body: bytes, origin: Origin) -> Iterator[Translated]:
     )
     if wire.customer is not None:
         yield _customer_document(wire.customer, origin)
+
+
+def _may_be_fetched(wire: WireOrder) -> bool:
+    """Goods with a way of delivery and nowhere to go: fetched in a store, it seems, and only the order itself says in which.
+
+    The charge of a local pickup is named as the store, and nothing in the webhook says that it is one.
+    """
+    chosen = any(not charge.is_removed for charge in wire.shipping_lines)
+    return chosen and wire.shipping_address is None and any(line.requires_shipping for line in wire.line_items)
 
 
 def order_edited(body: bytes, origin: Origin) -> Iterator[Translated]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import aiosmtplib
 
+from crossdock.canonical.pickup import PickupNotice
 from crossdock.canonical.returns import RefundNotice
 from crossdock.canonical.shipment import ParcelNotice
 from crossdock.connect.connector import Command
@@ -36,6 +37,12 @@ async def notify(command: Command[ParcelNotice], link: Link[Settings]) -> Outcom
 @connector.act(RefundNotice, effect=[Blind()])
 async def notify_of_refund(command: Command[RefundNotice], link: Link[Settings]) -> Outcome:
     """Tell the customer about money given back."""
+    return await _post(letter_of(command, link.settings), link)
+
+
+@connector.act(PickupNotice, effect=[Blind()])
+async def notify_of_pickup(command: Command[PickupNotice], link: Link[Settings]) -> Outcome:
+    """Tell the buyer that an order lies ready."""
     return await _post(letter_of(command, link.settings), link)
 
 

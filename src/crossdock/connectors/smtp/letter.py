@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
+from datetime import UTC
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 
 import msgspec
 
+from crossdock.canonical.pickup import PickupNotice
 from crossdock.canonical.returns import RefundNotice
 from crossdock.canonical.shipment import ParcelNotice, Tracking
 from crossdock.connect.connector import Command
@@ -24,7 +26,7 @@ _POLICY = SMTP.clone(cte_type="7bit", max_line_length=160)
 _TEXT_MAX = 200
 _READABLE_MAX = 40
 
-Notice = ParcelNotice | RefundNotice
+Notice = ParcelNotice | RefundNotice | PickupNotice
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +38,9 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
 
-def letter_of(command: Command[ParcelNotice] | Command[RefundNotice], settings: Settings) -> Letter:
+def letter_of(
+    command: Command[ParcelNotice] | Command[RefundNotice] | Command[PickupNotice], settings: Settings
+) -> Letter:
     """The notice as a mail; `Rejected` when it can't be addressed."""
     notice = command.body
     sender = "@".join(mailbox(settings.from_address))
@@ -68,6 +72,8 @@ def _subject(notice: Notice) -> str:
             return f"A parcel of your order {_line(notice.order_number)} is on its way"
         case RefundNotice():
             return f"A refund for your order {_line(notice.order_number)}"
+        case PickupNotice():
+            return f"Your order {_line(notice.order_number)} is ready to be picked up"
 
 
 def _text(notice: Notice) -> Iterator[str]:
@@ -78,6 +84,8 @@ def _text(notice: Notice) -> Iterator[str]:
             yield from _parcel(notice)
         case RefundNotice():
             yield from _refund(notice)
+        case PickupNotice():
+            yield from _pickup(notice)
 
 
 def _parcel(notice: ParcelNotice) -> Iterator[str]:
@@ -97,6 +105,20 @@ def _refund(notice: RefundNotice) -> Iterator[str]:
         yield "It is for:"
         yield ""
         yield from _units(notice.lines)
+
+
+def _pickup(notice: PickupNotice) -> Iterator[str]:
+    yield f"your order {_line(notice.order_number)} is ready for you. Please bring this mail with you."
+    yield ""
+    yield f"Where: {_line(notice.place)}"
+    yield f"Until: {notice.hold_until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    yield ""
+    yield from _units(notice.lines)
+    if notice.missing:
+        yield ""
+        yield "We are sorry: these are not available there, and are taken off your order:"
+        yield ""
+        yield from _units(notice.missing)
 
 
 def _units(lines: Iterable[tuple[str, int]]) -> Iterator[str]:

@@ -58,7 +58,7 @@ async def place(command: Command[PickupOrder], link: Link[Settings]) -> Outcome:
     """Ask the shop to keep the goods ready; Square takes a second request of one key for the first."""
     if len(command.body.reference) > _REFERENCE_LENGTH_MAX:
         return Rejected(f"{command.body.reference} is longer than Square's {_REFERENCE_LENGTH_MAX}", field="reference")
-    asked = {"idempotency_key": command.key[:192], "order": _order(command)}
+    asked = {"idempotency_key": command.key[:192], "order": _order(command, link.settings)}
     answer = await link.http.post("/v2/orders", asked, headers=headers(link.settings))
     if answer.status == 404:
         return Rejected(
@@ -127,7 +127,7 @@ def _cancelled(order: wire.Order, pickup: wire.Fulfilment) -> Mapping[str, objec
     }
 
 
-def _order(command: Command[PickupOrder]) -> Mapping[str, Any]:
+def _order(command: Command[PickupOrder], settings: Settings) -> Mapping[str, Any]:
     """Lines without a price: the order was sold elsewhere, and nothing is paid at the till."""
     wanted = command.body
     free = {"amount": 0, "currency": wanted.currency}
@@ -138,7 +138,8 @@ def _order(command: Command[PickupOrder]) -> Mapping[str, Any]:
         "note": f"{wanted.number}: hold until {wanted.hold_until.isoformat()}",
     }
     return {
-        "location_id": command.refs.get(f"location/{wanted.location}", wanted.location),
+        "location_id": command.refs.get(f"location/{wanted.location}")
+        or settings.stores.get(wanted.location, wanted.location),
         "reference_id": wanted.reference,
         "ticket_name": wanted.number[:30],
         "line_items": [

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from crossdock.canonical.pickup import Pickup, PickupUnits
-from crossdock.connect.documents import Document
+from crossdock.connect.documents import Document, Origin
 from crossdock.connectors.square import wire
 from crossdock.connectors.square.amounts import units, utc
 from crossdock.connectors.square.sales import Skus
@@ -39,7 +39,7 @@ def pickup_of(order: wire.Order) -> wire.Fulfilment | None:
     return next((each for each in order.fulfillments if each.type == PICKUP), None)
 
 
-def pickup_fact(order: wire.Order, skus: Skus) -> Document:
+def pickup_fact(order: wire.Order, skus: Skus, origin: Origin) -> Document:
     """How far the shop has got, with the units that really lie ready or were handed over."""
     pickup = pickup_of(order)
     assert pickup is not None
@@ -50,7 +50,7 @@ def pickup_fact(order: wire.Order, skus: Skus) -> Document:
         body=Pickup(
             id=order.id,
             reference=order.reference_id or "",
-            location=order.location_id,
+            location=origin.location(order.location_id),
             state=_STATES[pickup.state],
             lines=tuple(_line(line, pickup, skus) for line in order.line_items),
             changed_at=utc(order.updated_at),

@@ -40,7 +40,7 @@ def return_fact(order: wire.Order, given: wire.OrderReturn, skus: Skus, origin: 
         body=Return(
             id=return_id(order, given),
             returned_at=utc(order.created_at),
-            lines=tuple(_line(order, line, skus) for line in given.return_line_items),
+            lines=tuple(_line(order, line, skus, origin) for line in given.return_line_items),
             status=_STATUS[order.state],
             settle_by=_SETTLE_BY.get(order.metadata.get("settle_by") or "", "refund"),
             number=order.ticket_name or order.id,
@@ -62,7 +62,7 @@ def belongs_to(order: wire.Order, given: wire.OrderReturn | None, origin: Origin
     return None, order.reference_id or ""
 
 
-def _line(order: wire.Order, line: wire.ReturnLineItem, skus: Skus) -> ReturnLine:
+def _line(order: wire.Order, line: wire.ReturnLineItem, skus: Skus, origin: Origin) -> ReturnLine:
     said = _DISPOSITIONS.get(order.metadata.get(f"disposition.{line.uid}") or "")
     known = line.source_line_item_uid or order.metadata.get(f"line.{line.uid}") or ""
     cancelled = order.state == "CANCELED"
@@ -73,6 +73,6 @@ def _line(order: wire.Order, line: wire.ReturnLineItem, skus: Skus) -> ReturnLin
         units=units(line.quantity),
         received=0 if cancelled else units(line.quantity),
         disposition=said,
-        location=order.location_id,
+        location=origin.location(order.location_id),
         reason=line.note or "",
     )

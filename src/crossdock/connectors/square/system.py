@@ -25,12 +25,19 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     url: str = "https://connect.squareup.com"
     access_token: Secret
     locations: tuple[str, ...]
+    stores: dict[str, str] = {}
+    """Our code of a location to Square's id of the shop, where they differ."""
     webhook_secrets: tuple[Secret, ...] = ()
     timeout_seconds: float = 30.0
     # Square publishes no limit, only the advice to slow down on 429.
     calls_per_second: float = 10.0
     burst: int = 20
     overlap_seconds: float = 60.0
+
+    @property
+    def location_codes(self) -> Mapping[str, str]:
+        """Our codes by Square's ids of the shops."""
+        return {id_: code for code, id_ in self.stores.items()}
 
 
 connector = Connector("square", Settings, door=door)

@@ -47,7 +47,7 @@ def order_read(body: bytes, origin: Origin) -> Iterator[Translated]:
     skus = {v.id: v.item_variation_data.sku for v in read.variations if v.item_variation_data is not None}
     found: list[Document | Hint] = []
     if is_ours(read.order):
-        found.append(pickup_fact(read.order, skus))
+        found.append(pickup_fact(read.order, skus, origin))
     elif read.order.line_items:
         found += [sale_fact(read.order, skus, origin), *handed_over(read.order, skus, origin)]
     found += [return_fact(read.order, each, skus, origin) for each in read.order.returns]
