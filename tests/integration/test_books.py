@@ -138,6 +138,22 @@ async def test_a_return_is_followed_from_waiting_for_finance_to_paid(database_ur
         await _explained(run)
 
 
+async def test_a_credit_note_is_for_its_return_though_finance_allowed_the_refund_before_the_parcel_was_billed(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with shop(database_url, tmp_path) as (stage, run):
+        await stage.tell(PLACED, *paid(3000))
+        await stage.run()
+        await stage.tell(shipment("s1", PLACED, units=2))
+        await stage.tell(returned(2))
+        [asked] = json.loads((await said(run, "approvals", "--json")).output)
+        await said(run, "approve", asked["id"], "--by", "mara")
+        await stage.run()
+        assert stage.target
+        [note] = stage.target.ledger.select("credit_memo")
+    assert note.details["body"]["reason"] == "order #1: return R1"
+
+
 async def _explained(run: Run) -> None:
     books = await said(run, "books", "1")
     assert books.exit_code == EXIT_OK, books.output

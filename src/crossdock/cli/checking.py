@@ -23,7 +23,7 @@ async def _check(database: Database, _: Settings) -> Check:
 
 
 async def _with_books(database: Database, told: Settings) -> Check:
-    """The invariants of money, too; they read every order, half a millisecond each."""
+    """The invariants of money, too; they read every order, a third of a millisecond of CPU each."""
     found = await _check(database, told)
     async with database.transaction() as tx:
         rules = await rules_seen(tx, told)

@@ -11,13 +11,13 @@ from crossdock.books.record import Record
 from crossdock.canonical.order import Order, Tax
 from crossdock.canonical.returns import BillingLine, CreditMemo, SupplementaryInvoice
 from crossdock.kernel.money import Money
-from crossdock.promises.money import every_sale
+from crossdock.promises.money import every_sale, late_digest
 from crossdock.promises.obligations import Act, Kept, Obligation, Priority
 from crossdock.promises.policy import Policy, due
 from crossdock.promises.shipments import invoices_owed
 from crossdock.promises.standing import Fact, Standing
 
-_CHANGES = ("order", "shipment", "return", "allowance", "approval")
+_CHANGES = ("order", "shipment", "return", "allowance")
 _TITLES = {"shipping": "Delivery", "tip": "Tip", "fee": "Return fee", "discount": "Allowance", "goods": "Goods"}
 
 
@@ -35,8 +35,13 @@ def owed_corrections(
 
 
 def _newest(standing: Standing, order_fact: Fact) -> Fact:
-    """What was learned last is what made the difference."""
-    changes = [fact for fact in standing.facts if fact.kind in _CHANGES]
+    """What was learned last is what made the difference; an approval did only where it let a late return count."""
+    late = {late_digest(fact, order_fact.body.currency) for fact in standing.of("return")}
+    changes = [
+        fact
+        for fact in standing.facts
+        if fact.kind in _CHANGES or (fact.kind == "approval" and fact.body.digest in late)
+    ]
     return max(changes, key=lambda fact: (fact.changed_at, fact.id), default=order_fact)
 
 
