@@ -71,3 +71,8 @@ def test_an_address_is_told_while_anything_is_still_to_leave_and_no_longer() -> 
     moved = _order(3, "2 Rose Street")
     assert {"erp_address", "ship_to"} <= _owed(moved, parcel=2).keys()
     assert not {"erp_address", "ship_to"} & _owed(moved, parcel=3).keys()
+
+
+def test_the_channel_is_not_told_of_units_it_took_off_the_order() -> None:
+    assert [line.units for line in _owed(_order(2), parcel=3)["fulfilment:s1"].lines] == [2]
+    assert "fulfilment:s1" not in _owed(_order(0), parcel=3)

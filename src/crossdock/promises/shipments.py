@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -38,9 +38,9 @@ def owed_for_shipments(
     parcels = standing.of("shipment")
     if not parcels:
         return
-    parts = _parts(standing, parcels)
+    parts, shown = _parts(standing, parcels), _shown(standing, record)
     for fact in sorted(parcels, key=_left_at):
-        yield from _owed_for_shipment(standing, order_fact, fact, record, policy, erp, parts[fact.id])
+        yield from _owed_for_shipment(standing, order_fact, fact, record, policy, erp, parts[fact.id], shown)
 
 
 def issues_owed(standing: Standing) -> list[str]:
@@ -77,6 +77,7 @@ def _owed_for_shipment(
     policy: Policy,
     erp: str | None,
     parts: Sequence[Part],
+    shown: Mapping[str, tuple[FulfilmentLine, ...]],
 ) -> Iterator[Obligation]:
     """What one parcel makes us owe, in the order it becomes due."""
     order: Order = order_fact.body
@@ -91,8 +92,8 @@ def _owed_for_shipment(
             yield from _erp(standing, record, fact, part, nth, policy, erp)
     if fact.connection == standing.source:
         return  # handed over by the channel itself: it knows, and so does whoever took it
-    if standing.shows(Fulfilment):
-        yield _fulfilment(standing, order, fact, policy)
+    if standing.shows(Fulfilment) and (lines := shown[fact.id]):
+        yield _fulfilment(standing, order, fact, lines, policy)
     if policy.roles.mail is not None and order.email and not order.pickup_at:  # who fetched it knows
         yield _notice(order, fact, policy, policy.roles.mail)
 
@@ -177,7 +178,33 @@ def _ordered_units(standing: Standing, record: Record, shipment: Shipment) -> tu
     )
 
 
-def _fulfilment(standing: Standing, order: Order, fact: Fact, policy: Policy) -> Act:
+def _shown(standing: Standing, record: Record) -> dict[str, tuple[FulfilmentLine, ...]]:
+    """What the channel is told of each parcel, by its fact: what was picked and left though the channel took it off the order
+    is unknown there, and would have the whole parcel refused."""
+    room = Counter({line.id: line.ordered for line in record.order.lines})
+    shown: dict[str, tuple[FulfilmentLine, ...]] = {}
+    untold: list[Fact] = []
+    for fact in sorted(standing.of("shipment"), key=_left_at):
+        told = standing.sealed.get(f"fulfilment:{fact.body.id}")
+        if told is None:
+            untold.append(fact)
+        else:
+            shown[fact.id] = told.body.lines
+            room.subtract({line.line: line.units for line in told.body.lines})
+    for fact in untold:
+        lines: list[FulfilmentLine] = []
+        for line in fact.body.lines:
+            units = min(line.units, max(room[line.line], 0))
+            room[line.line] -= units
+            if units:
+                lines.append(FulfilmentLine(line=line.line, units=units))
+        shown[fact.id] = tuple(lines)
+    return shown
+
+
+def _fulfilment(
+    standing: Standing, order: Order, fact: Fact, lines: tuple[FulfilmentLine, ...], policy: Policy
+) -> Act:
     shipment: Shipment = fact.body
     return Act(
         name=f"fulfilment:{shipment.id}",
@@ -185,7 +212,7 @@ def _fulfilment(standing: Standing, order: Order, fact: Fact, policy: Policy) ->
         body=Fulfilment(
             order=order.id,
             shipment=shipment.id,
-            lines=tuple(FulfilmentLine(line=line.line, units=line.units) for line in shipment.lines),
+            lines=lines,
             location=shipment.location,
             tracking=shipment.tracking,
         ),
