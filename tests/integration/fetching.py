@@ -27,6 +27,7 @@ from crossdock.simulators.running import serving
 from crossdock.simulators.shop import Shop
 from crossdock.simulators.shop_actions import Bought
 from crossdock.simulators.shop_state import Address, Order
+from crossdock.store import documents, settling
 from crossdock.store.inbox import Message
 from tests.stage import Stage
 
@@ -77,10 +78,14 @@ class Town(Stage):
 
     async def heard(self) -> None:
         """Everything that was told has come in, and all that follows is done; what is told of that, too."""
-        for _ in range(4):
+        known = -1
+        while known != len(self.heard_at):
+            known = len(self.heard_at)
             for each in (self.shop, self.till, self.psp):
                 await each.sender.idle()
-            await self.hub.keep_house()
+            async with self.database.transaction() as tx:
+                await documents.mark_dirty(tx, await settling.wake(tx))
+                await documents.bind_waiting(tx)
             await self.run()
 
     async def order(self, units: Mapping[str, int], *, ends_in: float = 3600.0, **rest: Any) -> Order:
@@ -141,13 +146,18 @@ class Town(Stage):
         found = "select i.detail from case_item i join cases c on c.id = i.case_id where c.closed_at is null"
         return "\n".join(row[0] for row in self.rows(found))
 
-    async def later(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+    async def over(self) -> None:
+        """The order's time in the store is over."""
+        (placed,) = self.shop.world.orders.values()
+        await self.at_last(placed.created_at + HELD)
+
+    async def at_last(self, moment: datetime) -> None:
+        await asyncio.sleep(max((moment - datetime.now(UTC)).total_seconds(), 0) + 0.2)
         await self.heard()
 
 
 @contextlib.asynccontextmanager
-async def town(database_url: str, folder: Path, **policy: Any) -> AsyncGenerator[Town]:
+async def town(database_url: str, folder: Path, **pickup: Any) -> AsyncGenerator[Town]:
     at: Town
     app = web.Application()
 
@@ -173,7 +183,7 @@ async def town(database_url: str, folder: Path, **policy: Any) -> AsyncGenerator
             "psp": (await stack.enter_async_context(psp.serve())).url,
         }
         post = await stack.enter_async_context(mail.serve())
-        settings = _settings(urls, post, till.webhook_secret, str(store.id), folder, policy)
+        settings = _settings(urls, post, till.webhook_secret, str(store.id), folder, pickup)
         hub = await stack.enter_async_context(open_hub(settings, database_url, ROLES))
         await hub.leases.beat()
         http = await stack.enter_async_context(aiohttp.ClientSession(urls["psp"]))
@@ -183,7 +193,7 @@ async def town(database_url: str, folder: Path, **policy: Any) -> AsyncGenerator
 
 
 def _settings(
-    urls: Mapping[str, str], mail: MailRunning, till_secret: str, store: str, folder: Path, policy: Mapping[str, Any]
+    urls: Mapping[str, str], mail: MailRunning, till_secret: str, store: str, folder: Path, pickup: Mapping[str, Any]
 ) -> Settings:
     def secret(name: str, text: str) -> str:
         (folder / name).write_text(text)
@@ -220,7 +230,7 @@ def _settings(
     told = {
         "hub": {"probe_seconds": 0.1},
         "roles": {"stores": "till", "mail": "mail", "payments": "psp"},
-        "policy": {"pickup": {"places": {"EAST": "East hall, 1 Quay Street"}, **policy}},
+        "policy": {"pickup": {"places": {"EAST": "East hall, 1 Quay Street"}, **pickup}},
         "connections": {name: {**each, "url": urls[name]} for name, each in connections.items()}
         | {
             "mail": {

@@ -307,7 +307,7 @@ def _sections(retailer: Retailer, mail: MailRunning, secrets: Path) -> dict[str,
     roles = {"erp": "erp"} if retailer.erp else {}
     sections: dict[str, Table] = {
         "hub": {"listen": at["hub"].removeprefix("http://"), "data": "hub", **retailer.hub_options},
-        "roles": {**roles, "warehouse": "wms", "mail": "mail", "payments": "psp"},
+        "roles": {**roles, "warehouse": "wms", "mail": "mail", "payments": "psp", "stores": "till"},
         "people": {"finance": [FINANCE]},
         "[policy.returns]": {
             "version": "1",
@@ -341,6 +341,7 @@ def _sections(retailer: Retailer, mail: MailRunning, secrets: Path) -> dict[str,
             "access_token": f"file:{secrets / 'till-token'}",
             "webhook_secrets": [f"file:{secrets / 'till-webhooks'}"],
             "locations": ["STORE-1"],
+            "stores": {"EAST": "STORE-1"},
         },
         "connections.mail": {
             "connector": "smtp",
