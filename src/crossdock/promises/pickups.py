@@ -96,6 +96,8 @@ def _buyer_told(standing: Standing, order: Order, fact: Fact, policy: Policy) ->
     ready = tuple((titles.get(line.line, line.sku), line.ready) for line in pickup.lines if line.ready)
     if pickup.state != "prepared" or not ready or asked is None or mail is None or not order.email:
         return
+    if order.cancelled_at is not None or standing.as_of >= asked.body.hold_until or PICKUP_RELEASE in standing.sealed:
+        return
     missing = ((titles.get(line.line, line.sku), line.asked - line.ready) for line in pickup.lines)
     place: str = asked.body.location
     yield Act(
