@@ -128,7 +128,7 @@ def _matches(pattern: str) -> Callable[[Any], bool]:
 
 
 _SCALARS: dict[str, Callable[[Any], bool]] = {
-    "ID": _matches(r"gid://shopify/\w+/\d+"),
+    "ID": _matches(r"gid://shopify/(\w+/\d+|Job/[0-9a-f-]{36})"),
     "String": lambda value: isinstance(value, str),
     "Boolean": lambda value: isinstance(value, bool),
     "Int": lambda value: isinstance(value, int) and not isinstance(value, bool),
