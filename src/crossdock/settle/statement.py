@@ -6,6 +6,7 @@ All amounts are minor units of the statement's currency.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
@@ -32,7 +33,7 @@ from crossdock.canonical.payment import PaymentRefund
 from crossdock.canonical.returns import Approval, Return
 from crossdock.kernel.money import AnyMoney, Money
 from crossdock.promises.approvals import approved, digest_of, rejected
-from crossdock.promises.money import record_of
+from crossdock.promises.money import SALE, record_of
 from crossdock.promises.obligations import ApprovalNeeded, Obligation
 from crossdock.promises.policy import Policy
 from crossdock.promises.standing import Fact, Standing
@@ -159,7 +160,7 @@ def stated(standing: Standing, policy: Policy, owed: Sequence[Obligation] = ()) 
         return None
     order: Order = fact.body
     record = record_of(standing, order, policy)
-    found = entitlements(record)
+    found, posted, sold = entitlements(record), _posted(standing, record), SALE in standing.sealed
     return Statement(
         entity=standing.entity,
         number=order.number,
@@ -168,15 +169,20 @@ def stated(standing: Standing, policy: Policy, owed: Sequence[Obligation] = ()) 
         payments=tuple(_payment(each) for each in balances(record)),
         disputes=tuple(each.id for each in record.disputes if each.status == "open"),
         causes=tuple(_causes(standing, fact, record, found, policy, owed)),
-        billing=tuple(_billing(record)) if record.sold else (),
-        entries=tuple(Posted(what=e.what, currency=e.currency, postings=dict(e.postings)) for e in entries(record)),
+        billing=tuple(_billing(record)) if sold else (),
+        entries=tuple(Posted(what=e.what, currency=e.currency, postings=dict(e.postings)) for e in entries(posted)),
         trial_balance=tuple(
             Account(currency=currency, name=name, balance=balance)
-            for (currency, name), balance in trial_balance(entries(record)).items()
+            for (currency, name), balance in trial_balance(entries(posted)).items()
         ),
-        customer_balance=customer_balance(record),
-        shares=tuple(Share(why=why, amount=amount) for why, amount in shares(record, found) if amount and record.sold),
+        customer_balance=customer_balance(posted),
+        shares=tuple(Share(why=why, amount=amount) for why, amount in shares(record, found) if amount and sold),
     )
+
+
+def _posted(standing: Standing, record: Record) -> Record:
+    """What is in the ledger: nothing is billed of what no ERP has sold."""
+    return record if SALE in standing.sealed else replace(record, sold=())
 
 
 def shares(record: Record, found: Entitlements) -> Iterator[tuple[str, int]]:
@@ -188,7 +194,6 @@ def shares(record: Record, found: Entitlements) -> Iterator[tuple[str, int]]:
     yield "paid for what has yet to leave", gross_of(worth.left) - due
     yield "to be paid by the buyer", found.unpaid
     yield "to be given back", min(settled - wanted, 0) + (wanted - found.entitled)
-    yield "set off against what was never paid", found.entitled - wanted
     yield "given back beyond what was owed", max(settled - wanted, 0)
     yield "asked to go back, and not heard of yet", -unheard(record)
     yield "lost in disputes", found.lost
@@ -357,7 +362,7 @@ def unexplained(standing: Standing, policy: Policy, *, expects: bool) -> Iterato
         return
     record = record_of(standing, fact.body, policy)
     found = entitlements(record)
-    if record.sold:
+    if SALE in standing.sealed:
         missing = [each for each in _billing(record) if each.missing]
         if sum(abs(each.missing) for each in missing) > policy.tolerance_minor:
             yield "Q1", "; ".join(_told(each, record.currency) for each in missing)
