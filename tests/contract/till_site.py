@@ -35,9 +35,10 @@ class Site(Stage):
         await self.run()
 
     def facts(self, kind: str) -> list[tuple[str, str | None, Any]]:
-        """(id, entity, noun) of what the tills say of a kind, by id."""
+        """(id, entity, noun) of what the tills say of a kind, by id; what an order lists of a refund is evidence beside it."""
         found = self.rows(
-            "select id, entity, body from document where connection = 'till' and kind = %s and not gone order by id",
+            "select id, entity, body from document where connection = 'till' and kind = %s and not gone"
+            " and fact = kind || ':till:' || id order by id",
             kind,
         )
         return [(id_, entity, msgspec.json.decode(body, type=FACTS[kind])) for id_, entity, body in found]

@@ -82,14 +82,14 @@ def refund_fact(refund: wire.Refund, order: wire.Order | None, origin: Origin) -
 def payout_facts(order: wire.Order, origin: Origin) -> Iterator[Document | Hint]:
     """What the order of a return lists as paid out, so that no return is known without it; what paid it is read apart.
 
-    The token is lower than any clock's: whatever the refund itself says replaces it.
+    It is evidence beside the refund's own, which a clock's token lets speak as soon as it is there.
     """
-    for each in order.refunds if order.returns else ():
-        entity, about = _belongs_to_return(order, origin)
+    entity, about = _belongs_to_return(order, origin) if order.returns else (None, "")
+    for each in order.refunds if entity or about else ():
         status = _REFUND[each.status]
         yield Document(
             kind="refund",
-            id=each.id,
+            id=f"{order.id}/{each.id}",
             entity=entity,
             about=about,
             body=Refund(
@@ -102,6 +102,7 @@ def payout_facts(order: wire.Order, origin: Origin) -> Iterator[Document | Hint]
                 for_return=_return_of(order) or order.id,
             ),
             token=2 if status == "failed" else 1,
+            fact=f"refund:{origin.connection}:{each.id}",
         )
         yield Hint(kind="refund", id=each.id, entity=origin.entity("order", order.id))
 
