@@ -202,9 +202,7 @@ def _shown(standing: Standing, record: Record) -> dict[str, tuple[FulfilmentLine
     return shown
 
 
-def _fulfilment(
-    standing: Standing, order: Order, fact: Fact, lines: tuple[FulfilmentLine, ...], policy: Policy
-) -> Act:
+def _fulfilment(standing: Standing, order: Order, fact: Fact, lines: tuple[FulfilmentLine, ...], policy: Policy) -> Act:
     shipment: Shipment = fact.body
     return Act(
         name=f"fulfilment:{shipment.id}",
