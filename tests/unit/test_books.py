@@ -314,6 +314,16 @@ def test_a_cancelled_order_gives_everything_back() -> None:
     assert owed(of) == {ORDER: 2500}
 
 
+def test_an_allowance_is_not_given_back_once_more_with_the_cancelled_order() -> None:
+    kind = Allowance(id="A", amount=usd(400), reason="late", granted_by="mara", granted_at=DAY)
+    of = record(
+        order(line("a", 1, 1000), cancelled_at=DAY),
+        payments=(paid("p", 1000),),
+        allowances=(("allowance:people:A", kind),),
+    )
+    assert owed(of) == {"allowance:people:A": 400, ORDER: 600}
+
+
 def test_a_lost_dispute_settles_what_was_owed_and_the_rest_is_a_loss() -> None:
     lost = Dispute(id="dp", payment="p", amount=usd(3000), status="lost", opened_at=DAY)
     of = record(

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from crossdock.books.amounts import gross_of
 from crossdock.books.entitlements import entitlements
 from crossdock.books.record import Asked, Record
-from crossdock.books.units import Back, came_back, lines_by_name
+from crossdock.books.units import Back, came_back, lines_by_name, shipped_units
 from crossdock.books.worth import worth_of
 from crossdock.canonical.returns import (
     Disposition,
@@ -169,7 +169,8 @@ def _stocked(line: GoodsReturnLine) -> Stocked:
 
 
 def _to_stock(record: Record, body: Return, terms: ReturnTerms) -> Counter[Stocked]:
-    found, lines = Counter[Stocked](), lines_by_name(record)
+    """Units handed in, by where they go; only of what has left: a return may be heard before its parcel."""
+    found, lines, left = Counter[Stocked](), lines_by_name(record), shipped_units(record)
     for line in body.lines:
         if not line.received or line.keeps_goods or (line.disposition is None and terms.inspect):
             continue
@@ -177,7 +178,9 @@ def _to_stock(record: Record, body: Return, terms: ReturnTerms) -> Counter[Stock
         named = next(iter(lines.meant_by(line)), None)
         location = terms.locations.get(disposition, line.location)
         if named is not None and location:
-            found[named, line.sku, location, disposition] += line.received
+            units = min(line.received, left[named])
+            left[named] -= units
+            found[named, line.sku, location, disposition] += units
     return found
 
 
