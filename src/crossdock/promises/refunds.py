@@ -65,7 +65,7 @@ def owed_refunds(standing: Standing, order_fact: Fact, record: Record, policy: P
     owed = _Owed(standing, order_fact, record, policy)
     found = entitlements(record)
     yield from _given_too_much(owed, found.overpaid, found.lost)
-    if policy.capture_when == "channel":
+    if record.capture_when == "channel":
         yield from _unpaid(owed, found.unpaid)
     for sealed in standing.all_sealed("refund"):
         yield from _notice(owed, sealed.name, sealed.body)

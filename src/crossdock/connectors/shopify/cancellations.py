@@ -53,7 +53,7 @@ class _Cancelled(msgspec.Struct, rename="camel"):
 async def cancel_order(command: Command[OrderCancellation], link: Link[Settings]) -> Outcome:
     """Cancel it and let Shopify tell the buyer; done as well when it is cancelled already."""
     wanted = command.body
-    order = (await ask("OrderCancelled", {"id": gid("Order", wanted.order)}, _Known, link)).order
+    order = (await ask("WhetherCancelled", {"id": gid("Order", wanted.order)}, _Known, link)).order
     if order is None:
         return Rejected(f"the shop has no order {wanted.order}", field="order")
     if order.cancelled_at is not None:
@@ -69,7 +69,7 @@ async def cancel_order(command: Command[OrderCancellation], link: Link[Settings]
         return payload.order_cancel_user_errors[0].rejected()
     if payload is None or payload.job is None:
         raise Unknown("Shopify answered neither a job nor an error")
-    return Accepted(job=payload.job.id, ask_after=_ASK_AFTER)
+    return await ask_about(command, payload.job.id, link)
 
 
 async def ask_about(command: Command[OrderCancellation], job: str, link: Link[Settings]) -> Outcome:
@@ -87,7 +87,7 @@ async def find_cancelled(commands: Sequence[Command[OrderCancellation]], link: L
     """The orders that are cancelled, whoever did it: nobody could do it again."""
     found: dict[str, Outcome] = {}
     for command in commands:
-        order = (await ask("OrderCancelled", {"id": gid("Order", command.body.order)}, _Known, link)).order
+        order = (await ask("WhetherCancelled", {"id": gid("Order", command.body.order)}, _Known, link)).order
         if order is not None and order.cancelled_at is not None:
             found[command.key] = Confirmed(id=order.legacy_resource_id)
     return found

@@ -21,6 +21,7 @@ _RETRY_SECONDS_DEFAULT = 1.0
 _FIRST_CALL_POINTS = {
     "FulfillmentCreate": 10,
     "MetafieldsSet": 10,
+    "OrderCancel": 10,
     "RefundCreate": 10,
     "OrderFulfillmentOrders": 30,
     "Orders": 100,
