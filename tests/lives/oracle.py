@@ -147,7 +147,9 @@ class Accountant:
         total = sum(sum(parts.values()) for parts in amounts.values()) + sum(delivery.values()) + basket.tip
         assert total == basket.total, (total, basket)
         captured = sum(tender.captured for tender in reality.psp.tenders.values())
-        by_cause["order"] = max(0, captured - (total if self.policy.capture_when == "channel" else left))
+        surplus = max(0, captured - (total if self.policy.capture_when == "channel" else left))
+        # Nobody gets back more than came in: what kindness gave before doesn't come back with the order once more.
+        by_cause["order"] = max(0, min(surplus, captured - sum(by_cause.values()) - exchanged))
         back = goods_back + (sum(delivery.values()) if delivery_back else 0)
         return Truth(
             {key: amount for key, amount in bill.items() if amount},
@@ -255,8 +257,10 @@ class Watch:
         if sum(asked.values()) > self.peak:
             self.complaints.append(f"S1: {sum(asked.values())} given back, at most {self.peak} ever owed")
         slack = 4 * len(self.reality.basket.lines) + 2 * self.reality.basket.delivery + self._exchange_slack()
+        # An allowance heard after the cancellation it came before leaves the order with what it takes for itself here.
+        late = sum(amount for _, amount, _ in self.reality.allowances)
         for cause, amount in asked.items():
-            if amount > self.peaks[cause] + slack:
+            if amount > self.peaks[cause] + slack + (late if cause == "order" else 0):
                 self.complaints.append(f"Q3: {amount} given back for {cause}, at most {self.peaks[cause]} ever owed")
 
     def _exchange_slack(self) -> int:
