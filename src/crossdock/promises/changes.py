@@ -30,7 +30,7 @@ def owed_for_changes(
     """Units added go on a further sale, units taken away are cancelled in the ERP."""
     if SALE not in standing.sealed:
         return
-    wanted, sold = units_wanted(record), units_in_sales(standing)
+    wanted, sold = units_wanted(standing, record), units_in_sales(standing)
     more = {line: wanted[line] - sold[line] for line in wanted if wanted[line] > sold[line]}
     if more:
         yield _further_sale(standing, order_fact, record, policy, erp, more)
@@ -40,10 +40,22 @@ def owed_for_changes(
         yield _open_units(standing, order_fact, record, policy, erp, leaving)
 
 
-def units_wanted(record: Record) -> Counter[str]:
-    """Units by line that are to leave in all: as ordered now, and at least what has left."""
-    wanted, left = owed_units(record), shipped_units(record)
-    return Counter({line: max(wanted[line], left[line]) for line in wanted})
+def units_wanted(standing: Standing, record: Record) -> Counter[str]:
+    """Units by line that are to leave in all: as ordered now, and what left because the warehouse was asked for it.
+
+    What it ships without ever having been asked for it is no sale; the account of shipped units makes a case of that.
+    """
+    wanted, left, asked = owed_units(record), shipped_units(record), units_asked_for(standing)
+    return Counter({line: max(wanted[line], min(left[line], asked[line]) if asked else left[line]) for line in wanted})
+
+
+def units_asked_for(standing: Standing) -> Counter[str]:
+    """The most units of each line that the warehouse was ever asked for, as far as is on record; nothing before it was asked."""
+    told = [each for name in (SHIPMENT_ORDER, SHIPMENT_LINES) if (each := standing.sealed.get(name)) is not None]
+    asked: Counter[str] = Counter()
+    for body in [each.body for each in told] + [each.held for each in told if each.held is not None]:
+        asked |= Counter({line.line: line.units for line in body.lines})
+    return asked
 
 
 def units_at_warehouse(standing: Standing) -> Counter[str]:
@@ -172,7 +184,7 @@ def owed_at_warehouse(
     yield State(
         name=SHIPMENT_LINES,
         to=warehouse,
-        body=ShipmentLines(reference=standing.entity, lines=_to_leave(record)),
+        body=ShipmentLines(reference=standing.entity, lines=_to_leave(standing, record)),
         cause=order_fact,
         by=due(order_fact.changed_at, policy.deadlines.shipment_order_minutes),
         priority=Priority.ORDERS,
@@ -181,8 +193,8 @@ def owed_at_warehouse(
     )
 
 
-def _to_leave(record: Record) -> tuple[ShipmentLine, ...]:
-    wanted = units_wanted(record)
+def _to_leave(standing: Standing, record: Record) -> tuple[ShipmentLine, ...]:
+    wanted = units_wanted(standing, record)
     return tuple(
         ShipmentLine(line=line.id, sku=line.sku, units=wanted[line.id]) for line in record.order.lines if line.ships
     )
@@ -194,4 +206,4 @@ def _asked_otherwise(standing: Standing, record: Record) -> bool:
     if asked is None:
         return False
     known = {line.line: line.units for line in asked.body.lines}
-    return {line.line: line.units for line in _to_leave(record) if line.units} != known
+    return {line.line: line.units for line in _to_leave(standing, record) if line.units} != known

@@ -20,6 +20,7 @@ from crossdock.canonical.shipment import (
     Shipment,
     ShipmentLine,
 )
+from crossdock.promises.changes import units_wanted
 from crossdock.promises.money import SALE, every_sale, units_by_sale
 from crossdock.promises.obligations import Act, Kept, Obligation, Priority, Trouble, Within
 from crossdock.promises.policy import Policy, due
@@ -170,9 +171,9 @@ def _erp(
 
 
 def _ordered_units(standing: Standing, record: Record, shipment: Shipment) -> tuple[Within, ...]:
-    """No line ever leaves the ERP in more units than were ordered or sold there, whatever parcels are reported."""
-    sold = sold_units(record)
-    ordered = {line.id: max(line.ordered, sold[line.id]) for line in record.order.lines}
+    """No line ever leaves the ERP in more units than are sold or to be sold there, whatever parcels are reported."""
+    sold, wanted = sold_units(record), units_wanted(standing, record)
+    ordered = {line.id: max(line.ordered, sold[line.id], wanted[line.id]) for line in record.order.lines}
     return tuple(
         Within(f"shipped/{standing.entity}/{line.line}", line.units, ordered[line.line]) for line in shipment.lines
     )
