@@ -320,6 +320,5 @@ def _too_much(record: Record, order: Order, fact: Fact) -> Iterator[Obligation]:
 
 def _worth(record: Record, order: Order, units: Mapping[str, int]) -> int:
     """Minor units of what was sold before it was cancelled; by the price alone where no sale remembers its taxes."""
-    if record.sold:
-        return gross_of(goods_worth(record.sold[0], units))
-    return sum(line.unit_price.minor * units.get(line.id, 0) for line in order.lines)
+    sold = gross_of(goods_worth(record.sold[0], units)) if record.sold else 0
+    return sold or sum(line.unit_price.minor * units.get(line.id, 0) for line in order.lines)
