@@ -6,7 +6,7 @@ import importlib
 import signal
 import sys
 
-NAMES = ("orders", "door", "latency", "backlog", "replay", "footprint", "tryton")
+NAMES = ("orders", "door", "latency", "backlog", "replay", "footprint", "returns", "wide", "tryton")
 
 
 def main() -> None:

@@ -96,14 +96,18 @@ def run(stage: Stage, first: int, count: int) -> Run:
 
     The clock starts when the whole inbox becomes visible: storing is the door's work, and measured there.
     """
-    before = webhooks.store(stage.url, first, count, lambda: _used(stage))
+    before = webhooks.store(stage.url, first, count, lambda: used(stage))
     for kind in _DONE:
         told = stage.wait_for_done(kind, first + count, _WAIT_SECONDS)
     stage.settle_down()
-    after = _used(stage)
+    return since(before, used(stage), count, told.last_at)
+
+
+def since(before: Used, after: Used, count: int, last_at: float) -> Run:
+    """The run between two moments; `last_at` is when the last thing of it arrived."""
     return Run(
         count,
-        told.last_at - before.at,
+        last_at - before.at,
         after.hub - before.hub,
         after.postgres - before.postgres,
         after.standin - before.standin,
@@ -111,6 +115,6 @@ def run(stage: Stage, first: int, count: int) -> Run:
     )
 
 
-def _used(stage: Stage) -> Used:
+def used(stage: Stage) -> Used:
     hub = sum(each.cpu_seconds() for each in stage.hubs)
     return Used(hub, stage.postgres_cpu_seconds(), stage.told().cpu_seconds, stage.others_cpu_seconds(), time.time())

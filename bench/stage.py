@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,6 +39,7 @@ data = "{data}"
 [roles]
 erp = "erp"
 warehouse = "warehouse"
+{roles}
 [policy.deadlines]
 parcels_minutes = 5_256_000
 """
@@ -106,6 +107,14 @@ def start(*command: str) -> Program:
     return program
 
 
+@dataclass(frozen=True)
+class Cast:
+    """What a measurement has beside the shop, the ERP and the warehouse: stand-ins by connection, and who plays which part."""
+
+    standins: Sequence[str] = ()
+    roles: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
 @dataclass
 class Stage:
     """One folder, one database, one stand-in, and the hub processes that were started on them."""
@@ -114,12 +123,13 @@ class Stage:
     url: str
     sql: psycopg.Connection
     standin: Program
+    cast: Cast
     hubs: list[Program] = field(default_factory=list[Program])
 
     def start_hubs(self, *roles: Sequence[str], connection: str = "") -> list[Program]:
         """One hub process for each list of roles; `connection` is added to the settings of each connection."""
         file = self.folder / "crossdock.toml"
-        file.write_text(_settings(self.folder, self.standin.address, connection))
+        file.write_text(_settings(self.folder, self.standin.address, self.cast, connection))
         command = [sys.executable, "-m", "crossdock.main", "--config", str(file), "run"]
         started: list[Program] = []
         for names in roles:
@@ -202,9 +212,10 @@ class Stage:
             self.wait_for(f"select count(*) from {table}", 0, seconds)
 
 
-def _settings(folder: Path, target: str, connection: str = "") -> str:
-    text = _SETTINGS.format(data=folder)
-    for name, connector in _CONNECTIONS.items():
+def _settings(folder: Path, target: str, cast: Cast, connection: str = "") -> str:
+    roles = "".join(f'{role} = "{name}"\n' for role, name in cast.roles.items())
+    text = _SETTINGS.format(data=folder, roles=roles)
+    for name, connector in (_CONNECTIONS | dict.fromkeys(cast.standins, 'connector = "bench.standin"')).items():
         text += f'[connections.{name}]\nurl = "{target}"\n{connector}\n{connection}\n'
     return text
 
@@ -215,7 +226,7 @@ def fetch(url: str) -> bytes:
 
 
 @contextlib.contextmanager
-def staged() -> Generator[Stage]:
+def staged(cast: Cast = Cast()) -> Generator[Stage]:
     """A stage of its own, taken down whatever happens on it."""
     # Short: the path of a socket must stay under 107 bytes.
     folder = Path(tempfile.mkdtemp(prefix="cdb", dir="/tmp"))
@@ -224,10 +235,10 @@ def staged() -> Generator[Stage]:
         standin = start(sys.executable, "-m", "bench.standin")
         stack.callback(standin.stop)
         file = folder / "crossdock.toml"
-        file.write_text(_settings(folder, standin.address))
+        file.write_text(_settings(folder, standin.address, cast))
         # Used by us as by a hub process: the last one to leave stops the server.
         url = stack.enter_context(database_of(read_settings(file)))
         sql = stack.enter_context(psycopg.connect(url, autocommit=True))
-        stage = Stage(folder, url, sql, standin)
+        stage = Stage(folder, url, sql, standin, cast)
         stack.callback(stage.stop_hubs)
         yield stage

@@ -12,22 +12,28 @@ import resource
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Any, cast
 
 import httptools
 import msgspec
 import uvloop
 
-from crossdock.canonical.order import OrderReference, PartyAccount, SalesOrder
-from crossdock.canonical.shipment import ShipmentOrder
+from crossdock.canonical.nouns import decoder
+from crossdock.canonical.order import OpenUnits, OrderReference, PartyAccount, SalesOrder
+from crossdock.canonical.payment import PaymentRefund
+from crossdock.canonical.returns import CreditMemo, GoodsReturn, ReturnRecord
+from crossdock.canonical.shipment import Fulfilment, GoodsIssue, InvoicePosting, ShipmentLines, ShipmentOrder
 from crossdock.connect.connector import Command, Connector
+from crossdock.connect.documents import Document, Origin, Translated
 from crossdock.connect.effects import Keyed
 from crossdock.connect.link import Link
 from crossdock.connect.receipts import Confirmed, Outcome
 from crossdock.connect.secrets import Secret
 
 BULK = 100
+FACT = "fact"
+"""The topic of a fact told in the retail language as it is."""
 
 
 class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -40,6 +46,16 @@ class Item(msgspec.Struct):
     """One command on the wire: its key, and its body as it is."""
 
     key: str
+    body: msgspec.Raw
+
+
+class Stated(msgspec.Struct):
+    """A document on the wire, its body the canonical noun of its kind."""
+
+    kind: str
+    id: str
+    entity: str
+    token: int
     body: msgspec.Raw
 
 
@@ -90,6 +106,48 @@ async def put_references(commands: Sequence[Command[OrderReference]], link: Link
 @connector.state(PartyAccount, size=BULK)
 async def put_parties(commands: Sequence[Command[PartyAccount]], link: Link[Settings]) -> Mapping[str, Outcome]:
     return await _post("parties", commands, link)
+
+
+@connector.bulk_act(CreditMemo, effect=[Keyed()], size=BULK)
+async def post_credit_memos(commands: Sequence[Command[CreditMemo]], link: Link[Settings]) -> Mapping[str, Outcome]:
+    return await _post("credit-memos", commands, link)
+
+
+@connector.state(OpenUnits)
+async def put_open_units(commands: Sequence[Command[OpenUnits]], link: Link[Settings]) -> Mapping[str, Outcome]:
+    return await _post("open-units", commands, link)
+
+
+@connector.state(ShipmentLines)
+async def put_shipment_lines(commands: Sequence[Command[ShipmentLines]], link: Link[Settings]) -> Mapping[str, Outcome]:
+    return await _post("shipment-lines", commands, link)
+
+
+def _one(kind: str) -> Callable[[Command[Any], Link[Settings]], Awaitable[Outcome]]:
+    async def post(command: Command[Any], link: Link[Settings]) -> Outcome:
+        return (await _post(kind, [command], link))[command.key]
+
+    return post
+
+
+# What the real systems take one at a time.
+_SINGLE: Mapping[type[msgspec.Struct], str] = {
+    GoodsIssue: "goods-issues",
+    InvoicePosting: "invoices",
+    Fulfilment: "fulfilments",
+    GoodsReturn: "goods-returns",
+    PaymentRefund: "refunds",
+    ReturnRecord: "return-records",
+}
+for _noun, _kind in _SINGLE.items():
+    connector.act(_noun, effect=[Keyed()])(_one(_kind))
+
+
+@connector.translate(FACT)
+def state_fact(body: bytes, origin: Origin) -> Iterator[Translated]:
+    stated = msgspec.json.decode(body, type=Stated)
+    fact = decoder(stated.kind).decode(stated.body)
+    yield Document(kind=stated.kind, id=stated.id, entity=stated.entity, body=fact, token=stated.token)
 
 
 class Ledger:

@@ -59,12 +59,16 @@ def messages(first: int, count: int) -> Iterator[Message]:
 
 def store(url: str, first: int, count: int, before_commit: Callable[[], T]) -> T:
     """Put orders into the inbox, visible all at once; answers what `before_commit` did."""
-    return asyncio.run(_store(url, first, count, before_commit))
+    return store_messages(url, messages(first, count), before_commit)
 
 
-async def _store(url: str, first: int, count: int, before_commit: Callable[[], T]) -> T:
+def store_messages(url: str, every: Iterator[Message], before_commit: Callable[[], T]) -> T:
+    """The same with any messages."""
+    return asyncio.run(_store(url, every, before_commit))
+
+
+async def _store(url: str, every: Iterator[Message], before_commit: Callable[[], T]) -> T:
     async with Database(url) as database, database.transaction() as tx:
-        every = messages(first, count)
         while batch := list(itertools.islice(every, _STORED_AT_ONCE)):
             await inbox.store(tx, batch)
         return before_commit()
