@@ -49,7 +49,7 @@ def _correction(
     standing: Standing, record: Record, policy: Policy, erp: str, cause: Fact, name: str, amounts: Amounts
 ) -> Act:
     nth = len(standing.all_sealed(name)) + 1
-    invoices = invoices_owed(standing)
+    invoices = invoices_owed(standing, record)
     lines, day = _lines(record.order, amounts), _open_day(cause.changed_at, policy)
     about = {"number": record.order.number, "sold_by": standing.source, "currency": record.currency}
     reason = f"order {record.order.number}: {_why(cause)}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import msgspec
 
@@ -15,13 +16,30 @@ from crossdock.books.units import owed_units, shipped_units
 from crossdock.canonical.order import OpenLine, OpenUnits, Order, OrderLine, SalesOrder, Tax
 from crossdock.canonical.shipment import ShipmentLine, ShipmentLines
 from crossdock.kernel.money import AnyMoney, Money, portion, total
-from crossdock.promises.money import OPEN_UNITS, SALE, units_by_sale
+from crossdock.promises.money import OPEN_UNITS, SALE, record_of, units_by_sale
 from crossdock.promises.obligations import Act, Kept, Obligation, Priority, State
 from crossdock.promises.policy import Policy, due
 from crossdock.promises.standing import Fact, Standing
 
 SHIPMENT_ORDER = "shipment_order"
 SHIPMENT_LINES = "shipment_lines"
+
+
+def order_record(standing: Standing, order: Order, policy: Policy) -> Record:
+    """The books' record, with a further sale that is about to be made: its seal brings nobody back to what depends on it."""
+    record = record_of(standing, order, policy)
+    if SALE not in standing.sealed:
+        return record
+    more = _more(standing, record)
+    if not more:
+        return record
+    return replace(record, sold=(*record.sold, _only(order, more)), held=(*record.held, Counter(more)))
+
+
+def _more(standing: Standing, record: Record) -> dict[str, int]:
+    """Units by line that no sale holds yet."""
+    wanted, sold = units_wanted(standing, record), units_in_sales(standing)
+    return {line: wanted[line] - sold[line] for line in wanted if wanted[line] > sold[line]}
 
 
 def owed_for_changes(
@@ -31,8 +49,7 @@ def owed_for_changes(
     if SALE not in standing.sealed:
         return
     wanted, sold = units_wanted(standing, record), units_in_sales(standing)
-    more = {line: wanted[line] - sold[line] for line in wanted if wanted[line] > sold[line]}
-    if more:
+    if more := _more(standing, record):
         yield _further_sale(standing, order_fact, record, policy, erp, more)
     leaving = wanted | units_at_warehouse(standing)
     fewer = any(sold[line] > leaving[line] for line in sold)

@@ -11,8 +11,8 @@ from crossdock.canonical.shipment import ShipmentLine, ShipmentOrder, ShipTo
 from crossdock.kernel.money import AnyMoney, Money, total
 from crossdock.promises.billing import owed_corrections
 from crossdock.promises.captures import owed_captures
-from crossdock.promises.changes import owed_at_warehouse, owed_for_changes
-from crossdock.promises.money import SALE, record_of
+from crossdock.promises.changes import order_record, owed_at_warehouse, owed_for_changes
+from crossdock.promises.money import SALE
 from crossdock.promises.obligations import Act, Kept, Obligation, Priority, State, Trouble, Wait
 from crossdock.promises.picked import PICKUP_ORDER, as_picked, is_fetched, with_handed_over
 from crossdock.promises.pickups import owed_for_pickup
@@ -38,7 +38,7 @@ def owed_for_order(standing: Standing, policy: Policy) -> Iterator[Obligation]:
     standing, order_fact = with_handed_over(standing, stated), as_picked(standing, stated)
     order: Order = order_fact.body
     erp = standing.pins.get("erp", policy.roles.erp)
-    record = record_of(standing, order, policy)
+    record = order_record(standing, order, policy)
     yield from _other_currencies(standing, record)
     if erp is not None and _to_be_sold(standing, order, policy):
         yield from _sale(standing, order_fact, record, policy, erp)

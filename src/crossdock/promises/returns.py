@@ -125,7 +125,7 @@ def _goods_return(
     lines = _not_received_yet(missing)
     if not lines:
         return
-    issues = issues_owed(standing)
+    issues = issues_owed(standing, record)
     yield Act(
         name=f"goods_return:{body.id}:{len(sent) + 1}",
         to=erp,

@@ -21,7 +21,7 @@ from crossdock.canonical.shipment import (
     ShipmentLine,
 )
 from crossdock.promises.changes import units_wanted
-from crossdock.promises.money import SALE, every_sale, units_by_sale
+from crossdock.promises.money import SALE, every_sale
 from crossdock.promises.obligations import Act, Kept, Obligation, Priority, Trouble, Within
 from crossdock.promises.policy import Policy, due
 from crossdock.promises.standing import Fact, Standing
@@ -39,24 +39,24 @@ def owed_for_shipments(
     parcels = standing.of("shipment")
     if not parcels:
         return
-    parts, shown = _parts(standing, parcels), _shown(standing, record)
+    parts, shown = _parts(standing, record, parcels), _shown(standing, record)
     for fact in sorted(parcels, key=_left_at):
         yield from _owed_for_shipment(standing, order_fact, fact, record, policy, erp, parts[fact.id], shown)
 
 
-def issues_owed(standing: Standing) -> list[str]:
+def issues_owed(standing: Standing, record: Record) -> list[str]:
     """The names of the goods issues of all parcels, one for each sale a parcel's units were sold on."""
-    return [f"{ISSUE}:{suffix}" for suffix in _parts_owed(standing)]
+    return [f"{ISSUE}:{suffix}" for suffix in _parts_owed(standing, record)]
 
 
-def invoices_owed(standing: Standing) -> list[str]:
+def invoices_owed(standing: Standing, record: Record) -> list[str]:
     """The names of their invoices."""
-    return [f"invoice:{suffix}" for suffix in _parts_owed(standing)]
+    return [f"invoice:{suffix}" for suffix in _parts_owed(standing, record)]
 
 
-def _parts_owed(standing: Standing) -> Iterator[str]:
+def _parts_owed(standing: Standing, record: Record) -> Iterator[str]:
     parcels = standing.of("shipment")
-    parts = _parts(standing, parcels)
+    parts = _parts(standing, record, parcels)
     for fact in sorted(parcels, key=_left_at):
         yield from (_suffix(fact.body.id, nth) for nth, _ in parts[fact.id])
 
@@ -99,12 +99,12 @@ def _owed_for_shipment(
         yield _notice(order, fact, policy, policy.roles.mail)
 
 
-def _parts(standing: Standing, parcels: Sequence[Fact]) -> dict[str, list[Part]]:
+def _parts(standing: Standing, record: Record, parcels: Sequence[Fact]) -> dict[str, list[Part]]:
     """By fact, each parcel as the ERP ships it: one part from each sale that its units were sold on.
 
     A part that was sealed stays as it is; the other units take what room the sales have left, the first sale first.
     """
-    room = units_by_sale(standing)
+    room = [Counter(held) for held in record.held]
     if len(room) <= 1:
         return {fact.id: [(1, fact.body)] for fact in parcels}
     sealed = {fact.id: _sealed_parts(standing, fact.body.id, len(room)) for fact in parcels}

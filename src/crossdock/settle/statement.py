@@ -33,7 +33,8 @@ from crossdock.canonical.payment import PaymentRefund
 from crossdock.canonical.returns import Approval, Return
 from crossdock.kernel.money import AnyMoney, Money
 from crossdock.promises.approvals import approved, digest_of, rejected
-from crossdock.promises.money import SALE, record_of
+from crossdock.promises.changes import order_record
+from crossdock.promises.money import SALE
 from crossdock.promises.obligations import ApprovalNeeded, Obligation
 from crossdock.promises.policy import Policy
 from crossdock.promises.standing import Fact, Standing
@@ -159,7 +160,7 @@ def stated(standing: Standing, policy: Policy, owed: Sequence[Obligation] = ()) 
     if fact is None:
         return None
     order: Order = fact.body
-    record = record_of(standing, order, policy)
+    record = order_record(standing, order, policy)
     found, posted, sold = entitlements(record), _posted(standing, record), SALE in standing.sealed
     return Statement(
         entity=standing.entity,
@@ -360,7 +361,7 @@ def unexplained(standing: Standing, policy: Policy, *, expects: bool) -> Iterato
     fact = standing.one("order")
     if fact is None or (policy.orders_from is not None and fact.body.placed_at < policy.orders_from):
         return
-    record = record_of(standing, fact.body, policy)
+    record = order_record(standing, fact.body, policy)
     found = entitlements(record)
     if SALE in standing.sealed:
         missing = [each for each in _billing(record) if each.missing]
