@@ -80,10 +80,11 @@ class Erp:
         return Confirmed(id=f"erp-{command.key}")
 
     def _cancel(self, body: OpenUnits) -> None:
-        """The latest sale's units go first; what has left stays."""
+        """The latest of the sales it speaks of loses units first; what has left stays."""
+        sales = list(self.holds)[: body.parts]
         for line in body.lines:
-            above = sum(held[line.line] for held in self.holds.values()) - line.units
-            for sale in reversed(self.holds):
+            above = sum(self.holds[sale][line.line] for sale in sales) - line.units
+            for sale in reversed(sales):
                 taken = min(max(above, 0), self.holds[sale][line.line] - self.left[sale][line.line])
                 self.holds[sale][line.line] -= taken
                 above -= taken
