@@ -131,6 +131,27 @@ async def test_what_a_clerk_gave_back_already_is_not_given_back_again(database_u
         assert at.refunded() == [400, 600]
 
 
+async def test_a_refund_that_was_replaced_before_it_happened_took_nothing_of_any_account(database_url: str):
+    async with trade(database_url) as at:
+        await at.do("pay", order="1", amount=3_000)
+        await at.stage.tell(order("1", units=3))
+        await at.hear()
+        await at.stage.run()
+        at.provider.mischief.arm(FaultRule(match="POST /v1/refunds", kind="refuse", status=429, times=1))
+        await at.stage.tell(_shop_says(msgspec.json.encode(order("1", units=2)), token=2))
+        await at.stage.deliver("psp")
+        await at.do("clerk_refund", order="1", amount=400)
+        await at.hear()
+        for lane in at.stage.hub.lanes:
+            lane.line.quiet_until = 0.0
+        await at.stage.run()
+        await at.hear()
+        await at.stage.run()
+        assert at.refunded() == [400, 600]
+        assert at.stage.count("select count(*) from withdrawn") == 1
+        await at.stage.checked()
+
+
 async def test_leave_for_a_refund_holds_as_long_as_the_terms_say(database_url: str):
     terms = {"version": "1", "approve_over": {"USD": "5.00"}, "approval_hours": 3}
     async with trade(database_url, returns=[terms]) as at:

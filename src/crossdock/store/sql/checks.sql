@@ -36,7 +36,8 @@ with moves as (
     cross join lateral jsonb_array_elements(p.within) w
     left join receipt r on r.slot = p.entity || '/' || p.name
     left join due d on d.promise = p.id
-    where p.within <> '[]' and (r.slot is not null or d.stage in (1, 2, 3) or (d.stage = 0 and exists (
+    -- What was sealed, did not happen and was replaced gave back what it took; the receipt is its successor's.
+    where p.within <> '[]' and not exists (select from withdrawn w where w.promise = p.id) and (r.slot is not null or d.stage in (1, 2, 3) or (d.stage = 0 and exists (
         select from intent i where i.promise = p.id and i.ordinal = d.ordinal)))
 ), sums as (
     select key, coalesce(sum(amount) filter (where posted), 0) as posted,
