@@ -293,6 +293,8 @@ class Trade:
             " union all select 'due', p.entity || '/' || p.name, d.stage || ' at ' || d.due_at || ' tried ' || d.attempts"
             " from due d join promise p on p.id = d.promise"
             " where d.due_at < 'infinity' and (p.verb = 0 or p.target in ('psp', 'till'))"
+            # Searched for when nothing of it can still travel: half an hour from now, where the provider keeps keys.
+            " and not (d.stage = 3 and d.due_at > now() + interval '10 minutes')"
         )
 
     def rows(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
@@ -310,8 +312,10 @@ class Trade:
         found = self.rows(
             "select c.cause from case_item i join cases c on c.id = i.case_id where i.entity = %(e)s and c.closed_at is null"
             " union all select 'approval:' || name from approval_request where entity = %(e)s"
-            " union all select 'wait:' || name from waiting where entity = %(e)s".replace("%(e)s", "%s"),
-            *[sale.entity] * 3,
+            " union all select 'wait:' || name from waiting where entity = %(e)s"
+            " union all select 'doubt:psp:' || p.name from due d join promise p on p.id = d.promise"
+            " where p.entity = %(e)s and p.target = 'psp' and d.stage = 3".replace("%(e)s", "%s"),
+            *[sale.entity] * 4,
         )
         told = {str(row[0]) for row in found}
         money = (*OPEN_REASONS, *OVER_REASONS, "approval:refund:", "wait:refund:", "wait:dispute:", "wait:pay_back:")
