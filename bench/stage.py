@@ -208,8 +208,9 @@ class Stage:
 
     def settle_down(self, seconds: float = 60.0) -> None:
         """Until nothing is pending, dirty or due."""
-        for table in ("inbox_pending", "dirty", "due"):
-            self.wait_for(f"select count(*) from {table}", 0, seconds)
+        # In one look: what is done here makes something pending there.
+        counts = [f"(select count(*) from {table})" for table in ("inbox_pending", "dirty", "due")]
+        self.wait_for(f"select {' + '.join(counts)}", 0, seconds)
 
 
 def _settings(folder: Path, target: str, cast: Cast, connection: str = "") -> str:

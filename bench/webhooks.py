@@ -75,7 +75,7 @@ async def _store(url: str, every: Iterator[Message], before_commit: Callable[[],
 
 
 def wal_position(sql: psycopg.Connection) -> int:
-    """Bytes of write-ahead log ever written."""
-    found = sql.execute("select pg_current_wal_lsn() - '0/0'::pg_lsn").fetchone()
+    """Bytes of write-ahead log ever made, those included that are in memory still: a message of megabytes may be."""
+    found = sql.execute("select pg_current_wal_insert_lsn() - '0/0'::pg_lsn").fetchone()
     assert found
     return int(found[0])

@@ -8,6 +8,7 @@ import time
 import msgspec
 import pytest
 
+from crossdock.canonical.order import OrderLine
 from crossdock.store import cases, delivery
 from crossdock.store.budgets import Budget
 from crossdock.store.database import Database
@@ -397,3 +398,22 @@ async def test_a_bulk_call_takes_no_more_than_the_target_does(database_url: str)
         await stage.tell(*(order(str(n)) for n in range(1, BULK + 6)))
         await stage.run()
         assert len(target.calls_to("many/sales_order")) == 2
+
+
+async def test_units_taken_off_by_a_second_edit_are_cancelled_in_the_erp_with_no_further_news(
+    database_url: str,
+) -> None:
+    money = {"connector": "tests.standin.money"}
+    async with Target().serve() as target, staged(database_url, target, each=money) as stage:
+        placed = order("1", skus=("MUG", "CUP"))
+        mug, cup = placed.lines
+        for token, lines in enumerate(([mug, cup], [fewer(mug), cup], [fewer(mug), fewer(cup)]), start=1):
+            edited = msgspec.structs.replace(placed, lines=tuple(lines))
+            await stage.tell(told(edited, token))
+            await stage.run()
+        for noun in ("shipment_lines", "open_units"):
+            assert [line["units"] for line in target.held[f"order:shop:1/{noun}"]["lines"]] == [2, 2]
+
+
+def fewer(line: OrderLine) -> OrderLine:
+    return msgspec.structs.replace(line, ordered=line.ordered - 1)

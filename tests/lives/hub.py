@@ -16,6 +16,7 @@ import msgspec
 
 from crossdock.canonical.nouns import NAMES
 from crossdock.canonical.payment import PaymentCapture
+from crossdock.canonical.shipment import ShipmentLines
 from crossdock.connect.effects import Effect, Keyed, Searchable
 from crossdock.connect.receipts import Confirmed
 from crossdock.deliver.following import Next, Situation, after, after_search, crashed, resendable
@@ -331,7 +332,8 @@ class Hub:
         body = row.owed.body if receipt.body is None else receipt.body
         repairs = (0 if held is None else held[3]) + 1 if row.repair else 0
         self.written[row.name] = (row.id, self.now, msgspec.json.encode(body), repairs, NAMES[type(row.owed.body)])
-        self.dirty |= body != row.owed.body
+        answers_again = held is not None and isinstance(row.owed.body, ShipmentLines)
+        self.dirty |= answers_again or body != row.owed.body
 
     def _free(self, row: Row) -> None:
         for other in self.rows:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from crossdock.canonical.order import PartyAccount, SalesOrder
+from crossdock.canonical.order import OpenUnits, PartyAccount, SalesOrder
 from crossdock.canonical.payment import PaymentRefund
 from crossdock.canonical.returns import CreditMemo, GoodsReturn, RefundNotice, ReturnRecord, SupplementaryInvoice
-from crossdock.canonical.shipment import Fulfilment, GoodsIssue, InvoicePosting, ParcelNotice, ShipmentOrder
+from crossdock.canonical.shipment import (
+    Fulfilment,
+    GoodsIssue,
+    InvoicePosting,
+    ParcelNotice,
+    ShipmentLines,
+    ShipmentOrder,
+)
 from crossdock.connect.connector import Connector
 from crossdock.connect.effects import Keyed
 from tests import standin
@@ -28,4 +35,5 @@ for _noun in (
     RefundNotice,
 ):
     connector.act(_noun, effect=[Keyed()])(standin.send)
-connector.state(PartyAccount, size=standin.BULK)(standin.send_many)
+for _noun in (PartyAccount, OpenUnits, ShipmentLines):
+    connector.state(_noun, size=standin.BULK)(standin.send_many)

@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from crossdock.canonical.nouns import COMMANDS, decoder
+from crossdock.canonical.nouns import COMMANDS, NAMES, decoder
+from crossdock.canonical.shipment import ShipmentLines
 from crossdock.connect.connector import Connector
 from crossdock.connect.documents import Reading
 from crossdock.connect.receipts import Confirmed
@@ -25,6 +26,8 @@ from crossdock.store.delivery import Answered, Claimed
 from crossdock.store.inbox import Message
 
 _NOT_CALLED = ("blocked", "busy")
+# The ERP cancels only units that the warehouse has let go, so what is owed follows from its answer: also where it is as asked.
+_ANSWER_COUNTS = NAMES[ShipmentLines]
 
 
 @dataclass
@@ -100,7 +103,12 @@ def _desired(claimed: Claimed, connector: Connector[Any]) -> msgspec.Struct:
 
 
 def _differs(claimed: Claimed, connector: Connector[Any], confirmed: Confirmed) -> bool:
-    """A state read back other than desired is looked at again; one that is as sent needs no second thought."""
+    """A state read back other than desired is looked at again; one that is as sent needs no second thought.
+
+    But for one whose earlier answer still holds something back: its first has none, and what waits for that is released.
+    """
+    if claimed.noun == _ANSWER_COUNTS and claimed.ordinal > 1:
+        return True
     if claimed.verb != Verb.STATE or confirmed.body is None:
         return False
     return confirmed.body != _desired(claimed, connector)
