@@ -177,8 +177,8 @@ async def translate_pending(database: Database, connectors: Connectors, limit: i
 
 
 def _refetch(tied: Statement, entity: str) -> Statement:
-    """Equal versions with different bodies: the source has to be asked. Named by the tie, so that a repeat asks nothing new."""
-    return hint(tied.connection, tied.kind, tied.id, entity, tied.version[:2], mark="@tie")
+    """Equal versions with different bodies: the source has to be asked. Named by what tied, so that a repeat asks nothing new."""
+    return hint(tied.connection, tied.kind, tied.id, entity, tied.version[:2], mark=f"@tie:{tied.digest.hex()[:8]}")
 
 
 async def _brake_regressed(tx: Transaction, regressed: Sequence[Statement]) -> None:

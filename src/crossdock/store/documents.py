@@ -86,7 +86,9 @@ async def merge(tx: Transaction, statements: Iterable[Statement]) -> Merged:
             naming.append(statement)
         if is_changed:  # what it no longer is about has to be settled without it
             changed |= {e for e in (decided or statement.entity, was_entity) if e is not None}
-        if held_digest is not None and _ties(statement, held_epoch, held_token, held_digest):
+        differs = held_digest is not None and _differs(statement, held_epoch, held_token, held_digest)
+        # A reading of ours settles it when it began after we held the other body; one that was under way may be older.
+        if differs and statement.version[2] <= to_micros(held_raised_at):
             tied.append(statement)
         if not won and held_token is not None and _goes_back(statement, held_epoch, held_token, held_raised_at):
             regressed.append(statement)
@@ -127,7 +129,8 @@ def highest(statements: Iterable[Statement]) -> tuple[dict[Identity, Statement],
         if held is None:  # nearly always: each document once
             latest[identity] = statement
             continue
-        if _ties(statement, held.version[0], held.version[1], held.digest):
+        # Which came first can't be told here: a reading in the same batch may have begun before the message came.
+        if _differs(statement, held.version[0], held.version[1], held.digest) and _pushed(statement, held):
             tied.append(statement)
         lower, latest[identity] = sorted((held, statement), key=_rank)
         if lower.names:
@@ -138,10 +141,14 @@ def highest(statements: Iterable[Statement]) -> tuple[dict[Identity, Statement],
 _rank = attrgetter("rank")
 
 
-def _ties(statement: Statement, epoch: int, token: int, body_digest: bytes) -> bool:
-    """The source gave two bodies one version; our own later reading of it settles that, so it is no tie."""
-    same_version = statement.version[:2] == (epoch, token)
-    return same_version and statement.digest != body_digest and statement.version[2] == 0
+def _differs(statement: Statement, epoch: int, token: int, body_digest: bytes) -> bool:
+    """The source gave two bodies one version: a clock of seconds shows two changes within one as the same."""
+    return statement.version[:2] == (epoch, token) and statement.digest != body_digest
+
+
+def _pushed(*statements: Statement) -> bool:
+    """Not all of them were read by ourselves: of two readings the one that began later holds."""
+    return any(statement.version[2] == 0 for statement in statements)
 
 
 def _goes_back(statement: Statement, epoch: int, token: int, raised_at: datetime) -> bool:

@@ -26,11 +26,11 @@ with incoming as materialized (
         > (held.epoch, held.token, held.observed, held.digest)
     returning held.connection, held.kind, held.id, old.epoch, old.token, old.digest, old.gone, new.digest as is_digest,
               new.gone as is_gone, old.connection is null as is_new, old.entity is distinct from new.entity as is_bound,
-              old.entity as was_entity, new.decided
+              old.entity as was_entity, new.decided, old.raised_at as was_raised_at
 )
 -- Those that won, then what was held of all: whoever reads this pairs them, for a join of two batches costs their product.
 select connection, kind, id, true as won, is_new or digest <> is_digest or gone <> is_gone or is_bound as changed,
-       epoch as held_epoch, token as held_token, digest as held_digest, null::timestamptz as held_raised_at, was_entity,
+       epoch as held_epoch, token as held_token, digest as held_digest, was_raised_at as held_raised_at, was_entity,
        decided, false as may_name
 from merged
 union all
