@@ -13,10 +13,10 @@ from crossdock.store.documents import Merged, Statement
 NOW = datetime.now(UTC)
 
 
-def told(body: bytes, read_at: datetime | None = None) -> Statement:
+def told(body: bytes, read_at: datetime | None = None, heard: datetime = NOW) -> Statement:
     """A body under one and the same version; pushed by the source, or read by us from that moment on."""
-    observed = to_micros(read_at) if read_at else 0
-    return Statement("shop", "order", "7", "order:shop:7", "order:shop:7", (1, 5, observed), digest(body), False, body)
+    observed, key = to_micros(read_at) if read_at else 0, "order:shop:7"
+    return Statement("shop", "order", "7", key, key, (1, 5, observed), digest(body), False, body, "", to_micros(heard))
 
 
 async def merged(database: Database, *statements: Statement) -> Merged:
@@ -39,11 +39,26 @@ async def test_a_reading_that_began_after_the_other_body_was_held_settles_it(dat
 async def test_a_message_that_contradicts_what_was_read_is_a_tie(database_url: str) -> None:
     async with Database(database_url) as database:
         await merged(database, told(b"[]", NOW))
-        assert (await merged(database, told(b"{}"))).tied
+        assert (await merged(database, told(b"{}", heard=NOW + timedelta(seconds=1)))).tied
+        assert not (await merged(database, told(b"{}", heard=NOW - timedelta(seconds=1)))).tied
 
 
-async def test_a_message_and_a_reading_in_one_batch_tie_in_either_order(database_url: str) -> None:
+async def test_a_message_and_a_reading_in_one_batch_tie_where_the_reading_began_first(database_url: str) -> None:
+    began = NOW - timedelta(seconds=1)
+    for batch in ([told(b"{}"), told(b"[]", began)], [told(b"[1]", began), told(b"{1}")]):
+        async with Database(database_url) as database:
+            assert (await merged(database, *batch)).tied
+
+
+async def test_a_reading_in_the_same_batch_that_began_after_the_message_settles_it(database_url: str) -> None:
     async with Database(database_url) as database:
-        assert (await merged(database, told(b"{}"), told(b"[]", NOW))).tied
+        assert not (await merged(database, told(b"{}"), told(b"[]", NOW + timedelta(hours=1)))).tied
+
+
+async def test_messages_that_contradict_each_other_come_again_and_are_settled_by_the_reading_since(
+    database_url: str,
+) -> None:
     async with Database(database_url) as database:
-        assert (await merged(database, told(b"[1]", NOW + timedelta(hours=1)), told(b"{}"))).tied
+        assert (await merged(database, told(b"{}"), told(b"[]"))).tied
+        await merged(database, told(b"[]", NOW + timedelta(hours=1)))
+        assert not (await merged(database, told(b"[]"), told(b"{}"))).tied

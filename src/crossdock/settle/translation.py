@@ -128,6 +128,7 @@ def _statement(each: Document | Hint, message: Pending) -> Statement:
                 each.body is None,
                 body,
                 each.about if each.entity is None else "",
+                to_micros(message.received_at),
             )
 
 

@@ -34,6 +34,8 @@ class Statement:
     gone: bool
     body: bytes
     about: str = ""
+    heard: int = 0
+    """Microseconds at which the message came in: what we began to read after that shows at least as much."""
 
     @property
     def identity(self) -> Identity:
@@ -78,7 +80,8 @@ async def merge(tx: Transaction, statements: Iterable[Statement]) -> Merged:
     found = await rows(tx, _SQL["merge_documents"], columns(_DOCUMENT, [_record(s) for s in latest.values()]))
     winners = {row[:3] for row in found if row[3]}
     for row in found:
-        won, is_changed, held_epoch, held_token, held_digest, held_raised_at, was_entity, decided, may_name = row[3:]
+        won, is_changed, held_epoch, held_token, held_digest, held_raised_at, held_observed = row[3:10]
+        was_entity, decided, may_name = row[10:]
         statement = latest[(row[0], row[1], row[2])]
         if not won and row[:3] in winners:
             continue
@@ -86,10 +89,11 @@ async def merge(tx: Transaction, statements: Iterable[Statement]) -> Merged:
             naming.append(statement)
         if is_changed:  # what it no longer is about has to be settled without it
             changed |= {e for e in (decided or statement.entity, was_entity) if e is not None}
-        differs = held_digest is not None and _differs(statement, held_epoch, held_token, held_digest)
-        # A reading of ours settles it when it began after we held the other body; one that was under way may be older.
-        if differs and statement.version[2] <= to_micros(held_raised_at):
-            tied.append(statement)
+        if held_digest is not None and statement.version[:2] == (held_epoch, held_token):
+            if held_observed:  # a reading of ours settles all that came before it began
+                tied = [each for each in tied if each.identity != row[:3] or each.heard >= held_observed]
+            if statement.digest != held_digest and _unsettled(statement, held_observed, to_micros(held_raised_at)):
+                tied.append(statement)
         if not won and held_token is not None and _goes_back(statement, held_epoch, held_token, held_raised_at):
             regressed.append(statement)
     # Neither new nor held: somebody else stored it while this statement waited for it.
@@ -129,8 +133,8 @@ def highest(statements: Iterable[Statement]) -> tuple[dict[Identity, Statement],
         if held is None:  # nearly always: each document once
             latest[identity] = statement
             continue
-        # Which came first can't be told here: a reading in the same batch may have begun before the message came.
-        if _differs(statement, held.version[0], held.version[1], held.digest) and _pushed(statement, held):
+        differs = statement.version[:2] == held.version[:2] and statement.digest != held.digest
+        if differs and _unsettled(statement, held.version[2], held.heard):
             tied.append(statement)
         lower, latest[identity] = sorted((held, statement), key=_rank)
         if lower.names:
@@ -141,14 +145,17 @@ def highest(statements: Iterable[Statement]) -> tuple[dict[Identity, Statement],
 _rank = attrgetter("rank")
 
 
-def _differs(statement: Statement, epoch: int, token: int, body_digest: bytes) -> bool:
-    """The source gave two bodies one version: a clock of seconds shows two changes within one as the same."""
-    return statement.version[:2] == (epoch, token) and statement.digest != body_digest
+def _unsettled(statement: Statement, held_observed: int, held_at: int) -> bool:
+    """Of two bodies under one version, a reading that began after the other was heard holds; else nobody knows.
 
-
-def _pushed(*statements: Statement) -> bool:
-    """Not all of them were read by ourselves: of two readings the one that began later holds."""
-    return any(statement.version[2] == 0 for statement in statements)
+    A clock of seconds shows two changes within one as the same, and a reading may have been under way between them.
+    """
+    observed = statement.version[2]
+    if observed and held_observed:
+        return False  # of two readings the later one
+    if observed:
+        return observed <= held_at
+    return not held_observed or held_observed <= statement.heard
 
 
 def _goes_back(statement: Statement, epoch: int, token: int, raised_at: datetime) -> bool:

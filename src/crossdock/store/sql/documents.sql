@@ -26,15 +26,15 @@ with incoming as materialized (
         > (held.epoch, held.token, held.observed, held.digest)
     returning held.connection, held.kind, held.id, old.epoch, old.token, old.digest, old.gone, new.digest as is_digest,
               new.gone as is_gone, old.connection is null as is_new, old.entity is distinct from new.entity as is_bound,
-              old.entity as was_entity, new.decided, old.raised_at as was_raised_at
+              old.entity as was_entity, new.decided, old.raised_at as was_raised_at, old.observed as was_observed
 )
 -- Those that won, then what was held of all: whoever reads this pairs them, for a join of two batches costs their product.
 select connection, kind, id, true as won, is_new or digest <> is_digest or gone <> is_gone or is_bound as changed,
-       epoch as held_epoch, token as held_token, digest as held_digest, was_raised_at as held_raised_at, was_entity,
+       epoch as held_epoch, token as held_token, digest as held_digest, was_raised_at as held_raised_at, was_observed as held_observed, was_entity,
        decided, false as may_name
 from merged
 union all
-select i.connection, i.kind, i.id, false, false, h.epoch, h.token, h.digest, h.raised_at, null, null,
+select i.connection, i.kind, i.id, false, false, h.epoch, h.token, h.digest, h.raised_at, h.observed, null, null,
        -- What looks overtaken and yet lost was overtaken by what this statement can't see yet.
        h.named is not null or h.entity is null and h.about = ''
        or (i.epoch, i.token, i.observed, i.digest) > (h.epoch, h.token, h.observed, h.digest)
