@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from crossdock.canonical.order import Order
@@ -81,7 +81,6 @@ class Record:
     asked: tuple[Asked, ...] = ()
     taken: tuple[Taken, ...] = ()
     capture_when: Literal["channel", "shipped"] = "channel"
-    names: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def currency(self) -> str:
