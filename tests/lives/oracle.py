@@ -17,7 +17,8 @@ the allowances and the ledgers of the ERP and of the payment provider. Assumed, 
  7. Delivery (with its tax) goes back when every unit still ordered was accepted in returns other than those settled by
     nothing, by the terms of the latest of these returns. The tip stays.
  8. An allowance is gross. On a line it lowers its goods and taxes in their proportion (to a cent for each, its sum
-    exactly); on the order, or on a line that is worth nothing, it is an own `discount` without taxes.
+    exactly); on the order, or on a line that is worth nothing, it is an own `discount` without taxes. Together they are
+    never more than the order still costs: what goes back whole isn't given back twice.
  9. A return handed in later than the window after the last parcel that had left then is accepted only when somebody
     allowed it.
 10. A buyer who still owes money for edits may have that set off against what returns entitle to, or not.
@@ -138,19 +139,20 @@ class Accountant:
                 bill[key] += 0 if delivery_back else total
             bill["", "tip", ""] += basket.tip
         bill["", "fee", ""] += fees
+        total = sum(sum(parts.values()) for parts in amounts.values()) + sum(delivery.values()) + basket.tip
+        back = goods_back + (sum(delivery.values()) if delivery_back else 0)
         given = 0
-        for id_, amount, line in reality.allowances:
+        for id_, granted, line in reality.allowances:
+            amount = min(granted, max(total - back + fees - given, 0))
             by_cause[id_] = amount
             given += amount
             for key, part in self._allowed(amount, line, amounts).items():
                 bill[key] -= part
-        total = sum(sum(parts.values()) for parts in amounts.values()) + sum(delivery.values()) + basket.tip
         assert total == basket.total, (total, basket)
         captured = sum(tender.captured for tender in reality.psp.tenders.values())
         surplus = max(0, captured - (total if self.policy.capture_when == "channel" else left))
         # Nobody gets back more than came in: what kindness gave before doesn't come back with the order once more.
         by_cause["order"] = max(0, min(surplus, captured - sum(by_cause.values()) - exchanged))
-        back = goods_back + (sum(delivery.values()) if delivery_back else 0)
         return Truth(
             {key: amount for key, amount in bill.items() if amount},
             by_cause,

@@ -68,7 +68,6 @@ def entitlements(record: Record) -> Entitlements:
     if paid > due:
         wanted[ORDER] = min(paid - due, _shrunk_by(record, worth))
         wanted[SURPLUS] = paid - due - wanted[ORDER]
-    _never_more_than_paid(wanted, paid)
     unpaid = max(due - paid, 0)
     settled, lost = _settled(record, wanted)
     entitled = _cut(wanted, settled, unpaid)
@@ -83,16 +82,6 @@ def entitlements(record: Record) -> Entitlements:
     unpaid -= sum(wanted.values()) - sum(entitled.values())
     overpaid = max(sum(settled.values()) - sum(wanted.values()), 0)
     return Entitlements(tuple(found), overpaid, unpaid, lost)
-
-
-def _never_more_than_paid(wanted: dict[str, int], paid: int) -> None:
-    """What an allowance gave back before the order was cancelled isn't given back with the order once more."""
-    beyond = max(sum(wanted.values()) - paid, 0)
-    for cause in (SURPLUS, ORDER):
-        off = min(beyond, wanted.get(cause, 0))
-        if off:
-            wanted[cause] -= off
-            beyond -= off
 
 
 def _shrunk_by(record: Record, worth: Worth) -> int:

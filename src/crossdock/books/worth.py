@@ -54,8 +54,9 @@ def worth_of(record: Record) -> Worth:
     bought = added(goods_worth(record.order, owed), charges)
     # A parcel was delivered even when what was in it has since been taken off the order.
     has_left = added(goods_worth(record.order, left), charges if any(shipped_units(record).values()) else {})
-    given = (*_returns(record, owed, charges), *_allowances(record))
-    return Worth(bought, has_left, given)
+    returned = tuple(_returns(record, owed, charges))
+    kept = gross_of(bought) - sum(each.worth for each in returned)
+    return Worth(bought, has_left, (*returned, *_allowances(record, kept)))
 
 
 def to_capture(record: Record) -> int:
@@ -102,11 +103,15 @@ def _taken_off(record: Record, back: Back, kept: Counter[str]) -> Iterator[Amoun
         )
 
 
-def _allowances(record: Record) -> Iterator[Given]:
-    """Money given without goods: in the shape of its line's taxes, or untaxed on the order as a whole."""
+def _allowances(record: Record, kept: int) -> Iterator[Given]:
+    """Money given without goods: in the shape of its line's taxes, or untaxed on the order as a whole.
+
+    Never more than the order still costs: what a cancellation or return gives back whole isn't given back twice.
+    """
     lines = {line.id: line for line in record.order.lines}
     for cause, allowance in sorted(record.allowances, key=lambda each: (each[1].granted_at, each[0])):
-        amount = record.money(allowance.amount)
+        amount = min(record.money(allowance.amount), max(kept, 0))
+        kept -= amount
         line = lines.get(allowance.line)
         shapes = line_worth(line, line.ordered, tax_included=record.order.tax_included) if line else {}
         if not amount:
