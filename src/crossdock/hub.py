@@ -73,10 +73,10 @@ class Hub:
     promised: dict[str, list[asyncio.Event]] = field(default_factory=dict[str, list[asyncio.Event]])
     """By connection, one for each lane: a shared one would be cleared by the first to wake, before a busy one looked."""
     rounds: int = 0
+    connectors: dict[str, Connector[msgspec.Struct]] = field(init=False)
 
-    @property
-    def connectors(self) -> dict[str, Connector[msgspec.Struct]]:
-        return dict(self.settings.translators)
+    def __post_init__(self) -> None:
+        self.connectors = dict(self.settings.translators)
 
     async def translate(self) -> int:
         done = await translate_pending(self.database, self.connectors, self.settings.hub.settle_batch)
@@ -238,7 +238,7 @@ async def _keep_on(
             woken_by.clear()
             idle_seconds = _IDLE_SECONDS
         except TimeoutError:
-            idle_seconds = max(_IDLE_SECONDS, min(idle_seconds * 1.5, _IDLE_SECONDS_MAX))
+            idle_seconds = min(idle_seconds * 1.5, _IDLE_SECONDS_MAX)
 
 
 async def _stand_by() -> None:
@@ -259,7 +259,16 @@ async def _listen(hub: Hub) -> None:
     webhooks = WebhookDoor(hub.settings.connections, inlet, hub.settings.hub.message_bytes_max)
     app = with_api(Api(hub.settings, hub.database, partial(builtins_of, settings=hub.settings), hub.received), webhooks)
     server = _Server(
-        uvicorn.Config(app, host=host, port=int(port), log_level="warning", access_log=False, lifespan="off", ws="none")
+        uvicorn.Config(
+            app,
+            host=host,
+            port=int(port),
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            proxy_headers=False,
+        )
     )
     serving = asyncio.create_task(server.serve())
     try:

@@ -38,7 +38,9 @@ def billed(record: Record) -> Amounts:
 
 
 def difference(record: Record) -> Difference:
-    """What would make them equal."""
+    """What would make them equal; worked out only where something has left or was given, for most orders are new."""
+    if not (record.shipments or record.corrections or record.allowances or record.returns):
+        return Difference({}, {})
     missing = less(to_be_billed(record), billed(record))
     to_bill = {position: value.above_zero() for position, value in missing.items()}
     to_credit = {position: value.negated().above_zero() for position, value in missing.items()}
