@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,12 @@ from crossdock.govern.settings import Settings, settings_from
 from crossdock.hub import ROLES, open_hub
 from crossdock.simulators.mischief import FaultRule
 from crossdock.simulators.payments import API_KEY, Payments
+from crossdock.simulators.payments_keys import KeySettings
 from crossdock.store.inbox import Message
 from tests.stage import Stage, order
 from tests.standin.target import Target
+
+DOUBTFUL = 3
 
 
 @dataclass
@@ -113,6 +117,36 @@ async def test_what_is_owed_back_is_refunded_once_whatever_becomes_of_the_answer
         assert at.refunded() == [1_000]
         (entry,) = at.provider.ledger.select("refunded")
         assert entry.details["metadata"]["crossdock_key"] == entry.key
+        await at.stage.checked()
+
+
+@pytest.mark.parametrize("fails", ["before", "after"])
+async def test_a_refund_whose_failure_the_provider_keeps_is_looked_for_within_the_hour_and_paid_once(
+    database_url: str, fails: Any
+):
+    async with trade(database_url) as at:
+        await at.do("pay", order="1", amount=3_000)
+        await at.stage.tell(order("1", units=3))
+        await at.hear()
+        await at.stage.run()
+        at.provider.books.keys.settings = KeySettings(fail_next=fails)
+        await at.stage.tell(_shop_says(msgspec.json.encode(order("1", units=2)), token=2))
+        for _ in range(2):  # the failure, and its repetition
+            await at.stage.deliver("psp")
+            at.stage.sql("update due set due_at = now() where due_at < now() + interval '5 minutes'")
+        [(stage, waits)] = at.stage.rows("select stage, due_at - now() from due where target = 'psp'")
+        assert stage == DOUBTFUL
+        assert timedelta(minutes=30) < waits < timedelta(hours=1)
+        assert at.stage.rows("select pending, posted from account where key like 'captured/%%'") == [(1000, 0)]
+        await at.stage.run()
+        await at.hear()
+        await at.stage.run()
+        assert at.refunded() == [1_000]
+        assert [entry.key[-2:] for entry in at.provider.ledger.select("refunded")] == [
+            "/2" if fails == "before" else "/1"
+        ]
+        assert at.stage.rows("select pending, posted from account where key like 'captured/%%'") == [(0, 1000)]
+        assert [cause for cause in at.stage.cases() if "psp" in cause] == []
         await at.stage.checked()
 
 

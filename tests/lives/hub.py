@@ -81,6 +81,7 @@ class Row:
     last: int | None = None
     withdrawn: bool = False
     attempts: int = 0
+    unclear: int = 0
     sealed_at: datetime | None = None
     fence: int = 0
     claimed: Stage | None = None
@@ -364,6 +365,7 @@ class Hub:
         row.stage = Stage(follow.stage)
         row.due = None if follow.wait_seconds is None else self.now + timedelta(seconds=follow.wait_seconds)
         row.attempts += follow.burnt
+        row.unclear = follow.unclear
         row.ordinal += follow.bump
         row.blocked_on = follow.blocked_on
         if then.case is not None:
@@ -381,6 +383,6 @@ class Hub:
         claimed = Claimed(
             row.id, ENTITY, int(stage), row.fence, row.attempts, row.ordinal, row.document, None, row.name,
             int(verb), noun, row.owed.cause.id, "[]", "{}", False, b"", row.key if sealed else None, sealed, b"{}",
-            b"", None, None, False, self.now, None,
+            b"", None, None, False, self.now, None, 0, row.unclear,
         )  # fmt: skip
         return Situation(claimed, row.owed.to, EFFECTS.get(row.owed.to, UNIQUE_KEY), self.now, 0.5)

@@ -37,6 +37,8 @@ class Target:
     """What can be read, by id."""
     accepts: bool = False
     """Shipment orders are accepted first, and done when asked about for the second time."""
+    cured: bool = False
+    """`POISON` breaks nothing any more."""
     url: str = ""
     calls: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
     """(monotonic seconds, path) of every call, refused ones included."""
@@ -86,7 +88,7 @@ class Target:
     async def _many(self, request: web.Request) -> web.Response:
         noun, items = request.match_info["noun"], await request.json()
         skus = {sku for item in items for sku in _skus(item["body"])}
-        if "POISON" in skus:
+        if "POISON" in skus and not self.cured:
             return web.Response(status=500, text="boom")
         if "REFUSED" in skus:
             return web.Response(status=400, text="one of these is not acceptable")

@@ -24,7 +24,7 @@ from crossdock.canonical.returns import Return, ReturnLine
 from crossdock.canonical.shipment import Shipment, ShipmentLine
 from crossdock.connect.effects import Effect, Keyed, Searchable
 from crossdock.deliver.following import Next, Situation, after, after_search, crashed, resendable
-from crossdock.kernel.faults import Rejected, Unknown
+from crossdock.kernel.faults import Fault, Rejected, Unknown
 from crossdock.kernel.money import usd
 from crossdock.promises.difference import MOVABLE, Basis, Book, Promised, Stage, difference
 from crossdock.promises.obligations import Act, ApprovalNeeded, Obligation, Trouble, Verb
@@ -64,6 +64,7 @@ class Row(NamedTuple):
     """It was in doubt when the lane took it: what it sends now is not the first."""
     asks: bool = False
     """Somebody waits for the answer."""
+    unclear: int = 0
 
     @property
     def sealed(self) -> bool:
@@ -95,6 +96,9 @@ class State(NamedTuple):
     troubled: bool = False
     losses: int = 0
     by_hand: int = 0
+    failed: int = 0
+    kept_failures: tuple[tuple[str, int], ...] = ()
+    """(key, age) of failures that the provider repeats under their keys."""
     dispute: int = 0
     """0: none, 1: open, 2: won, 3: lost; plus 4 while the hub has not heard so."""
 
@@ -121,6 +125,11 @@ class World:
     owed: Callable[[Standing, Policy], Iterable[Obligation]] = owed
     echoes: int = 1
     """Of how many refunds the shop tells, too."""
+    failures: int = 0
+    """How often the provider ends a refund in a 500, before or after paying it, and keeps that under its key."""
+    marks_kept: bool = True
+    """It says of an answer that it is the kept one."""
+    after: Callable[[Situation, Any], Next] = after
     half_read: bool = False
     """Settling reads and saves in two steps, with lanes of other workers between them."""
 
@@ -170,12 +179,13 @@ class Model:
 
     def _forgetting(self, state: State) -> State:
         """The same without what can't matter any more: how old a refund is that nobody will ask for again."""
-        if all(paid.age == _OLD for paid in state.paid):
+        if all(paid.age == _OLD for paid in state.paid) and not state.kept_failures:
             return state
         asking = {self._key(row) for row in state.rows if row.stage is not None}
         asking |= {self._key(state.rows[at]._replace(ordinal=ordinal)) for at, ordinal, _ in state.wire}
         paid = tuple(p if p.age == _OLD or p.key in asking else p._replace(age=_OLD) for p in state.paid)
-        return state if paid == state.paid else state._replace(paid=paid)
+        failures = tuple(each for each in state.kept_failures if each[0] in asking)
+        return state._replace(paid=paid, kept_failures=failures)
 
     # Safety and exactness
 
@@ -252,7 +262,11 @@ class Model:
             yield from self._sent(state, at, row)
         else:
             situation = self._situation(row._replace(again=True))
-            yield "nobody knows what came of it", self._followed(state, at, after(situation, crashed())), True
+            yield (
+                "nobody knows what came of it",
+                self._followed(state, at, self.world.after(situation, crashed())),
+                True,
+            )
 
     def _sent(self, state: State, at: int, row: Row) -> Iterator[tuple[str, State, bool]]:
         document = self._document(row)
@@ -302,7 +316,9 @@ class Model:
                 yield "a request is lost", lost, False
                 if row.asks and row.stage == Stage.CALLING and row.ordinal == ordinal:
                     gave_up = self._followed(
-                        state._replace(losses=state.losses + 1), at, after(self._situation(row), Unknown("timeout"))
+                        state._replace(losses=state.losses + 1),
+                        at,
+                        self.world.after(self._situation(row), Unknown("timeout")),
                     )
                     yield "it times out on its way", gave_up, False
         for at, refund in state.answers:
@@ -317,13 +333,18 @@ class Model:
                 if row.asks and row.stage == Stage.CALLING:
                     yield (
                         "an answer is lost",
-                        self._followed(lost, at, after(self._situation(row), Unknown("cut"))),
+                        self._followed(lost, at, self.world.after(self._situation(row), Unknown("cut"))),
                         False,
                     )
 
     def _executed(self, state: State, at: int, ordinal: int) -> Iterator[tuple[str, State, bool]]:
         row, act = state.rows[at], self.acts[state.rows[at].act]
         key, amount = self._key(row._replace(ordinal=ordinal)), act.body.amount.minor  # pyright: ignore
+        for failing, age in state.kept_failures:
+            if failing == key and (self.world.key_ticks is None or age < self.world.key_ticks):
+                kept = Unknown("HTTP 500", kept=self.world.marks_kept)
+                yield "the provider repeats its failure", self._answered(state, at, ordinal, kept), True
+                return
         for refund, paid in enumerate(state.paid):
             if paid.key == key and (self.world.key_ticks is None or paid.age < self.world.key_ticks):
                 yield (
@@ -333,11 +354,7 @@ class Model:
                 )
                 return
         if amount > self._left(state):
-            if row.asks and row.stage == Stage.CALLING and row.ordinal == ordinal:
-                refused = after(self._situation(row), Rejected("more than is left"))
-                yield "the provider refuses", self._followed(state, at, refused), True
-            else:
-                yield "the provider refuses", state, True
+            yield "the provider refuses", self._answered(state, at, ordinal, Rejected("more than is left")), True
             return
         paid = (*state.paid, Paid(key, amount, 0))
         refund = len(state.paid)
@@ -345,6 +362,24 @@ class Model:
         told = tuple(sorted((*state.unheard, (refund, False), *echo)))
         answers = tuple(sorted({*state.answers, (at, refund)}))
         yield f"the provider PAYS {amount} ({key[-6:]})", state._replace(paid=paid, unheard=told, answers=answers), True
+        if state.failed < self.world.failures:
+            kept = tuple(sorted({*state.kept_failures, (key, 0)}))
+            failed = state._replace(failed=state.failed + 1, kept_failures=kept)
+            unknown = Unknown("HTTP 500")
+            yield "the provider fails, and keeps that", self._answered(failed, at, ordinal, unknown), False
+            failed = failed._replace(paid=paid, unheard=told)
+            yield (
+                f"the provider PAYS {amount} ({key[-6:]}), then fails, and keeps that",
+                self._answered(failed, at, ordinal, unknown),
+                False,
+            )
+
+    def _answered(self, state: State, at: int, ordinal: int, fault: Fault) -> State:
+        """The answer of a request that came to nothing else, as far as somebody waits for it."""
+        row = state.rows[at]
+        if not (row.asks and row.stage == Stage.CALLING and row.ordinal == ordinal):
+            return state
+        return self._followed(state, at, self.world.after(self._situation(row), fault))
 
     def _left(self, state: State) -> int:
         held = self.world.chargeback if state.dispute % 4 in (1, 3) else 0
@@ -387,7 +422,7 @@ class Model:
         return _with(
             state._replace(rows=rows),
             at,
-            row._replace(stage=None, due=None, age=None, attempts=0, kept=True, again=False, asks=False),
+            row._replace(stage=None, due=None, age=None, attempts=0, kept=True, again=False, asks=False, unclear=0),
         )
 
     def _followed(self, state: State, at: int, then: Next) -> State:
@@ -400,6 +435,7 @@ class Model:
             again=follow.stage == Stage.CALLING,
             asks=False,
             ordinal=row.ordinal + follow.bump,
+            unclear=follow.unclear,
         )
         if row.stage not in MOVABLE:
             return _with(state, at, row)
@@ -414,7 +450,7 @@ class Model:
         claimed = Claimed(
             1, ENTITY, stage, 1, row.attempts, row.ordinal, self._document(row), None, act.name, int(Verb.ACT),
             NAMES[type(act.body)], act.cause.id, "[]", "{}", False, b"", "key" if sealed else None, sealed, b"{}", b"",
-            None, None, False, NOW, None,
+            None, None, False, NOW, None, 0, row.unclear,
         )  # fmt: skip
         return Situation(claimed, "psp", self.world.effects, NOW, 0.5)
 
@@ -537,7 +573,7 @@ def _without(state: State, gone: set[int]) -> State:
     """Promises that were taken back; those that had been sealed stay as history, for their ordinals are used up."""
     kept = [at for at, row in enumerate(state.rows) if at not in gone or row.last is not None]
     where = {at: n for n, at in enumerate(kept)}
-    closed = {"stage": None, "due": None, "age": None, "attempts": 0, "again": False, "asks": False}
+    closed = {"stage": None, "due": None, "age": None, "attempts": 0, "again": False, "asks": False, "unclear": 0}
     return state._replace(
         rows=tuple(state.rows[at]._replace(**closed) if at in gone else state.rows[at] for at in kept),
         wire=tuple((where[at], ordinal, age) for at, ordinal, age in state.wire),
@@ -558,7 +594,9 @@ def _minute_later(state: State) -> State:
         for row in state.rows
     )
     paid = tuple(each._replace(age=min(each.age + 1, _OLD)) for each in state.paid)
-    return state._replace(rows=rows, wire=tuple((at, ordinal, age + 1) for at, ordinal, age in state.wire), paid=paid)
+    failures = tuple((key, min(age + 1, _OLD)) for key, age in state.kept_failures)
+    wire = tuple((at, ordinal, age + 1) for at, ordinal, age in state.wire)
+    return state._replace(rows=rows, wire=wire, paid=paid, kept_failures=failures)
 
 
 def _way(came: Mapping[State, tuple[State, str] | None], state: State) -> list[str]:

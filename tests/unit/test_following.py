@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +14,7 @@ from crossdock.deliver.following import (
     ATTEMPTS_MAX,
     KEY_MARGIN,
     KEY_WINDOW_SHARE,
+    UNCLEAR_MAX,
     Situation,
     after,
     after_search,
@@ -42,9 +44,16 @@ def claimed(stage: Stage = Stage.READY, verb: Verb = Verb.ACT, attempts: int = 0
 
 
 def situation(
-    effects: Sequence[Effect], stage: Stage = Stage.READY, verb: Verb = Verb.ACT, attempts: int = 0
+    effects: Sequence[Effect],
+    stage: Stage = Stage.READY,
+    verb: Verb = Verb.ACT,
+    attempts: int = 0,
+    *,
+    searches: int = 0,
+    unclear: int = 0,
 ) -> Situation:
-    return Situation(claimed(stage, verb, attempts), "erp", tuple(effects), NOW, 0.5)
+    taken = claimed(stage, verb, attempts)._replace(searches=searches, unclear=unclear)
+    return Situation(taken, "erp", tuple(effects), NOW, 0.5)
 
 
 EVERY_EFFECT: list[tuple[Effect, ...]] = [
@@ -171,11 +180,86 @@ def test_too_many_failures_are_a_case_but_never_deny_what_may_have_happened() ->
     last = ATTEMPTS_MAX - 1
     ready = after(situation((FOREVER,), Stage.READY, attempts=last), Transient("no"))
     assert ready.follow.stage == Stage.CASE
-    doubtful = after(situation((FOREVER,), Stage.CALLING, attempts=last), Transient("no"))
-    assert doubtful.follow.stage == Stage.DOUBTFUL
-    assert not doubtful.follow.bump
-    assert not doubtful.frees_accounts
+    for effects, stage in (((FOREVER,), Stage.CALLING), ((OLD,), Stage.DOUBTFUL), ((Blind(),), Stage.DOUBTFUL)):
+        unsure = after(situation(effects, Stage.CALLING, attempts=last), Transient("no"))
+        assert unsure.follow.stage == stage
+        assert unsure.case is not None
+        assert not unsure.follow.bump
+        assert not unsure.frees_accounts
     assert after(situation((YOUNG, SEARCH), Stage.CALLING, attempts=last), Transient("no")).follow.wait_seconds == 60.0
+
+
+@pytest.mark.parametrize("effects", [(FOREVER,), (YOUNG,), (YOUNG, Blind()), (SEARCH,), (YOUNG, SEARCH)])
+def test_what_is_tried_in_vain_for_a_quarter_of_an_hour_is_a_case_and_goes_on_slowly(
+    effects: tuple[Effect, ...],
+) -> None:
+    for attempts in range(ATTEMPTS_MAX + 5):
+        follows = after(situation(effects, Stage.CALLING, attempts=attempts), Unknown("HTTP 500"))
+        assert (follows.case is not None) == (attempts + 1 >= ATTEMPTS_MAX)
+        assert follows.follow.wait_seconds is not None
+        assert follows.follow.burnt
+    assert follows.case is not None
+    assert follows.case.cause == "failing:erp:sales_order"
+    waits = [situation(effects, attempts=n).backoff_seconds for n in range(ATTEMPTS_MAX - 1)]
+    assert 5 * 60 < sum(waits) < 15 * 60
+
+
+@pytest.mark.parametrize("verb", [Verb.STATE, Verb.FETCH])
+def test_a_state_or_read_that_always_fails_is_a_case_too(verb: Verb) -> None:
+    follows = after(situation((), Stage.CALLING, verb, ATTEMPTS_MAX - 1), Unknown("HTTP 500"))
+    assert follows.follow.stage == Stage.CALLING
+    assert follows.case is not None
+
+
+def test_an_outage_burns_no_attempts_and_one_item_without_an_answer_among_others_does() -> None:
+    down = dataclasses.replace(situation((FOREVER,), Stage.CALLING, attempts=ATTEMPTS_MAX - 1), reached=False)
+    follows = after(down, Unknown("HTTP 502", outage=True))
+    assert (follows.follow.burnt, follows.case, follows.follow.unclear) == (False, None, 0)
+    alone = after(dataclasses.replace(down, reached=True), Unknown("timeout", outage=True))
+    assert alone.follow.burnt
+    assert alone.case is not None
+
+
+def test_an_answer_that_is_kept_under_the_key_is_searched_for_at_once_and_then_a_new_act() -> None:
+    kept = Unknown("HTTP 500", kept=True)
+    for stage in (Stage.READY, Stage.CALLING):
+        follows = after(situation((YOUNG, SEARCH), stage), kept)
+        assert (follows.follow.stage, follows.follow.wait_seconds, follows.case) == (Stage.DOUBTFUL, 60.0, None)
+        assert not follows.follow.bump
+        assert not follows.frees_accounts
+    looking = situation((YOUNG, SEARCH), Stage.DOUBTFUL, unclear=follows.follow.unclear)
+    absent = after_search(looking, None)
+    assert (absent.follow.stage, absent.follow.bump, absent.follow.unclear) == (Stage.READY, True, 0)
+    assert absent.frees_accounts
+    for effects in ((YOUNG,), (FOREVER,), (FOREVER, Blind())):
+        nowhere = after(situation(effects, Stage.CALLING), kept)
+        assert (nowhere.follow.stage, nowhere.follow.wait_seconds) == (Stage.DOUBTFUL, None)
+        assert nowhere.case is not None
+
+
+def test_the_third_answer_that_leaves_it_unknown_is_taken_for_a_kept_one() -> None:
+    unclear, stages = 0, list[int]()
+    for outcome in (
+        Unknown("HTTP 500"),
+        Unknown("cut", outage=True),
+        crashed(),
+        Unknown("HTTP 500"),
+        Unknown("garbled"),
+    ):
+        follow = after(situation((YOUNG, SEARCH), Stage.CALLING, unclear=unclear), outcome).follow
+        unclear = follow.unclear
+        stages.append(follow.stage)
+    assert (unclear, stages) == (UNCLEAR_MAX, [Stage.CALLING] * 4 + [Stage.DOUBTFUL])
+    only_keyed = after(situation((YOUNG,), Stage.CALLING, unclear=UNCLEAR_MAX), Unknown("HTTP 500"))
+    assert only_keyed.follow.stage == Stage.CALLING
+
+
+def test_an_act_that_is_absent_is_sent_under_the_same_key_while_its_target_may_still_know_it() -> None:
+    absent = after_search(situation((OLD, SEARCH), Stage.DOUBTFUL, unclear=UNCLEAR_MAX - 1), None)
+    assert (absent.follow.bump, absent.frees_accounts, absent.follow.wait_seconds) == (False, False, 0.0)
+    often = after_search(situation((SEARCH,), Stage.DOUBTFUL, attempts=ATTEMPTS_MAX), None)
+    assert often.follow.wait_seconds is not None
+    assert often.follow.wait_seconds > 60
 
 
 @pytest.mark.parametrize("verb", [Verb.STATE, Verb.FETCH])
@@ -196,6 +280,38 @@ def test_a_search_that_finds_nothing_sends_and_one_that_fails_looks_again() -> N
     refused = after_search(looking, Refused("403"))
     assert refused.follow.stage == Stage.DOUBTFUL
     assert refused.brake is not None
+
+
+def test_the_wait_between_searches_grows_by_searches_and_not_by_what_was_sent_before() -> None:
+    looking = situation((SEARCH,), Stage.DOUBTFUL, attempts=9)
+    waits = list[float]()
+    for _ in range(4):
+        follow = after_search(looking, Unknown("HTTP 500")).follow
+        assert not follow.burnt
+        assert follow.wait_seconds is not None
+        waits.append(follow.wait_seconds)
+        looking = dataclasses.replace(looking, claimed=looking.claimed._replace(searches=follow.searches))
+    assert waits == [0.5, 1.0, 2.0, 4.0]
+    down = after_search(dataclasses.replace(looking, reached=False), Unknown("cut", outage=True))
+    assert down.follow.searches == looking.claimed.searches
+    throttled = after_search(looking, Throttled("slow", retry_after_seconds=30)).follow
+    assert (throttled.stage, throttled.searches) == (Stage.DOUBTFUL, looking.claimed.searches)
+    assert throttled.wait_seconds is not None
+    assert throttled.wait_seconds >= 30
+
+
+def test_a_search_that_always_fails_is_a_case_and_goes_on() -> None:
+    looking = situation((SEARCH,), Stage.DOUBTFUL, searches=ATTEMPTS_MAX - 1)
+    follows = after_search(looking, Transient("can't be searched for"))
+    assert follows.follow.stage == Stage.DOUBTFUL
+    assert follows.follow.wait_seconds is not None
+    assert follows.case is not None
+
+
+def test_what_is_found_refused_did_not_happen() -> None:
+    follows = after_search(situation((SEARCH,), Stage.DOUBTFUL), Rejected("refund re_1 failed"))
+    assert (follows.follow.stage, follows.follow.bump, follows.frees_accounts) == (Stage.CASE, True, True)
+    assert follows.case is not None
 
 
 def test_a_key_is_trusted_for_a_share_of_its_window_only() -> None:

@@ -6,9 +6,14 @@ where all is right.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from crossdock.connect.effects import Keyed, Searchable
+from crossdock.deliver.following import Actor, Next, Situation, after
+from crossdock.kernel.faults import Unknown
+from crossdock.promises.difference import Stage
 from tests.unit.refund_model import KEYED, SEARCHABLE, TICK, TRAVEL, WINDOW, Model, Row, World
 
 HONEST = {
@@ -19,6 +24,11 @@ HONEST = {
     "three losses": World(worth=(0, 50), losses=3),
     "no key": World(one_return=True, effects=(SEARCHABLE,), echoes=0),
     "a key for ever": World(one_return=True, effects=(Keyed(),), key_ticks=None, echoes=0),
+    "a failure that is kept": World(worth=(0, 50), failures=1),
+    "two failures that are kept, and nothing lost": World(worth=(0, 50), failures=2, losses=0),
+    "a failure that is kept, and not said to be": World(worth=(0, 50), failures=1, marks_kept=False),
+    "a failure that is kept for ever": World(worth=(0, 50), effects=(Keyed(), SEARCHABLE), key_ticks=None, failures=1),
+    "a failure that is kept, in two parts": World(one_return=True, failures=1, losses=0, echoes=0),
     "a clerk who refunds what is owed": World(one_return=True, clerk=30, losses=0, echoes=0),
     "a clerk, and an answer lost": World(worth=(0, 50), clerk=30),
     "a clerk who refunds more": World(worth=(0, 30), clerk=60, echoes=0),
@@ -26,6 +36,20 @@ HONEST = {
     "a dispute over most of it": World(worth=(0, 50), chargeback=70),
     "a dispute and a clerk": World(worth=(0, 50), chargeback=70, clerk=30, losses=0, echoes=0),
 }
+
+
+def _takes_failed_for_refused(situation: Situation, outcome: Any) -> Next:
+    """A kept failure is taken for the provider's word that nothing was paid."""
+    if isinstance(outcome, Unknown) and outcome.kept:
+        return Next(situation.follow(Stage.READY, Actor.HUB, 0.0, bump=True), "unknown", "", frees_accounts=True)
+    return after(situation, outcome)
+
+
+def _gives_up_what_failed(situation: Situation, outcome: Any) -> Next:
+    """A kept failure ends it, and nobody is told."""
+    if isinstance(outcome, Unknown) and outcome.kept:
+        return Next(situation.follow(Stage.BLOCKED, Actor.HUB, None, bump=True), "unknown", "", frees_accounts=True)
+    return after(situation, outcome)
 
 
 def _of_its_body(row: Row, act: object) -> str:
@@ -39,6 +63,18 @@ MUTATIONS = {
     "a key made of the body": World(one_return=True, worth=(0, 30, 60), key_of=_of_its_body),
     "looking at once": World(
         one_return=True, effects=(Searchable(by="reference", visible_after=0 * TICK, max_travel=0 * TICK),)
+    ),
+    "a kept failure taken for a refusal": World(
+        worth=(0, 50), failures=1, losses=0, echoes=0, after=_takes_failed_for_refused
+    ),
+    "a kept failure that nobody is told of": World(
+        worth=(0, 50), failures=1, losses=0, echoes=0, after=_gives_up_what_failed
+    ),
+    "looking too early for what failed": World(
+        worth=(0, 50),
+        failures=1,
+        losses=0,
+        effects=(KEYED, Searchable(by="reference", visible_after=0 * TICK, max_travel=0 * TICK)),
     ),
     "looking before it can be found": World(
         one_return=True, effects=(Searchable(by="reference", visible_after=0 * TICK, max_travel=TRAVEL * TICK),)

@@ -73,10 +73,13 @@ class ObservedHttp(Http):
         headers: Mapping[str, str] | None = None,
         safe: bool = False,
         not_done: Collection[int] = (),
+        kept_mark: str = "",
         points: int = 1,
     ) -> Answer:
         self.sent.append(Sent(method, path, body, not_done))
-        return await super().send(method, path, body, headers=headers, safe=safe, not_done=not_done, points=points)
+        return await super().send(
+            method, path, body, headers=headers, safe=safe, not_done=not_done, kept_mark=kept_mark, points=points
+        )
 
 
 class ObservedLink(Link[Any]):

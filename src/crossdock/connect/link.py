@@ -69,6 +69,8 @@ class Http:
         self._base_url = base_url.rstrip("/")
         self.spend = spend
         self._guard = guard
+        self.has_changed = False
+        """A request that doesn't just read has gone out, or was about to."""
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds, sock_connect=min(5.0, timeout_seconds))
 
     async def get(self, path: str, *, headers: Mapping[str, str] | None = None) -> Answer:
@@ -96,17 +98,20 @@ class Http:
         headers: Mapping[str, str] | None = None,
         safe: bool = False,
         not_done: Collection[int] = (),
+        kept_mark: str = "",
         points: int = 1,
     ) -> Answer:
         """One request, one answer; raises a `Fault` for whatever isn't the connector's own to read.
 
-        A body of bytes is sent as it is (a form, say, with a Content-Type of its own), any other as JSON.
+        A body of bytes is sent as it is (a form, say, with a Content-Type of its own), any other as JSON. `kept_mark`: the
+        header that says `true` when the answer is the one kept under our key since an earlier request.
         """
         await self.spend(points)
         data = body if body is None or isinstance(body, bytes) else msgspec.json.encode(body)
         sent_headers = {"Content-Type": "application/json", **(headers or {})}
         answer = await self._exchange(method, self._base_url + path, data, sent_headers, safe=safe)
-        fault = fault_of(answer, safe=safe, not_done=not_done)
+        kept = bool(kept_mark) and answer.headers.get(kept_mark, "").lower() == "true"
+        fault = fault_of(answer, safe=safe, not_done=not_done, kept=kept)
         if fault is not None:
             raise fault
         return answer
@@ -115,6 +120,7 @@ class Http:
         self, method: str, url: str, data: bytes | None, headers: Mapping[str, str], *, safe: bool
     ) -> Answer:
         self._guard()
+        self.has_changed |= not safe
         try:
             async with self._session.request(
                 method,
@@ -161,11 +167,11 @@ def _unreadable(answer: Answer, error: Exception) -> Fault:
     return Transient(detail) if answer.safe else Unknown(detail)
 
 
-def _lost(detail: str, *, safe: bool, outage: bool = True) -> Fault:
-    return Transient(detail, outage=outage) if safe else Unknown(detail, outage=outage)
+def _lost(detail: str, *, safe: bool, outage: bool = True, kept: bool = False) -> Fault:
+    return Transient(detail, outage=outage) if safe else Unknown(detail, outage=outage, kept=kept)
 
 
-def fault_of(answer: Answer, *, safe: bool, not_done: Collection[int] = ()) -> Fault | None:
+def fault_of(answer: Answer, *, safe: bool, not_done: Collection[int] = (), kept: bool = False) -> Fault | None:
     """The fault a status stands for, the same for every connector; None when the connector reads the answer itself."""
     detail = f"HTTP {answer.status}"
     match answer.status:
@@ -176,8 +182,8 @@ def fault_of(answer: Answer, *, safe: bool, not_done: Collection[int] = ()) -> F
         case 429:
             return Throttled(detail, retry_after_seconds=_retry_after(answer.headers))
         case status if status >= 500 or status == 408:
-            # 500 is mostly one message the target chokes on; the others mean that it is down.
-            return _lost(detail, safe=safe, outage=status != 500)
+            # 500 is mostly one message the target chokes on; the others mean that it is down, unless they are kept answers.
+            return _lost(detail, safe=safe, outage=status != 500 and not kept, kept=kept)
         case status if 300 <= status < 400:
             return Refused(
                 f"{detail}: a redirect to {answer.headers.get('Location', 'nowhere')}; set the final address"

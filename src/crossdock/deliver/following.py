@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
 
-from crossdock.connect.effects import Blind, Effect, Keyed, Searchable
+from crossdock.connect.effects import Effect, Keyed, Searchable
 from crossdock.connect.receipts import Accepted, Partial
 from crossdock.kernel.faults import Fault, Refused, Rejected, Throttled, Transient, Unknown
 from crossdock.promises.difference import Stage
@@ -21,9 +21,15 @@ from crossdock.store.delivery import Claimed, Follow
 KEY_WINDOW_SHARE = 0.8
 # And so long before its end that a call lease (60 s) and the request's travel still fit in.
 KEY_MARGIN = timedelta(minutes=3)
+# So often in vain, and a person is told: with the back-off that is after a quarter of an hour.
 ATTEMPTS_MAX = 12
+# So many answers under one key that leave it unknown, and the key is taken to be used up: 500 is mostly kept, too.
+UNCLEAR_MAX = 3
 _BACKOFF_SECONDS = 0.5
 _BACKOFF_SECONDS_MAX = 300.0
+
+
+_CRASHED = "the process that was calling went away"
 
 
 class Actor(IntEnum):
@@ -59,9 +65,14 @@ class Situation:
     effects: Sequence[Effect]
     now: datetime
     luck: float
+    reached: bool = True
+    """The target answered something in this round; otherwise the whole of it may be down."""
 
     def follow(self, stage: Stage, actor: Actor, wait_seconds: float | None, *, burnt: bool = False, bump: bool = False,
-               blocked_on: str | None = None, job: str | None = None) -> Follow:  # fmt: skip
+               blocked_on: str | None = None, job: str | None = None, in_vain: bool = False,
+               unclear: int | None = None) -> Follow:  # fmt: skip
+        unclear = self.claimed.unclear if unclear is None else unclear
+        still_searched_for = stage == Stage.DOUBTFUL == self.claimed.stage
         return Follow(
             self.claimed.promise,
             self.claimed.fence,
@@ -72,12 +83,26 @@ class Situation:
             bump,
             blocked_on,
             job,
+            (self.claimed.searches if still_searched_for else 0) + in_vain,
+            0 if bump else unclear,
         )
 
     @property
     def backoff_seconds(self) -> float:
-        grown = _BACKOFF_SECONDS * 2 ** min(self.claimed.attempts, 12)
+        return self.wait_after(self.claimed.attempts)
+
+    def wait_after(self, times: int) -> float:
+        """Seconds to wait after so many times in vain."""
+        grown = _BACKOFF_SECONDS * 2 ** min(times, 12)
         return min(grown, _BACKOFF_SECONDS_MAX) * (0.5 + self.luck)
+
+    @property
+    def searchable(self) -> Searchable | None:
+        return next((effect for effect in self.effects if isinstance(effect, Searchable)), None)
+
+    def burns(self, fault: Fault) -> bool:
+        """Whether this counts as an attempt: no outage does, and one item that gets no answer beside others that do is none."""
+        return self.reached or not fault.outage
 
 
 def after(situation: Situation, outcome: Accepted | Partial | Fault) -> Next:
@@ -102,7 +127,7 @@ def after(situation: Situation, outcome: Accepted | Partial | Fault) -> Next:
             brake = Brake(situation.target, "refused", outcome.detail)
             return Next(situation.follow(_as_before(situation), Actor.HUB, 0.0), "refused", outcome.detail, brake=brake)
         case _:
-            return _unknown(situation, outcome.detail)
+            return _unknown(situation, outcome)
 
 
 def _as_before(situation: Situation) -> Stage:
@@ -120,8 +145,12 @@ def _again(situation: Situation, fault: Transient) -> Next:
         follow = situation.follow(stage, Actor.HUB, situation.backoff_seconds, burnt=True)
         return Next(follow, "transient", fault.detail)
     detail = f"failed {ATTEMPTS_MAX} times, last: {fault.detail}"
+    if stage == Stage.READY:
+        return _rejected(situation, Rejected(detail))
     # An earlier call may have done it: that nothing came of the last ones doesn't say that nothing happened.
-    return _rejected(situation, Rejected(detail)) if stage == Stage.READY else _given_up(situation, detail)
+    if stage == Stage.CALLING and resendable(situation) and situation.searchable is None:
+        return _sent_again(situation, fault, "transient")
+    return _given_up(situation, detail)
 
 
 def _rejected(situation: Situation, fault: Rejected) -> Next:
@@ -155,26 +184,66 @@ def _rejected(situation: Situation, fault: Rejected) -> Next:
     return Next(follow, "rejected", fault.detail, case=case, frees_accounts=True)
 
 
-def _unknown(situation: Situation, detail: str) -> Next:
+def _unknown(situation: Situation, fault: Fault) -> Next:
     """Nobody knows whether it happened; the first effect class that still helps decides."""
-    if resendable(situation):
-        # It stays in CALLING, for until it is known nobody may replace it or touch its document.
-        follow = situation.follow(Stage.CALLING, Actor.HUB, situation.backoff_seconds, burnt=True)
-        return Next(follow, "unknown", f"{detail}; sent again as it was")
-    return _given_up(situation, detail)
+    unclear = _unclear_after(situation, fault)
+    burnt = situation.burns(fault)
+    if situation.claimed.verb != Verb.ACT:
+        return _sent_again(situation, fault, "unknown", burnt=burnt)
+    used_up = unclear >= UNCLEAR_MAX and (situation.searchable is not None or _is_kept(fault))
+    if resendable(situation) and not used_up:
+        return _sent_again(situation, fault, "unknown", burnt=burnt, unclear=unclear)
+    return _given_up(situation, fault.detail, burnt=burnt, unclear=unclear)
 
 
-def _given_up(situation: Situation, detail: str) -> Next:
+def _unclear_after(situation: Situation, fault: Fault) -> int:
+    """How often the key was answered without saying what happened; a kept answer is always the last that comes of it."""
+    if _is_kept(fault):
+        return UNCLEAR_MAX
+    answered = not fault.outage and fault.detail != _CRASHED
+    return min(situation.claimed.unclear + answered, UNCLEAR_MAX)
+
+
+def _is_kept(fault: Fault) -> bool:
+    return isinstance(fault, Unknown) and fault.kept
+
+
+def _sent_again(
+    situation: Situation, fault: Fault, outcome: str, *, burnt: bool = True, unclear: int | None = None
+) -> Next:
+    """It stays in CALLING, for until it is known nobody may replace it or touch its document."""
+    follow = situation.follow(Stage.CALLING, Actor.HUB, situation.backoff_seconds, burnt=burnt, unclear=unclear)
+    case = _failing(situation, fault.detail, situation.claimed.attempts + burnt)
+    return Next(follow, outcome, f"{fault.detail}; sent again as it was", case=case)
+
+
+def _given_up(situation: Situation, detail: str, *, burnt: bool = True, unclear: int | None = None) -> Next:
     """Sending again is no way to find out: it is searched for, or else a person looks."""
-    for effect in situation.effects:
-        match effect:
-            case Searchable():
-                wait = effect.quiet_period.total_seconds()
-                follow = situation.follow(Stage.DOUBTFUL, Actor.CLOCK, wait, burnt=True)
-                return Next(follow, "unknown", f"{detail}; searched by {effect.by} when nothing can still travel")
-            case Keyed() | Blind():
-                continue
-    return _in_doubt(situation, detail)
+    searchable = situation.searchable
+    if searchable is None:
+        return _in_doubt(situation, detail)
+    wait = searchable.quiet_period.total_seconds()
+    follow = situation.follow(Stage.DOUBTFUL, Actor.CLOCK, wait, burnt=burnt, unclear=unclear)
+    case = _failing(situation, detail, situation.claimed.attempts + burnt)
+    said = f"{detail}; searched by {searchable.by} when nothing can still travel"
+    return Next(follow, "unknown", said, case=case)
+
+
+def _failing(situation: Situation, detail: str, times: int) -> Raised | None:
+    """What was tried in vain so often is a person's to look at; the hub goes on, slowly, and the case ends when it succeeds."""
+    if times < ATTEMPTS_MAX:
+        return None
+    claimed, target = situation.claimed, situation.target
+    return Raised(
+        f"failing:{target}:{claimed.noun}",
+        "failing",
+        f"{target} fails on {claimed.noun.replace('_', ' ')} again and again",
+        f"Find out at {target} why. It is tried again every few minutes, and the case closes when it succeeds; "
+        "at once by: crossdock retry <case>. What was settled there by hand: crossdock resolve <case>",
+        f"{claimed.slot}: {detail}",
+        claimed.entity,
+        claimed.promise,
+    )
 
 
 def resendable(situation: Situation) -> bool:
@@ -210,16 +279,37 @@ def key_holds(effect: Keyed, sealed_at: datetime | None, now: datetime) -> bool:
 
 
 def after_search(situation: Situation, fault: Fault | None) -> Next:
-    """What follows looking for a doubtful act and not finding it: absent means send it now, a failed look means look again."""
+    """What follows looking for a doubtful act and not finding it done: absent means send it, a failed look means look again."""
+    searches = situation.claimed.searches
     match fault:
         case None:
-            return Next(situation.follow(Stage.READY, Actor.HUB, 0.0), "not found", "absent, so it is sent")
+            return _absent(situation)
+        case Rejected():
+            return _rejected(situation, fault)
         case Refused():
             follow = situation.follow(Stage.DOUBTFUL, Actor.HUB, 0.0)
             return Next(follow, "refused", fault.detail, brake=Brake(situation.target, "refused", fault.detail))
+        case Throttled():
+            wait = fault.retry_after_seconds * (1 + 0.1 * situation.luck)
+            return Next(situation.follow(Stage.DOUBTFUL, Actor.HUB, wait), "throttled", fault.detail)
         case _:
-            follow = situation.follow(Stage.DOUBTFUL, Actor.HUB, situation.backoff_seconds, burnt=not fault.outage)
-            return Next(follow, "search failed", fault.detail)
+            follow = situation.follow(
+                Stage.DOUBTFUL, Actor.HUB, situation.wait_after(searches), in_vain=situation.burns(fault)
+            )
+            return Next(follow, "search failed", fault.detail, case=_failing(situation, fault.detail, follow.searches))
+
+
+def _absent(situation: Situation) -> Next:
+    """It is not there, and nothing that was sent can still travel: so it didn't happen, and is sent.
+
+    Under a key that is used up it never will happen, so that what is sent is a new act under a new key.
+    """
+    in_vain = situation.claimed.attempts
+    wait = situation.wait_after(in_vain) if in_vain >= ATTEMPTS_MAX else 0.0
+    if situation.claimed.unclear < UNCLEAR_MAX:
+        return Next(situation.follow(Stage.READY, Actor.HUB, wait), "not found", "absent, so it is sent")
+    follow = situation.follow(Stage.READY, Actor.HUB, wait, bump=True)
+    return Next(follow, "not found", "absent, and its key is used up: it is sent under a new one", frees_accounts=True)
 
 
 def mapping_key(connection: str, kind: str, key: str) -> str:
@@ -234,4 +324,4 @@ def _gist(detail: str) -> str:
 
 def crashed() -> Unknown:
     """The outcome of a call whose process went away before it recorded an answer."""
-    return Unknown("the process that was calling went away")
+    return Unknown(_CRASHED)

@@ -51,7 +51,9 @@ async def record(tx: Transaction, connection: str, connector: Connector[Any], re
     written = await delivery.reschedule(tx, [n.follow for _, n in results.next])
     mine = [(claimed, n) for claimed, n in results.next if claimed.promise in written]
     await delivery.note_attempts(tx, [_attempt(claimed, n) for claimed, n in mine if n.outcome not in _NOT_CALLED])
-    await cases.raise_cases(tx, [n.case for _, n in mine if n.case is not None])
+    raised = [n.case for _, n in mine if n.case is not None]
+    await cases.stop_failing(tx, [case.promise for case in raised if case.kind != "failing"])
+    await cases.raise_cases(tx, raised)
     freed = [claimed for claimed, n in mine if n.frees_accounts]
     await move_accounts(tx, _amounts(freed, -1), Counter())
     await delivery.free_documents(tx, [(c.entity, c.document) for c in freed])

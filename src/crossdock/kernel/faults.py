@@ -48,3 +48,8 @@ class Refused(Fault):
 
 class Unknown(Fault):
     """The call may or may not have taken effect; the effect class decides what follows."""
+
+    def __init__(self, detail: str, *, outage: bool = False, kept: bool = False) -> None:
+        super().__init__(detail, outage=outage)
+        self.kept = kept
+        """The target keeps this answer under our key: whatever was done then, sending the key again does nothing more."""

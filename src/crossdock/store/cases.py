@@ -41,7 +41,7 @@ class OpenCase:
 
 _RAISED = ("cause", "kind", "title", "remedy", "entity", "promise", "detail", "field")
 # Outages and credentials end with their brake; a doubt by a person's word, or by an answer that came late.
-_EMPTY_IS_OVER = ["doubt", "trouble", "rejected", "mapping", "overdrawn", "quarantine", "unbound"]
+_EMPTY_IS_OVER = ["doubt", "failing", "trouble", "rejected", "mapping", "overdrawn", "quarantine", "unbound"]
 
 
 async def raise_cases(tx: Transaction, raised: Sequence[Raised]) -> None:
@@ -51,6 +51,12 @@ async def raise_cases(tx: Transaction, raised: Sequence[Raised]) -> None:
             (r.cause, r.kind, r.title, r.remedy, r.entity, r.promise, r.detail, r.field) for r in raised
         ]
         await run(tx, _SQL["open_cases"], columns(_RAISED, records))
+
+
+async def stop_failing(tx: Transaction, promises: Sequence[int]) -> None:
+    """These promises are in another case by now, and in one each."""
+    if promises:
+        await run(tx, _SQL["stop_failing"], {"promise": list(promises)})
 
 
 async def settle_troubles(tx: Transaction, entities: Sequence[str], troubles: Sequence[Raised]) -> None:

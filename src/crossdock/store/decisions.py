@@ -16,8 +16,9 @@ from crossdock.store.delivery import Answered
 from crossdock.store.statements import load
 
 _SQL = load("decisions")
-_DOUBTFUL = 3
+_CALLING, _DOUBTFUL = 1, 3
 _MOVABLE = (0, 4, 5)
+_HUB = 0
 
 
 class NotDecidable(Exception):
@@ -87,14 +88,17 @@ class Decider:
 
     async def retry(self, case_id: int) -> int:
         """Try everything in a case again; answers how many promises."""
-        promises = [row for row in await self._promises(case_id) if row[2] in _MOVABLE]
-        if not promises:
+        promises = await self._promises(case_id)
+        movable = [row for row in promises if row[2] in _MOVABLE]
+        resent = [row for row in promises if row[2] == _CALLING]
+        if not movable and not resent:
             raise NotDecidable(
                 f"case {case_id} holds nothing to try again; what may have happened needs: crossdock resolve"
             )
-        await self._again(case_id, promises, bump=0)
-        await self.record("retry", case=case_id, promises=[row[0] for row in promises])
-        return len(promises)
+        await self._again(case_id, movable, bump=0)
+        await self._hasten(case_id, resent)
+        await self.record("retry", case=case_id, promises=[row[0] for row in movable + resent])
+        return len(movable) + len(resent)
 
     async def happened(self, case_id: int, remote_id: str, promise: int | None) -> str:
         """A doubtful act did happen, as `remote_id`; answers which."""
@@ -122,7 +126,9 @@ class Decider:
         return await rows(self.tx, _SQL["promises_in_case"], {"case_id": case_id})
 
     async def _doubtful(self, case_id: int) -> list[Row]:
-        return [row for row in await self._promises(case_id) if row[2] == _DOUBTFUL]
+        """What may have happened, and what is sent again under its key; not while a call for it is under way."""
+        promises = await self._promises(case_id)
+        return [row for row in promises if row[2] == _DOUBTFUL or (row[2] == _CALLING and row[3] == _HUB)]
 
     def _one_of(self, case_id: int, doubtful: list[Row], promise: int | None) -> Row:
         chosen = [row for row in doubtful if promise is None or row[0] == promise]
@@ -134,6 +140,13 @@ class Decider:
     async def _again(self, case_id: int, promises: list[Row], *, bump: int) -> None:
         ids = [row[0] for row in promises]
         await run(self.tx, _SQL["try_again"], {"promise": ids, "bump": bump})
+        await run(self.tx, _SQL["leave_case"], {"case_id": case_id, "promise": ids})
+        await cases.close_empty(self.tx, self.by)
+
+    async def _hasten(self, case_id: int, resent: list[Row]) -> None:
+        """What is sent again under its key anyway, at once; a call that is under way is left alone."""
+        ids = [row[0] for row in resent]
+        await run(self.tx, _SQL["hasten"], {"promise": ids})
         await run(self.tx, _SQL["leave_case"], {"case_id": case_id, "promise": ids})
         await cases.close_empty(self.tx, self.by)
 

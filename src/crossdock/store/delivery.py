@@ -50,6 +50,8 @@ class Claimed(NamedTuple):
     document_busy: bool
     claimed_at: datetime
     valid_until: datetime | None = None
+    searches: int = 0
+    unclear: int = 0
 
     @property
     def slot(self) -> str:
@@ -101,6 +103,10 @@ class Follow:
     """The next seal is a new act under a new key, for the target said that this one did not happen."""
     blocked_on: str | None = None
     job: str | None = None
+    searches: int = 0
+    """Searches in vain so far, while it is searched for."""
+    unclear: int = 0
+    """Answers under its key that left it unknown."""
 
 
 async def claim(
@@ -181,16 +187,26 @@ async def release_mapped(tx: Transaction, keys: Sequence[str]) -> None:
     await run(tx, _SQL["release_mapped"], {"key": list(keys)})
 
 
+_FOLLOW = (
+    "promise", "fence", "stage", "actor", "wait_seconds", "burnt", "bump", "blocked_on", "job", "searches", "unclear",
+)  # fmt: skip
+
+
 async def reschedule(tx: Transaction, follows: Sequence[Follow]) -> set[int]:
-    """Write what follows, except for promises that another process has claimed since; answers those written."""
+    """Write what follows, except for promises that another process has claimed since; answers those written.
+
+    Each once: written again, for nobody knew whether the first time was committed, it changes nothing.
+    """
     if not follows:
         return set()
     records: list[Row] = [
-        (f.promise, f.fence, f.stage, f.actor, f.wait_seconds, int(f.burnt), int(f.bump), f.blocked_on, f.job)
+        (
+            f.promise, f.fence, f.stage, f.actor, f.wait_seconds, int(f.burnt), int(f.bump), f.blocked_on, f.job,
+            f.searches, f.unclear,
+        )
         for f in follows
-    ]
-    names = ("promise", "fence", "stage", "actor", "wait_seconds", "burnt", "bump", "blocked_on", "job")
-    return {row[0] for row in await rows(tx, _SQL["reschedule"], columns(names, records))}
+    ]  # fmt: skip
+    return {row[0] for row in await rows(tx, _SQL["reschedule"], columns(_FOLLOW, records))}
 
 
 async def note_attempts(tx: Transaction, attempts: Sequence[tuple[int, int, str, str]]) -> None:

@@ -15,6 +15,8 @@ from crossdock.kernel.faults import Fault, Refused, Rejected, Transient
 
 API_VERSION = "2026-10-28.endive"
 """Pinned, so that an upgrade of the account changes no answer. Since 2025-03-31 a partial capture makes no refund object."""
+_KEPT_MARK = "Idempotent-Replayed"
+"""Stripe keeps what it answered a key first, a 500 included, and says `true` here whenever it repeats that."""
 
 
 class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -64,7 +66,8 @@ async def post(path: str, fields: Iterable[tuple[str, str]], key: str, link: Lin
     """Do it once per idempotency key; a refusal is raised as the fault it stands for."""
     headers = _headers(link.settings)
     headers |= {"Content-Type": "application/x-www-form-urlencoded", "Idempotency-Key": key}
-    answer = await link.http.send("POST", path, urlencode(list(fields)).encode(), headers=headers)
+    form = urlencode(list(fields)).encode()
+    answer = await link.http.send("POST", path, form, headers=headers, kept_mark=_KEPT_MARK)
     if not answer.ok:
         raise fault_of(answer)
     return answer

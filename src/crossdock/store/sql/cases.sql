@@ -15,6 +15,10 @@ from raised r join opened o using (cause)
 on conflict (case_id, entity, promise) do update set detail = excluded.detail, field = excluded.field
 where (i.detail, i.field) is distinct from (excluded.detail, excluded.field)
 
+-- stop_failing: What is another case's by now is no longer tried in vain.
+delete from case_item i using cases c
+where i.promise = any(%(promise)b::bigint[]) and c.id = i.case_id and c.kind = 'failing' and c.closed_at is null
+
 -- settle_troubles: Of these entities exactly these troubles are open; others of theirs are over.
 delete from case_item i
 using cases c

@@ -15,7 +15,12 @@ where i.case_id = %(case_id)s for update of d
 select cause, kind, title from cases where id = %(case_id)s and closed_at is null
 
 -- try_again: These promises are ready, as new acts under new keys where the target said no.
-update due set stage = 0, actor = 0, due_at = now(), blocked_on = null, attempts = 0, ordinal = ordinal + %(bump)s
+update due set stage = 0, actor = 0, due_at = now(), blocked_on = null, attempts = 0, searches = 0,
+       unclear = case when %(bump)s > 0 then 0 else unclear end, ordinal = ordinal + %(bump)s
+where promise = any(%(promise)b::bigint[])
+
+-- hasten: What is to be sent again under the same key is so at once, with all its attempts before it.
+update due set due_at = case when actor = 0 then now() else due_at end, attempts = 0
 where promise = any(%(promise)b::bigint[])
 
 -- leave_case: These promises need nobody's decision any more.

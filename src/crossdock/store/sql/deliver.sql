@@ -14,7 +14,8 @@ with picked as materialized (
 ), leased as (
     update due set due_at = now() + make_interval(secs => %(lease_seconds)s), fence = nextval('fence_seq')
     where due.promise = any(array(select promise from picked))
-    returning due.promise, due.entity, due.stage, due.fence, due.attempts, due.ordinal, due.document, due.job, due.deadline
+    returning due.promise, due.entity, due.stage, due.fence, due.attempts, due.ordinal, due.document, due.job,
+              due.searches, due.unclear
 )
 select l.promise, l.entity, l.stage, l.fence, l.attempts, l.ordinal, l.document, l.job,
        p.name, p.verb, p.noun, p.cause, p.within::text, p.pins::text, p.repair, p.body,
@@ -26,7 +27,7 @@ select l.promise, l.entity, l.stage, l.fence, l.attempts, l.ordinal, l.document,
        case when l.document = '' then false else exists (
            select from due o where o.entity = l.entity and o.target = %(target)s and o.document = l.document
              and o.promise <> l.promise and o.stage in (1, 2, 3)) end as document_busy,
-       now(), p.valid_until
+       now(), p.valid_until, l.searches, l.unclear
 from leased l
 join promise p on p.id = l.promise
 left join intent i on i.promise = l.promise and i.ordinal = l.ordinal
@@ -65,7 +66,9 @@ with answered as (
     select slot, promise, now(), remote_id, number, written, repairs from answered order by slot
     on conflict (slot) do update
     set promise = excluded.promise, at = excluded.at, remote_id = excluded.remote_id, number = excluded.number,
-        written = excluded.written, repairs = case when excluded.repairs > 0 then r.repairs + excluded.repairs else 0 end
+        written = excluded.written,
+        repairs = case when r.promise = excluded.promise then r.repairs  -- recorded before
+                       when excluded.repairs > 0 then r.repairs + excluded.repairs else 0 end
     where r.promise <= excluded.promise
     returning new.promise, new.slot, old.remote_id as was, new.remote_id as is_now
 ), doubled as (
@@ -115,15 +118,16 @@ from mapping m
 where d.blocked_on = any(%(key)b::text[]) and d.blocked_on = 'map/' || m.connection || '/' || m.kind || '/' || m.key
   and m.at > (select max(i.sealed_at) from intent i where i.promise = d.promise)
 
--- reschedule: What follows for promises that did not end in a confirmation, unless somebody else has claimed them since.
+-- reschedule: What follows for promises that did not end in a confirmation, unless somebody else has claimed them since or it is written already.
 update due d
-set stage = r.stage, actor = r.actor, due_at = case when r.wait_seconds is null then 'infinity'
+set fence = 0, stage = r.stage, actor = r.actor, due_at = case when r.wait_seconds is null then 'infinity'
                                                     else now() + make_interval(secs => r.wait_seconds) end,
     attempts = d.attempts + r.burnt, ordinal = d.ordinal + r.bump, blocked_on = r.blocked_on,
-    job = coalesce(r.job, d.job)
+    job = coalesce(r.job, d.job), searches = r.searches, unclear = r.unclear
 from unnest(%(promise)b::bigint[], %(fence)b::bigint[], %(stage)b::smallint[], %(actor)b::smallint[],
-            %(wait_seconds)b::float8[], %(burnt)b::int[], %(bump)b::int[], %(blocked_on)b::text[], %(job)b::text[])
-     as r(promise, fence, stage, actor, wait_seconds, burnt, bump, blocked_on, job)
+            %(wait_seconds)b::float8[], %(burnt)b::int[], %(bump)b::int[], %(blocked_on)b::text[], %(job)b::text[],
+            %(searches)b::smallint[], %(unclear)b::smallint[])
+     as r(promise, fence, stage, actor, wait_seconds, burnt, bump, blocked_on, job, searches, unclear)
 where d.promise = r.promise and d.promise = any(%(promise)b::bigint[]) and d.fence = r.fence
 returning d.promise
 
