@@ -13,7 +13,7 @@ from crossdock.connect.link import Link
 from crossdock.connect.receipts import Outcome
 from crossdock.deliver.lines import Line, NotSent
 from crossdock.deliver.sealing import Noun, Ready
-from crossdock.kernel.faults import Fault, Rejected, Unknown
+from crossdock.kernel.faults import Fault, Rejected, Transient, Unknown
 from crossdock.observe.checkpoints import reach
 
 Answer = Outcome | Reading | NotSent
@@ -28,11 +28,11 @@ _SPLIT_BY_PER_ATTEMPT = 8
 
 async def call(line: Line, ready: Sequence[Ready], lease_ends: float) -> Answers:
     """Send sealed commands; never raises for what a target does."""
-    link = line.link(lease_ends)
     gate = asyncio.Semaphore(line.in_flight)
     answers: Answers = {}
     reach("call:before")
-    await asyncio.gather(*(_gated(gate, _call_part(line, part, link), answers) for part in _parts(line, ready)))
+    parts = [(part, line.link(lease_ends)) for part in _parts(line, ready)]
+    await asyncio.gather(*(_gated(gate, _call_part(line, part, link), answers) for part, link in parts))
     reach("call:after")
     return answers
 
@@ -58,13 +58,13 @@ def _parts(line: Line, ready: Sequence[Ready]) -> Iterator[list[Ready]]:
 async def _call_part(line: Line, part: list[Ready], link: Link[Any]) -> Answers:
     body = part[0].command.body
     if isinstance(body, Lookup):
-        return {part[0].claimed.promise: await _caught(_read(line, body, link))}
+        return {part[0].claimed.promise: await _caught(_read(line, body, link), link)}
     capability = line.connector.capabilities.get(part[0].noun)
     if capability is None:
         fault = Rejected(f"{line.connector.name} has no {part[0].noun.__name__}; give the role to another connection")
         return {each.claimed.promise: fault for each in part}
     if capability.one is not None:
-        return {part[0].claimed.promise: await _caught(_one(capability.one, part[0].command, link))}
+        return {part[0].claimed.promise: await _caught(_one(capability.one, part[0].command, link), link)}
     return await _many(capability, part, link)
 
 
@@ -74,6 +74,7 @@ async def _one(perform: PerformOne, command: Command[Any], link: Link[Any]) -> O
 
 async def _many(capability: Capability, part: list[Ready], link: Link[Any]) -> Answers:
     assert capability.many is not None
+    link.http.has_changed = False
     found = await _caught_many(capability.many, [each.command for each in part], link)
     if isinstance(found, Rejected) and len(part) > 1:
         # The whole was refused, which did nothing: halves find out whose fault it is.
@@ -90,19 +91,28 @@ async def _caught_many(
 ) -> Mapping[str, Outcome] | Fault | NotSent:
     try:
         return await perform(commands, link)
-    except (Fault, NotSent) as fault:
+    except NotSent as cut_short:
+        return _nothing_sent(cut_short, link)
+    except Fault as fault:
         return fault
     except Exception as error:  # noqa: BLE001  # a connector's bug leaves its own outcome unknown, and the lane goes on
         return _broken(error)
 
 
-async def _caught(performing: Any) -> Answer:
+async def _caught(performing: Any, link: Link[Any]) -> Answer:
     try:
         return await performing
-    except (Fault, NotSent) as fault:
+    except NotSent as cut_short:
+        return _nothing_sent(cut_short, link)
+    except Fault as fault:
         return fault
     except Exception as error:  # noqa: BLE001  # as above
         return _broken(error)
+
+
+def _nothing_sent(cut_short: NotSent, link: Link[Any]) -> NotSent | Unknown:
+    """An act of several requests may have been cut short between two of them."""
+    return Unknown(f"begun, then: {cut_short}") if link.http.has_changed else cut_short
 
 
 def _broken(error: Exception) -> Unknown:
@@ -133,11 +143,13 @@ async def search(line: Line, doubtful: Sequence[Ready], lease_ends: float) -> Fi
 async def _search_noun(line: Line, noun: Noun, group: Sequence[Ready], link: Link[Any]) -> Findings:
     finder = line.connector.finders.get(noun)
     if finder is None:
-        fault = Rejected(f"{line.connector.name} declares {noun.__name__} searchable without a find")
-        return {each.claimed.promise: fault for each in group}
+        lacking = Transient(f"{line.connector.name} declares {noun.__name__} searchable without a find")
+        return {each.claimed.promise: lacking for each in group}
     try:
         there = await finder([each.command for each in group], link)
-    except Fault as fault:
+    except Rejected as refused:  # the search is refused, which says nothing of what is searched for
+        return {each.claimed.promise: Transient(f"can't be searched for: {refused.detail}") for each in group}
+    except (Fault, NotSent) as fault:
         return {each.claimed.promise: fault for each in group}
     except Exception as error:  # noqa: BLE001  # as above
         return {each.claimed.promise: _broken(error) for each in group}
@@ -153,5 +165,5 @@ async def inquire(line: Line, accepted: Sequence[Ready], lease_ends: float) -> A
         if function is None:
             answers[each.claimed.promise] = Unknown("accepted, and the connector has no way to ask what became of it")
         else:
-            answers[each.claimed.promise] = await _caught(function(each.command, each.claimed.job or "", link))
+            answers[each.claimed.promise] = await _caught(function(each.command, each.claimed.job or "", link), link)
     return answers

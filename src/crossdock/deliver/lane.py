@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import Sequence
@@ -22,11 +23,14 @@ from crossdock.observe.checkpoints import reach
 from crossdock.promises.difference import Stage
 from crossdock.store import brakes, delivery
 from crossdock.store.brakes import Brake, Permit
-from crossdock.store.database import Database, Transaction
+from crossdock.store.database import LOST, Database, Transaction
 from crossdock.store.delivery import Claimed, Wake, nobody_to_wake
 
 # Rounds that lose their answers one after another before the lane is stopped: one slow item is no outage.
 _LOST_ROUNDS_MAX = 3
+# A database that fails over is away for seconds to minutes; answers are kept so long, and asked about anew after that.
+_RECORD_SECONDS_MAX = 600.0
+_RECORD_AGAIN_SECONDS, _RECORD_AGAIN_SECONDS_MAX = 0.1, 5.0
 
 
 @dataclass
@@ -42,6 +46,7 @@ class Lane:
     probe_seconds: float = 2.0
     wake: Wake = nobody_to_wake
     luck: random.Random = field(default_factory=random.Random)
+    record_seconds: float = _RECORD_SECONDS_MAX
     _ramp: int = 200
     _lost_rounds: int = 0
 
@@ -60,8 +65,11 @@ class Lane:
             reach("seal:before_commit")
         reach("seal:after_commit")
         answers = await self._answers(claimed, sealed, lease_ends)
-        results = self._results(claimed, sealed, answers, now)
-        await self._record(results, answers, permit)
+        heard = _heard(answers)
+        results = self._results(claimed, sealed, answers, now, reached=heard.reached)
+        self._lost_rounds = 0 if heard.reached else self._lost_rounds + 1
+        await self._record_in_time(results, heard, permit)
+        self._follow_pace(answers, heard)
         return len(claimed)
 
     async def _claim(self, tx: Transaction) -> tuple[list[Claimed], Permit]:
@@ -81,9 +89,9 @@ class Lane:
         rate = self.line.budget.rate
         return self.batch_max if rate is None else max(1, min(self.batch_max, int(rate * self.lease_seconds / 4)))
 
-    def _situation(self, claimed: Claimed, now: datetime) -> Situation:
+    def _situation(self, claimed: Claimed, now: datetime, *, reached: bool = True) -> Situation:
         effects = self.line.effects(claimed.noun)
-        return Situation(claimed, self.line.connection, effects, now, self.luck.random())
+        return Situation(claimed, self.line.connection, effects, now, self.luck.random(), reached)
 
     async def _answers(
         self, claimed: Sequence[Claimed], sealed: Sealing, lease_ends: float
@@ -99,7 +107,13 @@ class Lane:
         return answers
 
     def _results(
-        self, claimed: Sequence[Claimed], sealed: Sealing, answers: dict[int, Answer | None], now: datetime
+        self,
+        claimed: Sequence[Claimed],
+        sealed: Sealing,
+        answers: dict[int, Answer | None],
+        now: datetime,
+        *,
+        reached: bool,
     ) -> Results:
         results = Results()
         held = {n.follow.promise: n for n in sealed.held}
@@ -107,46 +121,81 @@ class Lane:
             if each.promise in held:
                 results.next.append((each, held[each.promise]))
             elif each.promise in answers:
-                self._sort(results, each, answers[each.promise], now)
+                self._sort(results, self._situation(each, now, reached=reached), answers[each.promise])
             else:
                 results.next.append((each, after(self._situation(each, now), crashed())))
         return results
 
-    def _sort(self, results: Results, claimed: Claimed, answer: Answer | None, now: datetime) -> None:
+    def _sort(self, results: Results, situation: Situation, answer: Answer | None) -> None:
+        claimed = situation.claimed
         match answer:
             case Confirmed():
                 results.confirmed.append((claimed, answer))
             case Reading():
-                results.fetched.append((claimed, answer, to_micros(now)))
+                results.fetched.append((claimed, answer, to_micros(situation.now)))
             case NotSent():
-                follow = self._situation(claimed, now).follow(Stage(claimed.stage), Actor.HUB, 0.0)
+                follow = situation.follow(Stage(claimed.stage), Actor.HUB, 0.0)
                 results.next.append((claimed, Next(follow, "not sent", str(answer))))
             case None:
-                results.next.append((claimed, after_search(self._situation(claimed, now), None)))
+                results.next.append((claimed, after_search(situation, None)))
             case Fault() if claimed.stage == Stage.DOUBTFUL:
-                results.next.append((claimed, after_search(self._situation(claimed, now), answer)))
+                results.next.append((claimed, after_search(situation, answer)))
             case _:
-                results.next.append((claimed, after(self._situation(claimed, now), answer)))
+                results.next.append((claimed, after(situation, answer)))
 
-    async def _record(self, results: Results, answers: dict[int, Answer | None], permit: Permit) -> None:
-        lost = [a for a in answers.values() if isinstance(a, Fault) and a.outage]
-        reached = len(lost) < sum(not isinstance(answer, NotSent) for answer in answers.values())
-        self._lost_rounds = 0 if reached or not lost else self._lost_rounds + 1
-        unreachable = any(isinstance(fault, Transient) for fault in lost) or self._lost_rounds >= _LOST_ROUNDS_MAX
+    async def _record_in_time(self, results: Results, heard: Heard, permit: Permit) -> None:
+        """Record what was heard, again and again while the database is away: what isn't recorded was never heard.
+
+        A lease that ends meanwhile does no harm: what others have taken over is left to them, and a receipt counts however
+        late it comes.
+        """
+        gives_up, wait_seconds = time.monotonic() + self.record_seconds, _RECORD_AGAIN_SECONDS
+        while True:
+            try:
+                return await self._record(results, heard, permit)
+            except LOST:
+                if time.monotonic() + wait_seconds > gives_up:
+                    raise
+            await asyncio.sleep(wait_seconds * (0.5 + self.luck.random()))
+            wait_seconds = min(wait_seconds * 2, _RECORD_AGAIN_SECONDS_MAX)
+
+    async def _record(self, results: Results, heard: Heard, permit: Permit) -> None:
+        unreachable = heard.cant_connect or self._lost_rounds >= _LOST_ROUNDS_MAX
         async with self.database.transaction() as tx:
             refused = await record(tx, self.line.connection, self.line.connector, results)
-            if lost and not reached and unreachable and permit == "free":
-                await brakes.apply_brake(tx, Brake(self.line.connection, "outage", lost[0].detail), self.probe_seconds)
-            elif permit == "probe" and reached and not refused:
+            if not heard.reached and unreachable and permit == "free":
+                await brakes.apply_brake(tx, Brake(self.line.connection, "outage", heard.trouble), self.probe_seconds)
+            elif permit == "probe" and heard.answered and not refused:
                 await brakes.lift_brake(tx, self.line.connection, "an answered probe")
             reach("receipt:before_commit")
         reach("receipt:after_commit")
         self.wake(results.released)
+
+    def _follow_pace(self, answers: dict[int, Answer | None], heard: Heard) -> None:
         if waits := [a.retry_after_seconds for a in answers.values() if isinstance(a, Throttled)]:
             self.line.quiet_until = time.monotonic() + max(waits)
         # After a stop the lane goes faster and faster, so that a target that just came back isn't knocked over.
         if answers:
-            self._ramp = min(self.batch_max, self._ramp * 4) if reached else 1
+            self._ramp = min(self.batch_max, self._ramp * 4) if heard.answered else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a round's answers say of the target as a whole."""
+
+    answered: bool
+    """It answered something."""
+    reached: bool
+    """Nothing says that it is down: it answered something, or nothing was sent."""
+    cant_connect: bool
+    trouble: str
+
+
+def _heard(answers: dict[int, Answer | None]) -> Heard:
+    lost = [a for a in answers.values() if isinstance(a, Fault) and a.outage]
+    answered = len(lost) < sum(not isinstance(answer, NotSent) for answer in answers.values())
+    cant_connect = any(isinstance(fault, Transient) for fault in lost)
+    return Heard(answered, answered or not lost, cant_connect, lost[0].detail if lost else "")
 
 
 def _to_send(situation: Situation) -> bool:

@@ -15,6 +15,7 @@ from crossdock.connect.connector import Connector
 from crossdock.connect.effects import Effect
 from crossdock.connect.link import Http, Link
 from crossdock.store.budgets import Budget
+from crossdock.store.database import LOST
 
 # The lease must outlive the call by this much, so that nobody else takes over while an answer is being recorded.
 _LEASE_MARGIN_SECONDS = 1.0
@@ -23,7 +24,7 @@ _KEEP_SECONDS = 4.0
 
 
 class NotSent(Exception):
-    """The lease ran out before the call was made, so nothing was sent; whoever holds the promise now goes on."""
+    """Nothing was sent: the lease ran out before the call was made, or the call budget could not be asked."""
 
 
 @dataclass
@@ -54,11 +55,17 @@ class Line:
         http = Http(
             self._open_session(),
             str(getattr(self.settings, "url", "")),
-            spend=self.budget.spend,
+            spend=self._spend,
             guard=guard,
             timeout_seconds=float(getattr(self.settings, "timeout_seconds", 30.0)),
         )
         return Link(self.settings, http, self.memory, guard)
+
+    async def _spend(self, points: int) -> None:
+        try:
+            await self.budget.spend(points)
+        except LOST as error:
+            raise NotSent(f"the call budget can't be asked: {type(error).__name__}") from error
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:

@@ -16,6 +16,9 @@ Transaction = psycopg.AsyncConnection[Row]
 Asked = tuple[LiteralString, Mapping[str, object] | None]
 """A statement and its parameters."""
 
+LOST = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.TransactionTimeout)
+"""The server, the connection or the transaction went away (a restart, a fail-over, a deadlock): the same may succeed later."""
+
 # A connection that worked this recently isn't asked whether it still does: that would be one more trip per transaction.
 _TRUSTED_SECONDS = 1.0
 
