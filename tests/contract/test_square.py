@@ -103,6 +103,22 @@ async def test_what_became_of_the_goods_and_the_money_may_be_told_later(database
         assert at.till.ledger.counts() == {"returned": 1, "inspected": 2, "paid_out": 1}
 
 
+async def test_what_was_paid_out_for_a_return_without_receipt_goes_where_the_return_does(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with site(database_url, tmp_path) as at:
+        await at.tell(told(order("1001")), told(order("1002")))
+        taken = at.till.take_return([Handed(sku="MUG", disposition="sellable")], payout=1000)
+        await at.heard()
+        for number in ("1002", "1001"):
+            async with at.person() as person:
+                await person.bind("till", "return", taken["id"], number)
+            await at.heard()
+            assert at.fact("return")[1] == at.fact("refund")[1] == f"order:shop:{number}"
+        assert at.fact("return")[2].paid_out == usd(1000)
+        assert [each for each in at.cases() if each.startswith("unbound:")] == []
+
+
 async def test_a_return_without_receipt_waits_for_a_persons_word(database_url: str, tmp_path: Path) -> None:
     async with site(database_url, tmp_path) as at:
         await at.tell(told(order("1001")))

@@ -30,7 +30,7 @@ The order: 3 mugs at 9.99 less 1.00, taxed at 8.25 %; 2 tees at 25.00, taxed at 
 | edit | what the shop does |
 |---|---|
 | add line | adds 2 caps at 12.50 |
-| remove line | takes the mugs off the order, those that left included: the buyer keeps them for nothing |
+| remove line | takes the mugs off the order, those that left included: the buyer has them for nothing, and a case says so |
 | quantity up, quantity down | one mug more, one mug fewer |
 | price up, price down | mugs at 11.00, mugs at 8.98 |
 | discount | 2.00 more off the mugs |
@@ -55,7 +55,8 @@ _PICKED = """\
 ## Where the warehouse has picked already
 
 Its answer says which units it can't take back any more. They leave all the same: the ERP keeps them open until then, invoices
-them with their parcel and credits them at once. The case below is open from the warehouse's answer until the parcel has left.
+them with their parcel and credits them at once. The case below is open from the warehouse's answer until the parcel has left;
+then another one tells what the buyer has for nothing, unless `policy.left_unordered` says that they may keep it.
 """
 _NOTHING = "–"
 

@@ -31,6 +31,11 @@ REFUND = "refund:return:till:5F0F47|pi_9:1"
         ("supplementary_invoice:1", "Further invoice"),
         ("void:pi_9", "Payment released (Visa 4242)"),
         ("fetch:order", "Read (order)"),
+        ("fetch:pickup:before", "Read again (the store's pickup)"),
+        ("pickup_order", "Store asked to keep it ready"),
+        ("pickup_release", "Store told to give it up"),
+        ("pickup_notice", "Customer told it lies ready"),
+        ("order_cancellation", "Cancelled in the shop"),
     ],
 )
 def test_a_promise_is_named_as_people_call_it(name: str, said: str) -> None:

@@ -81,6 +81,8 @@ class Record:
     asked: tuple[Asked, ...] = ()
     taken: tuple[Taken, ...] = ()
     capture_when: Literal["channel", "shipped"] = "channel"
+    emptied_gives_back: bool = False
+    """Delivery is not to be paid of an order that is ordered no more, though nobody cancelled it."""
 
     @property
     def currency(self) -> str:

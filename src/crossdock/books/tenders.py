@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from crossdock.books.record import Record, Tendered
 from crossdock.canonical.payment import Refund, Tender
+from crossdock.canonical.returns import Return
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,12 @@ def given_by_others(record: Record) -> tuple[Counter[str], int]:
         else:
             unasked += record.money(refund.amount)
     return given, unasked
+
+
+def payout_unheard(record: Record, of: Return) -> int:
+    """Minor units that the place of a return says it paid out for it, and of which no fact has come."""
+    heard = (each for _, each in record.refunds if each.for_return == of.id and each.status != "failed")
+    return max(record.money(of.paid_out) - sum(record.money(each.amount) for each in heard), 0)
 
 
 def given_back(record: Record) -> int:

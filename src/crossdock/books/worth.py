@@ -10,7 +10,7 @@ from crossdock.books.amounts import Amounts, Position, Value, added, gross_of, l
 from crossdock.books.pricing import charges_worth, goods_worth, in_shape_of, line_worth
 from crossdock.books.record import Record
 from crossdock.books.tenders import captured, given_back, under_way_of
-from crossdock.books.units import Back, came_back, left_units, owed_units, shipped_units
+from crossdock.books.units import Back, Units, came_back, left_units, owed_units, shipped_units
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +49,33 @@ class Worth:
 def worth_of(record: Record) -> Worth:
     """Work it out; pure."""
     owed, left = owed_units(record), left_units(record)
-    stands = record.order.cancelled_at is None or any(left.values())
-    charges = charges_worth(record.order) if stands else {}
+    charges = charges_worth(record.order) if _is_delivered(record, owed, left) else {}
     bought = added(goods_worth(record.order, owed), charges)
     # A parcel was delivered even when what was in it has since been taken off the order.
     has_left = added(goods_worth(record.order, left), charges if any(shipped_units(record).values()) else {})
     returned = tuple(_returns(record, owed, charges))
     kept = gross_of(bought) - sum(each.worth for each in returned)
     return Worth(bought, has_left, (*returned, *_allowances(record, kept)))
+
+
+def _is_delivered(record: Record, owed: Units, left: Units) -> bool:
+    """Something is to be delivered, or was: of a cancelled order what left and stayed ordered."""
+    if record.order.cancelled_at is not None:
+        return any(left.values())
+    return not record.emptied_gives_back or any(owed.values()) or any(shipped_units(record).values())
+
+
+def worth_as_sold(record: Record, units: Units) -> int:
+    """Minor units that the first units of each line were sold for, whatever was taken off the order since.
+
+    By the price alone for units that no sale holds.
+    """
+    left, worth = Counter(units), 0
+    for order in record.sold:
+        held = {line.id: min(line.ordered, left[line.id]) for line in order.lines}
+        worth += gross_of(goods_worth(order, held))
+        left.subtract(held)
+    return worth + sum(line.unit_price.minor * max(left[line.id], 0) for line in record.order.lines)
 
 
 def to_capture(record: Record) -> int:

@@ -46,6 +46,8 @@ class Return(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the customer was told: the RMA or receipt number."""
     channel: str = ""
     """Where it was handed in: store, post, locker."""
+    paid_out: AnyMoney | None = None
+    """What the place itself paid out for it, where it says so with the return; its refunds are facts of their own."""
 
 
 class Allowance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -31,6 +31,10 @@ _NAMES = {
     "refund": "Refund",
     "store_credit": "Store credit",
     "void": "Payment released",
+    "pickup_order": "Store asked to keep it ready",
+    "pickup_release": "Store told to give it up",
+    "pickup_notice": "Customer told it lies ready",
+    "order_cancellation": "Cancelled in the shop",
     "fetch": "Read",
 }
 _MONEY_BACK = ("refund", "store_credit", "pay_back")
@@ -53,11 +57,18 @@ def name_of(promise: str, known: Known = NOBODY) -> str:
         return f"Customer told of {_lowered(name_of(whole.partition('|')[0], known))}"
     kind, _, detail = promise.replace("@", ":").partition(":")
     name = _NAMES.get(kind, kind.replace("_", " ").capitalize())
-    if kind == "fetch":  # `fetch:order`, or `fetch:hint:order:…` when the source only hinted at a change
-        return f"Read again ({detail.split(':')[1]})" if detail.startswith("hint:") else f"Read ({detail})"
+    if kind == "fetch":
+        return _read(detail)
     if kind in _NUMBERED:
         detail = _but_the_first(detail, known)
     return f"{name} ({called(detail, known)})" if detail and kind != "party_account" else name
+
+
+def _read(detail: str) -> str:
+    """`order` is what is missing, `hint:order:…` what its source only hinted at, `pickup:before` what is asked again."""
+    if detail.startswith("pickup:"):
+        return "Read again (the store's pickup)"
+    return f"Read again ({detail.split(':')[1]})" if detail.startswith("hint:") else f"Read ({detail})"
 
 
 def _money_back(kind: str, detail: str, known: Known) -> str:

@@ -44,6 +44,7 @@ def record_of(standing: Standing, order: Order, policy: Policy) -> Record:
         asked=tuple(_asked(standing)),
         taken=tuple(Taken(sealed.body, sealed.remote_id or None) for sealed in standing.all_sealed("capture")),
         capture_when=who_captures(standing, order, policy),
+        emptied_gives_back=policy.emptied == "refund",
     )
 
 

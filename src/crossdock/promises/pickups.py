@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from crossdock.books.amounts import gross_of
-from crossdock.books.pricing import goods_worth
 from crossdock.books.record import Record, Tendered
+from crossdock.books.worth import worth_as_sold
 from crossdock.canonical.lookup import Lookup
 from crossdock.canonical.order import Order, OrderCancellation
 from crossdock.canonical.pickup import Pickup, PickupLine, PickupNotice, PickupOrder, PickupRelease
@@ -309,16 +308,10 @@ def _too_much(record: Record, order: Order, fact: Fact) -> Iterator[Obligation]:
     beyond = {line.line: line.handed_over - ordered.get(line.line, 0) for line in fact.body.lines}
     beyond = {line: units for line, units in beyond.items() if units > 0}
     if beyond:
-        amount: AnyMoney = Money(_worth(record, order, beyond), record.currency)
+        amount: AnyMoney = Money(worth_as_sold(record, beyond), record.currency)
         yield Trouble(
             cause=f"handed_over_unpaid:{record.entity}",
             title="A store handed over what had been cancelled",
             remedy="Ask the buyer to pay it or to bring it back; write it off by an allowance for the amount.",
             detail=f"order {order.number}: {_units(sum(beyond.values()))} worth {amount}",
         )
-
-
-def _worth(record: Record, order: Order, units: Mapping[str, int]) -> int:
-    """Minor units of what was sold before it was cancelled; by the price alone where no sale remembers its taxes."""
-    sold = gross_of(goods_worth(record.sold[0], units)) if record.sold else 0
-    return sold or sum(line.unit_price.minor * units.get(line.id, 0) for line in order.lines)

@@ -92,6 +92,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Who takes the money: the channel itself when the order is placed, or the hub, parcel by parcel, for what has left."""
     pickup: PickupTerms = PickupTerms()
     """The terms of orders that buyers fetch in a store."""
+    left_unordered: Literal["case", "keep"] = "case"
+    """Goods that left although they had been taken off the order, picked before that for instance: a case, or the buyer's."""
+    emptied: Literal["case", "refund"] = "case"
+    """What was paid for the delivery of an order of which nothing is left to deliver, and which nobody cancelled."""
     returns: tuple[ReturnTerms, ...] = ()
     """The terms of returns and refunds, each from its day on."""
     books_closed_until: datetime | None = None

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from crossdock.books.amounts import allocated
 from crossdock.books.entitlements import ORDER, SURPLUS, Entitlement, entitlements
 from crossdock.books.record import Asked, Record
-from crossdock.books.tenders import Balance, balances, failed, given_by_others, spread
+from crossdock.books.tenders import Balance, balances, failed, given_by_others, payout_unheard, spread
 from crossdock.books.units import came_back
 from crossdock.canonical.payment import Dispute, PaymentRefund, StoreCredit
 from crossdock.canonical.returns import RefundNotice, Return
@@ -88,6 +88,9 @@ def _frozen(owed: _Owed, refunds: list[Obligation], disputes: list[Dispute]) -> 
 def _for_cause(owed: _Owed, entitlement: Entitlement, left: list[Balance]) -> Iterator[Obligation]:
     """One cause's open amount: credit in the house where the buyer wants that, else the payments in the terms' order."""
     fact = owed.fact(entitlement.cause)
+    if isinstance(fact.body, Return) and (paid_out := payout_unheard(owed.record, fact.body)):
+        yield _payout_awaited(owed, fact, fact.body, paid_out)
+        return
     if isinstance(fact.body, Return) and fact.body.settle_by in ("store_credit", "exchange"):
         yield from _store_credit(owed, entitlement, fact)
         return
@@ -99,6 +102,16 @@ def _for_cause(owed: _Owed, entitlement: Entitlement, left: list[Balance]) -> It
     missing = entitlement.settled + entitlement.open - start
     if missing > 0:
         yield _nowhere_to_go(owed, entitlement, missing)
+
+
+def _payout_awaited(owed: _Owed, fact: Fact, body: Return, paid_out: int) -> Wait:
+    """Nothing goes back for a return before it is known on what its place paid out: it may have been all of it."""
+    return Wait(
+        name=f"payout:{fact.id}",
+        on=fact.connection,
+        what=f"to tell of {owed.money(paid_out)} that were paid out for return {body.number or body.id}",
+        until=due(fact.changed_at, owed.policy.deadlines.refund_minutes),
+    )
 
 
 def _after(balance: Balance, part: int) -> Balance:

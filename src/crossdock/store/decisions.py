@@ -55,6 +55,10 @@ class Decider:
             raise NotDecidable(f"{connection} says itself that {kind} {id_} belongs to {was}; correct it there")
         entity = await self._entity(name)
         await run(self.tx, _SQL["bind"], identity | {"entity": entity})
+        # What names this document and nothing else, a payout its return for instance, goes where it does.
+        name_of_it = f"{kind}:{connection}:{id_}"
+        await run(self.tx, _SQL["unname"], {"name": name_of_it})
+        await documents.add_aliases(self.tx, [(name_of_it, entity)])
         await documents.mark_dirty(self.tx, {entity, was} - {None})
         await self.record("bind", **identity, entity=entity, was=was)
         await cases.close_bound(self.tx, self.by)

@@ -10,7 +10,7 @@ from crossdock.canonical.payment import Capture, PaymentAuthorization, Refund, T
 from crossdock.connect.documents import Document, Hint, Origin
 from crossdock.connectors.square import wire
 from crossdock.connectors.square.amounts import money, token, utc
-from crossdock.connectors.square.returns import belongs_to, return_id
+from crossdock.connectors.square.returns import belongs_to, return_id, return_name
 
 _GIFT_CARD = "SQUARE_GIFT_CARD"
 _TENDERS: Mapping[str, Tender] = {"CARD": "card", "CASH": "cash", "WALLET": "card", _GIFT_CARD: "gift_card"}
@@ -84,8 +84,10 @@ def payout_facts(order: wire.Order, origin: Origin) -> Iterator[Document | Hint]
 
     It is evidence beside the refund's own, which a clock's token lets speak as soon as it is there.
     """
-    entity, about = _belongs_to_return(order, origin) if order.returns else (None, "")
-    for each in order.refunds if entity or about else ():
+    if not order.returns:
+        return
+    entity, about = _belongs_to_return(order, origin)
+    for each in order.refunds:
         status = _REFUND[each.status]
         yield Document(
             kind="refund",
@@ -116,8 +118,10 @@ def _belongs_to(refund: wire.Refund, order: wire.Order | None, origin: Origin) -
 
 
 def _belongs_to_return(order: wire.Order, origin: Origin) -> tuple[str | None, str]:
+    """Without a receipt it goes where its return does, once somebody has said which order that is of."""
     sources = {given.source_order_id for given in order.returns}
-    return belongs_to(order, order.returns[0] if len(sources) == 1 else None, origin)
+    entity, about = belongs_to(order, order.returns[0] if len(sources) == 1 else None, origin)
+    return entity, about if entity or about else return_name(order, order.returns[0], origin)
 
 
 def _return_of(order: wire.Order | None) -> str:

@@ -12,8 +12,9 @@ from typing import Literal
 from crossdock.canonical.returns import Disposition, Return, ReturnLine
 from crossdock.connect.documents import Document, Origin
 from crossdock.connectors.square import wire
-from crossdock.connectors.square.amounts import units, utc
+from crossdock.connectors.square.amounts import money, units, utc
 from crossdock.connectors.square.sales import Skus
+from crossdock.kernel.money import AnyMoney, total
 
 _STATUS: Mapping[str, Literal["authorised", "closed", "cancelled"]] = {
     "DRAFT": "authorised",
@@ -45,14 +46,27 @@ def return_fact(order: wire.Order, given: wire.OrderReturn, skus: Skus, origin: 
             settle_by=_SETTLE_BY.get(order.metadata.get("settle_by") or "", "refund"),
             number=order.ticket_name or order.id,
             channel="store",
+            paid_out=_paid_out(order),
         ),
         token=order.version,
+        aliases=(return_name(order, given, origin),),
     )
+
+
+def _paid_out(order: wire.Order) -> AnyMoney | None:
+    """What the order of one return lists as paid out; of several returns nobody says which it was for."""
+    paid = [money(each.amount_money) for each in order.refunds if each.status not in ("FAILED", "REJECTED")]
+    return total(paid, paid[0].currency) if paid and len(order.returns) == 1 else None
 
 
 def return_id(order: wire.Order, given: wire.OrderReturn) -> str:
     """Square's order of the return; where goods of several sales come back at once, each has a return in it."""
     return order.id if len(order.returns) == 1 else f"{order.id}:{given.uid}"
+
+
+def return_name(order: wire.Order, given: wire.OrderReturn, origin: Origin) -> str:
+    """What nothing but this return is called: its payout is found by it where there was no receipt."""
+    return f"return:{origin.connection}:{return_id(order, given)}"
 
 
 def belongs_to(order: wire.Order, given: wire.OrderReturn | None, origin: Origin) -> tuple[str | None, str]:

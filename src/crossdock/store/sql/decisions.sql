@@ -35,6 +35,9 @@ select key from entity where key = %(name)s
 union select entity from alias where name = %(name)s and not exists (select from entity where key = %(name)s)
 order by 1 limit 10
 
+-- unname: What was bound before is bound elsewhere now, and finds nothing there any more.
+delete from alias where name = %(name)s
+
 -- bind: This document belongs to this entity, whatever its name finds.
 update document set decided = %(entity)s, entity = %(entity)s, changed_at = now()
 where connection = %(connection)s and kind = %(kind)s and id = %(id)s

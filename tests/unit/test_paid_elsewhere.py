@@ -1,0 +1,138 @@
+"""Money that went back elsewhere, or was taken without our hearing of it: nothing is paid twice, and nothing is silent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from crossdock.canonical.order import Order, OrderLine, SalesOrder, ShippingCharge
+from crossdock.canonical.party import Address
+from crossdock.canonical.payment import Capture, PaymentAuthorization, PaymentRefund, Refund
+from crossdock.canonical.returns import Return, ReturnLine
+from crossdock.canonical.shipment import Shipment, ShipmentLine, ShipmentOrder
+from crossdock.kernel.money import usd
+from crossdock.promises.obligations import Act, Obligation, Trouble, Wait
+from crossdock.promises.orders import owed_for_order
+from crossdock.promises.policy import Policy, Roles
+from crossdock.promises.standing import Fact, Sealed, Standing
+
+AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ENTITY = "order:shop:1"
+POLICY = Policy(roles=Roles(erp="erp", warehouse="warehouse", payments="psp"))
+LINE = OrderLine(id="a", sku="MUG", title="Mug", ordered=3, unit_price=usd(1000))
+ORDER = Order(id="1", number="#1", placed_at=AT, currency="USD", lines=(LINE,), total=usd(3000), payment="paid")
+BACK = ReturnLine(id="1", line="a", sku="MUG", units=1, received=1, disposition="sellable", location="EAST")
+RETURN = Return(id="R1", returned_at=AT, lines=(BACK,))
+
+
+def fact(kind: str, connection: str, body: Any, changed_at: datetime = AT) -> Fact:
+    return Fact(f"{kind}:{connection}:{body.id}", kind, connection, AT, changed_at, body)
+
+
+def captured(amount: int = 3000) -> tuple[Fact, Fact]:
+    held = PaymentAuthorization(id="p", tender="card", authorised=usd(amount), status="captured", authorised_at=AT)
+    taken = Capture(id="c", payment="p", tender="card", amount=usd(amount), captured_at=AT)
+    return fact("payment", "psp", held), fact("capture", "psp", taken)
+
+
+def left(units: int) -> Fact:
+    lines = (ShipmentLine(line="a", sku="MUG", units=units),)
+    return fact(
+        "shipment", "warehouse", Shipment(id="s1", reference=ENTITY, location="EAST", lines=lines, shipped_at=AT)
+    )
+
+
+def refunded(amount: int, connection: str = "till", **more: Any) -> Fact:
+    body = Refund(id="re", payment="p", tender="cash", amount=usd(amount), status="succeeded", refunded_at=AT, **more)
+    return fact("refund", connection, body)
+
+
+def standing(*facts: Fact, order: Order = ORDER, sealed: tuple[Sealed, ...] = (), at: datetime = AT) -> Standing:
+    known = [Sealed("sale", SalesOrder(order=ORDER, sold_by="shop"), confirmed=True), *sealed]
+    return Standing(ENTITY, (fact("order", "shop", order), *facts), at, sealed={each.name: each for each in known})
+
+
+def owed(of: Standing, policy: Policy = POLICY) -> list[Obligation]:
+    return list(owed_for_order(of, policy))
+
+
+def refunds(found: list[Obligation]) -> list[int]:
+    return [each.body.amount.minor for each in found if isinstance(each, Act) and isinstance(each.body, PaymentRefund)]
+
+
+def waits(found: list[Obligation], name: str) -> list[str]:
+    return [each.what for each in found if isinstance(each, Wait) and each.name.startswith(name)]
+
+
+def troubles(found: list[Obligation]) -> dict[str, str]:
+    return {each.cause.partition(":")[0]: each.detail for each in found if isinstance(each, Trouble)}
+
+
+# --- a till that paid out ----------------------------------------------------------------------------------------------
+
+
+def test_a_return_that_says_it_was_paid_out_waits_for_that_payout() -> None:
+    paid_out = fact("return", "till", msgspec.structs.replace(RETURN, paid_out=usd(400)))
+    found = owed(standing(*captured(), left(3), paid_out))
+    assert refunds(found) == []
+    assert waits(found, "payout:") == ["to tell of 4.00 USD that were paid out for return R1"]
+    found = owed(standing(*captured(), left(3), paid_out, refunded(400, for_return="R1")))
+    assert refunds(found) == [600]
+    assert waits(found, "payout:") == []
+
+
+# --- what left though it was not ordered any more ------------------------------------------------------------------------
+
+
+def _ordered(units: int, **more: Any) -> Order:
+    return msgspec.structs.replace(ORDER, lines=(msgspec.structs.replace(LINE, ordered=units),), **more)
+
+
+def _asked(units: int) -> Sealed:
+    lines = (ShipmentLine(line="a", sku="MUG", units=units),)
+    home = Address(name="Ada", street=("1 Sage Street",), city="Springfield", postal_code="62701", country="US")
+    return Sealed(
+        "shipment_order", ShipmentOrder(reference=ENTITY, number="#1", ship_to=home, lines=lines), confirmed=True
+    )
+
+
+def test_what_was_picked_before_it_was_cancelled_is_a_case_with_its_amount_and_is_refunded_all_the_same() -> None:
+    of = standing(*captured(), left(3), order=_ordered(1), sealed=(_asked(3),))
+    found = owed(of)
+    assert troubles(found) == {"left_unordered": "order #1: 2 MUG worth 20.00 USD"}
+    assert refunds(found) == [2000]
+    assert troubles(owed(of, msgspec.structs.replace(POLICY, left_unordered="keep"))) == {}
+
+
+def test_what_is_taken_back_for_nothing_or_left_to_the_buyer_is_no_case() -> None:
+    for units, told in ((1, {"left_unordered": "order #1: 1 MUG worth 10.00 USD"}), (2, {})):
+        lines = (msgspec.structs.replace(BACK, units=units, received=0, keeps_goods=True),)
+        nothing = msgspec.structs.replace(RETURN, lines=lines, settle_by="nothing")
+        of = standing(*captured(), left(3), fact("return", "till", nothing), order=_ordered(1), sealed=(_asked(3),))
+        assert troubles(owed(of)) == told
+
+
+def test_what_the_warehouse_was_never_asked_for_is_not_called_cancelled() -> None:
+    of = standing(*captured(), left(3), order=_ordered(2), sealed=(_asked(2),))
+    assert "left_unordered" not in troubles(owed(of))
+
+
+# --- an order of which nothing is left ----------------------------------------------------------------------------------
+
+
+def test_delivery_of_an_emptied_order_is_a_case_or_given_back() -> None:
+    delivery = (ShippingCharge(title="Post", price=usd(500)),)
+    sold = msgspec.structs.replace(ORDER, shipping=delivery)
+    sale = Sealed("sale", SalesOrder(order=sold, sold_by="shop"), confirmed=True)
+    of = standing(*captured(3500), order=_ordered(0, shipping=delivery), sealed=(sale,))
+    found = owed(of)
+    assert refunds(found) == [3000]
+    assert troubles(found) == {"emptied": "order #1: 5.00 USD is held for it"}
+    found = owed(of, msgspec.structs.replace(POLICY, emptied="refund"))
+    assert refunds(found) == [3500]
+    assert troubles(found) == {}
+    delivered = replace(of, facts=(*of.facts, left(1)))
+    assert refunds(owed(delivered, msgspec.structs.replace(POLICY, emptied="refund"))) == [3000]
