@@ -19,7 +19,9 @@ def test_shop_erp_and_payment_agree_in_the_end(cell: Cell) -> None:
     assert end.billed == end.taken == kept
     ended = told(end.hub)
     assert (ended.waits, ended.approvals) == ((), ())
-    assert {cause.split(":")[0] for cause, _ in ended.cases} == ({"left_unordered"} if _kept_for_nothing(end) else set())
+    assert {cause.split(":")[0] for cause, _ in ended.cases} == (
+        {"left_unordered"} if _kept_for_nothing(end) else set()
+    )
     assert not end.watch.judge(end.hub)
 
 

@@ -11,7 +11,7 @@ import msgspec
 from crossdock.canonical.order import Order, OrderLine, SalesOrder, ShippingCharge
 from crossdock.canonical.party import Address
 from crossdock.canonical.payment import Capture, PaymentAuthorization, PaymentRefund, Refund
-from crossdock.canonical.returns import Return, ReturnLine
+from crossdock.canonical.returns import Return, ReturnLine, ReturnRecord
 from crossdock.canonical.shipment import Shipment, ShipmentLine, ShipmentOrder
 from crossdock.kernel.money import usd
 from crossdock.promises.obligations import Act, Obligation, Trouble, Wait
@@ -136,3 +136,45 @@ def test_delivery_of_an_emptied_order_is_a_case_or_given_back() -> None:
     assert troubles(found) == {}
     delivered = replace(of, facts=(*of.facts, left(1)))
     assert refunds(owed(delivered, msgspec.structs.replace(POLICY, emptied="refund"))) == [3000]
+
+
+# --- what the shop shows of a return ------------------------------------------------------------------------------------
+
+
+def _shown(found: list[Obligation]) -> list[tuple[int, list[int], list[str]]]:
+    """(amount, units, what it waits for) of each return the shop is told of."""
+    return [
+        (
+            each.body.amount.minor,
+            [line.units for line in each.body.lines],
+            sorted(need.name for need in each.needs.values()),
+        )
+        for each in found
+        if isinstance(each, Act) and isinstance(each.body, ReturnRecord)
+    ]
+
+
+REFUND = "refund:return:shop:R1|p:1"
+
+
+def test_a_return_the_shop_announced_is_shown_its_refund_once_and_not_its_goods() -> None:
+    of = standing(*captured(), left(3), fact("return", "shop", RETURN))
+    assert _shown(owed(of)) == [(1000, [], [REFUND])]
+    told = ReturnRecord(order="1", return_id="R1", lines=(), amount=usd(1000), shipping=usd(0))
+    gone = PaymentRefund(payment="p", tender="card", amount=usd(1000), reason="")
+    sealed = (Sealed(REFUND, gone, confirmed=True), Sealed("return_record:R1:1", told, confirmed=True))
+    assert _shown(owed(standing(*captured(), left(3), fact("return", "shop", RETURN), sealed=sealed))) == []
+
+
+def test_what_the_shop_refunded_itself_it_is_not_told_again() -> None:
+    of = standing(*captured(), left(3), fact("return", "shop", RETURN), refunded(1000, "shop", for_return="R1"))
+    assert _shown(owed(of)) == []
+    credit = fact("return", "till", msgspec.structs.replace(RETURN, settle_by="store_credit"))
+    name = "store_credit:return:till:R1|:1"
+    assert _shown(owed(standing(*captured(), left(3), credit))) == [(0, [1], ["fulfilment:s1", name])]
+
+
+def test_a_return_is_shown_after_the_parcel_it_came_in() -> None:
+    till = "refund:return:till:R1|p:1"
+    of = standing(*captured(), left(3), fact("return", "till", RETURN))
+    assert _shown(owed(of)) == [(1000, [1], ["fulfilment:s1", till])]

@@ -23,7 +23,7 @@ from crossdock.promises.approvals import rejected
 from crossdock.promises.money import LATE, SALE, is_late, late_cause, late_digest
 from crossdock.promises.obligations import Act, ApprovalNeeded, Kept, Obligation, Priority, Trouble, Wait
 from crossdock.promises.policy import Policy, due
-from crossdock.promises.shipments import issues_owed
+from crossdock.promises.shipments import fulfilments_owed, issues_owed
 from crossdock.promises.standing import Fact, Standing
 from crossdock.promises.terms import ReturnTerms, terms_at
 
@@ -46,7 +46,7 @@ def owed_for_returns(
             yield from _late(standing, record, fact, terms)
         if erp is not None:
             yield from _goods_return(standing, record, fact, policy, terms, erp)
-        if fact.id in backs and fact.connection != standing.source and standing.shows(ReturnRecord):
+        if fact.id in backs and standing.shows(ReturnRecord):
             yield from _return_record(standing, record, fact, backs[fact.id], policy, going)
 
 
@@ -190,15 +190,19 @@ def _to_stock(record: Record, body: Return, terms: ReturnTerms) -> Counter[Stock
 def _return_record(
     standing: Standing, record: Record, fact: Fact, back: Back, policy: Policy, going: Sequence[Asked]
 ) -> Iterator[Obligation]:
-    """The channel shows what came back and what was paid for it, once the money has gone."""
+    """The channel shows what came back and what was paid for it, once the money has gone.
+
+    Of a return that it announced itself it shows the goods already, and what it gave back itself of any.
+    """
     body: Return = fact.body
     told = standing.all_sealed(f"return_record:{body.id}")
-    units = Counter(back.units)
+    units = Counter[str]() if fact.connection == standing.source else Counter(back.units)
     for sealed in told:
         units.subtract({line.line: line.units for line in sealed.body.lines})
     money, refunds = _money_back(record, fact, going)
     if money is None:
         return
+    money -= _by_the_channel(standing, record, fact, refunds)
     money -= sum(record.money(sealed.body.amount) for sealed in told)
     dispositions = _dispositions(record, body)
     lines = tuple(
@@ -224,12 +228,25 @@ def _return_record(
         by=due(fact.changed_at, policy.deadlines.shop_minutes),
         priority=Priority.ORDERS,
         document="refunds",
-        needs={f"refund:{n}": Kept(standing.entity, name) for n, name in enumerate(refunds)},
+        needs=_shown_before(standing, record, lines)
+        | {f"refund:{n}": Kept(standing.entity, each.name) for n, each in enumerate(refunds)},
         undo=None,
     )
 
 
-def _money_back(record: Record, fact: Fact, going: Sequence[Asked]) -> tuple[int | None, list[str]]:
+def _shown_before(standing: Standing, record: Record, lines: Sequence[ReturnedUnits]) -> dict[str, Kept]:
+    """The channel takes nothing back that it hasn't shown as gone: the first parcels that held so much of the lines."""
+    missing = Counter({each.line: each.units for each in lines})
+    found: dict[str, Kept] = {}
+    for parcel, shown in fulfilments_owed(standing, record).items():
+        held = [each for each in shown if missing[each.line] > 0]
+        missing.subtract({each.line: each.units for each in held})
+        if held:
+            found[f"shown:{parcel}"] = Kept(standing.entity, f"fulfilment:{parcel}")
+    return found
+
+
+def _money_back(record: Record, fact: Fact, going: Sequence[Asked]) -> tuple[int | None, list[Asked]]:
     """What goes back for a return in all, and by which of our refunds; None while some of it has yet to be allowed."""
     mine = next((each for each in entitlements(record).of if each.cause == fact.id), None)
     if mine is None:
@@ -237,8 +254,15 @@ def _money_back(record: Record, fact: Fact, going: Sequence[Asked]) -> tuple[int
     about_to = [each for each in going if each.cause == fact.id]
     if mine.open != sum(each.amount for each in about_to):
         return None, []
-    asked = [each.name for each in record.asked if each.cause == fact.id]
-    return mine.settled + mine.open, [*asked, *(each.name for each in about_to)]
+    return mine.settled + mine.open, [*(each for each in record.asked if each.cause == fact.id), *about_to]
+
+
+def _by_the_channel(standing: Standing, record: Record, fact: Fact, refunds: Sequence[Asked]) -> int:
+    """Minor units that the channel gave back for a return itself, its own store credit among them."""
+    credit = sum(each.amount for each in refunds if each.name.startswith("store_credit:"))
+    own = (each for id_, each in record.refunds if id_.startswith(f"refund:{standing.source}:"))
+    paid = (each for each in own if each.for_return == fact.body.id and each.status != "failed")
+    return credit + sum(record.money(each.amount) for each in paid)
 
 
 def _delivery_back(record: Record, cause: str) -> int:

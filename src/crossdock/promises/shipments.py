@@ -54,6 +54,21 @@ def invoices_owed(standing: Standing, record: Record) -> list[str]:
     return [f"invoice:{suffix}" for suffix in _parts_owed(standing, record)]
 
 
+def fulfilments_owed(standing: Standing, record: Record) -> dict[str, tuple[FulfilmentLine, ...]]:
+    """By parcel, what the channel is told of it, the first that left first."""
+    if not standing.shows(Fulfilment):
+        return {}
+    known = {line.id for line in record.order.lines}
+    shown = _shown(standing, record)
+    return {
+        fact.body.id: shown[fact.id]
+        for fact in sorted(standing.of("shipment"), key=_left_at)
+        if fact.connection != standing.source
+        and shown[fact.id]
+        and known.issuperset(each.line for each in fact.body.lines)
+    }
+
+
 def _parts_owed(standing: Standing, record: Record) -> Iterator[str]:
     parcels = standing.of("shipment")
     parts = _parts(standing, record, parcels)
