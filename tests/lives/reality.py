@@ -90,6 +90,11 @@ class Reality:
     allowed_late: set[str] = field(default_factory=set[str])
     cancelled_at: datetime | None = None
     home: int = 0
+    ever: int = 0
+    """What everything ever ordered comes to: it rises with the total, and never falls."""
+    remembers: bool = True
+    """The shop tells that."""
+    _asked: int = 0
     unheard: list[Said] = field(default_factory=list[Said])
     story: list[str] = field(default_factory=list[str])
     _tokens: Counter[str] = field(default_factory=Counter[str])
@@ -358,6 +363,8 @@ class Reality:
     def _say_order(self) -> None:
         basket = self.basket
         money = Money(basket.tip, basket.currency) if basket.tip else None
+        self.ever += max(basket.total - self._asked, 0)
+        self._asked = basket.total
         body = Order(
             id="1",
             number="#1",
@@ -372,6 +379,7 @@ class Reality:
             tip=money,
             payment="paid",
             cancelled_at=self.cancelled_at,
+            ever_ordered=Money(self.ever, basket.currency) if self.remembers else None,
         )
         self._say("shop", "order", "1", body)
 

@@ -304,6 +304,12 @@ def test_what_a_clerk_gave_back_settles_what_a_lowered_order_is_owed() -> None:
     assert entitlements(_with(of, refunds=(refund("re_1", 1300),))).overpaid == 300
 
 
+def test_an_order_that_was_lowered_before_it_was_sold_gives_back_the_same_where_its_channel_remembers() -> None:
+    bought = order(line("a", 1, 1000), ever_ordered=usd(2000))
+    assert owed(record(bought, payments=(paid("p", 2000),))) == {ORDER: 1000}
+    assert owed(record(bought, payments=(paid("p", 2000), paid("q", 500)))) == {ORDER: 1000, SURPLUS: 500}
+
+
 def test_money_that_nothing_explains_is_a_surplus_and_no_entitlement_of_the_order() -> None:
     of = record(order(line("a", 1, 1000)), payments=(paid("p", 1000), paid("q", 1000)))
     assert owed(of) == {SURPLUS: 1000}

@@ -85,10 +85,11 @@ def entitlements(record: Record) -> Entitlements:
 
 
 def _shrunk_by(record: Record, worth: Worth) -> int:
-    """How much less the order is worth than what it was sold as; all of it, when it is cancelled."""
+    """How much less the order is worth than what it was sold as, or than it ever was; all of it, when it is cancelled."""
     if record.order.cancelled_at is not None:
         return captured(record)
-    return max(gross_of(_sold(record)) - gross_of(worth.bought), 0)
+    before = max(gross_of(_sold(record)), record.money(record.order.ever_ordered))
+    return max(before - gross_of(worth.bought), 0)
 
 
 def _sold(record: Record) -> Amounts:

@@ -61,6 +61,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tip: AnyMoney | None = None
     payment: Literal["pending", "authorised", "paid", "refunded", "voided"] = "pending"
     cancelled_at: datetime | None = None
+    ever_ordered: AnyMoney | None = None
+    """What it would come to had nothing been taken off it, where the channel remembers that: why less is asked now."""
     pickup_at: str = ""
     """Where its buyer comes for it, by our code of the location; empty for an order that is shipped."""
 

@@ -109,7 +109,9 @@ def _further_sale(
 def _only(order: Order, units: dict[str, int]) -> Order:
     """The order with these units alone, each at its share of the line's discount and taxes, and without delivery."""
     lines = tuple(share_of(line, units[line.id]) for line in order.lines if line.id in units)
-    return msgspec.structs.replace(order, lines=lines, shipping=(), tip=None, total=_sum(order, lines))
+    return msgspec.structs.replace(
+        order, lines=lines, shipping=(), tip=None, total=_sum(order, lines), ever_ordered=None
+    )
 
 
 def share_of(line: OrderLine, units: int) -> OrderLine:

@@ -129,6 +129,7 @@ class Answers:
             "displayFinancialStatus": order.financial_status.upper(),
             "email": order.email,
             "currentTotalPriceSet": prices.bag(totals(order, current=True).total),
+            "totalPriceSet": prices.bag(totals(order, current=False).total),
             "totalTipReceivedSet": prices.bag(order.tip),
             "totalRefundedSet": prices.bag(order.given_back),
             "customer": buyer and _customer_node(buyer),

@@ -72,6 +72,7 @@ def _order(wire: GraphOrder, number: str, buyer: str | None, origin: Origin) -> 
         tip=terms.tip(wire.total_tip_received_set.shop_money.amount, currency),
         payment=terms.PAYMENT[None if status is None else status.lower()],
         cancelled_at=None if wire.cancelled_at is None else terms.utc(wire.cancelled_at),
+        ever_ordered=terms.amount(wire.total_price_set.shop_money.amount, currency) if wire.total_price_set else None,
         pickup_at=_pickup_at(wire, origin),
     )
 

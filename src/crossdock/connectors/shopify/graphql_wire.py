@@ -230,6 +230,7 @@ class GraphOrder(msgspec.Struct, kw_only=True, rename="camel", gc=False):
     refunds: list[GraphRefund]
     transactions: list[GraphTransaction]
     fulfillment_orders: GraphWays = msgspec.field(default_factory=lambda: GraphWays([]))
-    """Missing in what was read before it was asked for."""
+    """Missing in what was read before it was asked for, as is the total."""
+    total_price_set: Bag | None = None
     fulfillments: list[GraphParcel] = []
     """Read only where a refund doesn't say whether its units had left."""

@@ -130,6 +130,7 @@ def _order(wire: WireOrder, buyer: str | None) -> Order:
         tip=terms.tip(wire.total_tip_received, currency),
         payment=terms.PAYMENT[wire.financial_status],
         cancelled_at=None if wire.cancelled_at is None else terms.utc(wire.cancelled_at),
+        ever_ordered=None if wire.total_price is None else terms.amount(wire.total_price, currency),
     )
 
 

@@ -120,6 +120,7 @@ class WireOrder(msgspec.Struct, kw_only=True, gc=False):
     cancelled_at: Moment | None = None
     currency: CurrencyCode
     current_total_price: Amount
+    total_price: Amount | None = None
     taxes_included: bool
     financial_status: FinancialStatus | None = None
     email: str | None = None
