@@ -290,7 +290,9 @@ async def test_shop_erp_and_payment_agree_after_an_edit(tmp_path: Path, database
         wrong = [said for cell in cells for said in _disagreements(world, cell, found[cell.order])]
         refused = {str(cell) for cell in cells if cell.refused}
         assert refused == {str(cell) for cell in cells if (cell.edit, cell.moment) in REFUSED}, refused
-        assert {cause.partition(":")[0] for cause, _ in meanwhile} <= {"not_as_told", "rejected", "left_unordered"}, meanwhile
+        assert {cause.partition(":")[0] for cause, _ in meanwhile} <= {"not_as_told", "rejected", "left_unordered"}, (
+            meanwhile
+        )
         assert not wrong, "\n".join([*wrong, *map(str, world.cases())])
         for_nothing = {f"left_unordered:order:shop:{cell.order}" for cell in cells if _left_all_the_same(cell)}
         assert {cause for cause, _ in world.cases()} == for_nothing

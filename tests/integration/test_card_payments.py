@@ -202,3 +202,50 @@ async def test_leave_for_a_refund_holds_as_long_as_the_terms_say(database_url: s
 def _shop_says(body: bytes, token: int) -> Message:
     said = {"kind": "order", "id": "1", "entity": "order:shop:1", "token": token, "body": msgspec.Raw(body)}
     return Message("shop", "document", msgspec.json.encode(said), f"edit{token}")
+
+
+async def _minutes_later(at: Trade, minutes: int) -> None:
+    """What is known has been known for so long, and what waits for a time is looked at again."""
+    at.stage.sql(f"update document set changed_at = changed_at - interval '{minutes} minutes'")
+    at.stage.sql(f"update waiting set until = until - interval '{minutes} minutes'")
+    await at.stage.hub.keep_house()
+    await at.stage.run()
+
+
+async def test_a_payment_whose_webhook_was_lost_is_looked_for_and_its_refund_made(database_url: str):
+    async with trade(database_url) as at:
+        await at.do("pay", order="1", amount=3_000)
+        await at.stage.tell(order("1", units=3, payment="paid"))
+        await at.stage.run()
+        await at.stage.tell(_shop_says(msgspec.json.encode(order("1", units=2, payment="paid")), token=2))
+        await at.stage.run()
+        assert at.refunded() == []
+        assert at.stage.rows("select on_whom, what from waiting where name like 'payment_%%'") == [
+            ("psp", "to tell of 30.00 USD that were paid")
+        ]
+        await _minutes_later(at, 11)
+        assert at.refunded() == [1_000]
+        assert at.stage.rows("select 1 from waiting where name like 'payment_%%'") == []
+        await at.hear()  # what was lost comes late, and says nothing new
+        await at.stage.run()
+        assert at.refunded() == [1_000]
+        assert at.stage.rows("select kind, count(*) from document where connection = 'psp' group by 1 order by 1") == [
+            ("capture", 1),
+            ("payment", 1),
+            ("refund", 1),
+        ]
+        await at.stage.checked()
+
+
+async def test_a_payment_that_nobody_made_is_a_case_in_the_end(database_url: str):
+    async with trade(database_url) as at:
+        await at.stage.tell(order("1", units=3, payment="paid"))
+        await at.stage.run()
+        await _minutes_later(at, 11)
+        await _minutes_later(at, 24 * 60)
+        assert at.stage.rows("select cause from cases where closed_at is null") == [("payment_unheard:psp",)]
+        assert at.stage.rows("select count(*) from inbox where topic = 'payment_intents.found'") == [(2,)]
+        await at.do("pay", order="1", amount=3_000)
+        await at.hear()
+        await at.stage.run()
+        assert at.stage.rows("select cause from cases where closed_at is null") == []

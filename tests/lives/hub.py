@@ -200,8 +200,8 @@ class Hub:
             for name, (_, at, body, repairs, noun) in self.written.items()
         ]
         pins: Any = [(ENTITY, name, value) for name, value in self.pins.items()]
-        standing = reading._standing(ENTITY, evidence, promised, receipts, pins, self.now)
-        return standing, reading._book(promised, receipts, evidence, {})
+        standing = reading.standing_of(ENTITY, evidence, promised, receipts, pins, self.now)
+        return standing, reading.book_of(promised, receipts, evidence, {})
 
     def _save(self, changes: Changes) -> None:
         assert not changes.withheld, changes.withheld

@@ -377,11 +377,16 @@ class Reality:
             ship_to=_HOMES[self.home],
             shipping=basket.charges(),
             tip=money,
-            payment="paid",
+            payment="paid" if self._is_paid() else "pending",
             cancelled_at=self.cancelled_at,
             ever_ordered=Money(self.ever, basket.currency) if self.remembers else None,
         )
         self._say("shop", "order", "1", body)
+
+    def _is_paid(self) -> bool:
+        """As the shop sees it, which places an order when it is paid."""
+        captured = sum(tender.captured for tender in self.psp.tenders.values())
+        return not self.psp.tenders or captured >= self.basket.total
 
     def _pay(self, total: int, ways: int) -> None:
         """The channel takes the money at once, in one or several tenders."""

@@ -473,7 +473,7 @@ class Model:
 
     def _changes(self, state: State) -> tuple[Any, ...]:
         promised = [self._promised(at, row) for at, row in enumerate(state.rows)]
-        sealed = reading._sealed(promised, {})
+        sealed = reading.sealed_of(promised, {})
         standing = Standing(ENTITY, facts_of(self._evidence(state)), NOW, sealed=sealed)
         if not self.world.counts_sealed:
             standing = replace(standing, sealed={})

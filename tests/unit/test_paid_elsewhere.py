@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -14,7 +14,7 @@ from crossdock.canonical.payment import Capture, PaymentAuthorization, PaymentRe
 from crossdock.canonical.returns import Return, ReturnLine, ReturnRecord
 from crossdock.canonical.shipment import Shipment, ShipmentLine, ShipmentOrder
 from crossdock.kernel.money import usd
-from crossdock.promises.obligations import Act, Obligation, Trouble, Wait
+from crossdock.promises.obligations import Act, Fetch, Obligation, Trouble, Wait
 from crossdock.promises.orders import owed_for_order
 from crossdock.promises.policy import Policy, Roles
 from crossdock.promises.standing import Fact, Sealed, Standing
@@ -178,3 +178,50 @@ def test_a_return_is_shown_after_the_parcel_it_came_in() -> None:
     till = "refund:return:till:R1|p:1"
     of = standing(*captured(), left(3), fact("return", "till", RETURN))
     assert _shown(owed(of)) == [(1000, [1], ["fulfilment:s1", till])]
+
+
+# --- a payment nobody told of -------------------------------------------------------------------------------------------
+
+
+def _unheard(*facts: Fact, after: timedelta, order: Order = ORDER, can_read: bool = True) -> list[Obligation]:
+    of = standing(left(3), *facts, order=order, at=AT + after)
+    return owed(replace(of, readable=frozenset({("psp", "order_payments")} if can_read else ())))
+
+
+def _reads(found: list[Obligation]) -> list[str]:
+    return [each.name for each in found if isinstance(each, Fetch)]
+
+
+def test_a_payment_that_was_never_told_of_is_waited_for_then_looked_for_and_in_the_end_a_case() -> None:
+    told = "to tell of 30.00 USD that were paid"
+    early = _unheard(after=timedelta(0))
+    assert (waits(early, "payment_unheard"), _reads(early), troubles(early)) == ([told], [], {})
+    later = _unheard(after=timedelta(minutes=10))
+    assert (waits(later, "payment_unheard"), _reads(later), troubles(later)) == ([told], ["fetch:order_payments:1"], {})
+    late = _unheard(after=timedelta(days=1))
+    assert waits(late, "payment_unheard") == []
+    assert _reads(late) == ["fetch:order_payments:1", "fetch:order_payments:2"]
+    assert troubles(late) == {"payment_unheard": "order #1: 30.00 USD"}
+    assert _reads(_unheard(after=timedelta(days=1), can_read=False)) == []
+
+
+def test_a_return_of_an_order_without_any_known_payment_is_never_passed_over_in_silence() -> None:
+    unsaid = msgspec.structs.replace(ORDER, payment="pending")
+    assert waits(_unheard(after=timedelta(0), order=unsaid), "payment_unheard") == []
+    back = fact("return", "till", RETURN)
+    assert waits(_unheard(back, after=timedelta(0), order=unsaid), "payment_unheard")
+    late = _unheard(back, after=timedelta(days=1), order=unsaid)
+    assert troubles(late) == {"payment_unheard": "order #1: 30.00 USD"}
+
+
+def test_of_a_payment_in_two_parts_the_part_that_is_missing_is_asked_for() -> None:
+    found = _unheard(*captured(2000), after=timedelta(0))
+    assert waits(found, "payment") == ["to tell of 10.00 USD that were paid"]
+    unpaid = msgspec.structs.replace(ORDER, payment="pending")
+    assert waits(_unheard(*captured(2000), after=timedelta(0), order=unpaid), "payment") == ["to collect 10.00 USD"]
+
+
+def test_nothing_is_missing_of_what_is_known_or_costs_nothing() -> None:
+    assert waits(_unheard(*captured(), after=timedelta(0)), "payment") == []
+    free = standing(order=_ordered(0), sealed=(Sealed("sale", SalesOrder(order=_ordered(0), sold_by="shop"), True),))
+    assert waits(owed(free), "payment") == []

@@ -22,6 +22,7 @@ from crossdock.promises.refunds import money_going_back, owed_refunds
 from crossdock.promises.returns import owed_for_returns
 from crossdock.promises.shipments import owed_for_shipments
 from crossdock.promises.standing import Fact, Standing
+from crossdock.promises.unheard import owed_for_unheard
 from crossdock.promises.unordered import owed_for_unordered
 
 SHIPMENT_ORDER = "shipment_order"
@@ -52,6 +53,7 @@ def owed_for_order(standing: Standing, policy: Policy) -> Iterator[Obligation]:
     yield from owed_for_shipments(standing, order_fact, record, policy, erp)
     yield from _parcels_expected(standing, order_fact, record, policy)
     yield from owed_for_unordered(standing, record, policy)
+    yield from owed_for_unheard(standing, order_fact, record, policy)
     refunds = list(owed_refunds(standing, order_fact, record, policy))
     yield from owed_for_returns(standing, record, policy, erp, money_going_back(refunds))
     if erp is not None and _to_be_sold(standing, order, policy):

@@ -20,6 +20,7 @@ from crossdock.promises.obligations import Act, ApprovalNeeded, Kept, Obligation
 from crossdock.promises.policy import Policy, due
 from crossdock.promises.standing import Fact, Standing
 from crossdock.promises.terms import ReturnTerms, terms_at
+from crossdock.promises.unheard import says_paid
 
 _DISPUTE_DAYS_MAX = 120
 """Card schemes decide within about four months."""
@@ -65,7 +66,7 @@ def owed_refunds(standing: Standing, order_fact: Fact, record: Record, policy: P
     owed = _Owed(standing, order_fact, record, policy)
     found = entitlements(record)
     yield from _given_too_much(owed, found.overpaid, found.lost)
-    if record.capture_when == "channel":
+    if record.capture_when == "channel" and not says_paid(record):
         yield from _unpaid(owed, found.unpaid)
     for sealed in standing.all_sealed("refund"):
         yield from _notice(owed, sealed.name, sealed.body)

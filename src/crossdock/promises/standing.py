@@ -68,6 +68,8 @@ class Standing:
     """Things the source says have changed without saying how; the body of each is a `Lookup`."""
     source_shows: frozenset[type[msgspec.Struct]] | None = None
     """The commands that the source's connector has a verb for; None: anything. What a till can't show it isn't told."""
+    readable: frozenset[tuple[str, str]] = frozenset()
+    """(connection, kind) that can be read by id."""
 
     @property
     def source(self) -> str:

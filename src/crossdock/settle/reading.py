@@ -34,6 +34,8 @@ class Targets:
     """(connection, noun's class) -> how it will hold a value."""
     shows: Shows = field(default_factory=dict[str, frozenset[type[msgspec.Struct]]])
     """By connection, the commands it has a verb for."""
+    readable: frozenset[tuple[str, str]] = frozenset()
+    """(connection, kind) that can be read by id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +67,10 @@ def read(batch: Sequence[Unsettled], record: OnRecord, targets: Targets, as_of: 
         evidence = [_evidence(row) for row in documents[entity]]
         promised = [_promised(row) for row in promises[entity]]
         shows = targets.shows.get(entity.split(":", 2)[1])
-        standing = _standing(entity, evidence, promised, receipts[entity], pins[entity], as_of, shows)
-        book = _book(promised, receipts[entity], evidence, targets.normalise)
+        standing = standing_of(
+            entity, evidence, promised, receipts[entity], pins[entity], as_of, shows, targets.readable
+        )
+        book = book_of(promised, receipts[entity], evidence, targets.normalise)
         held_back = withheld[entity]
         reads.append(
             Read(
@@ -88,7 +92,7 @@ def _by_entity(found: Iterable[Row]) -> defaultdict[str, list[Row]]:
     return grouped
 
 
-def _standing(
+def standing_of(
     entity: str,
     evidence: list[Evidence],
     promised: list[Promised],
@@ -96,7 +100,9 @@ def _standing(
     pins: list[Row],
     as_of: datetime,
     shows: frozenset[type[msgspec.Struct]] | None = None,
+    readable: frozenset[tuple[str, str]] = frozenset(),
 ) -> Standing:
+    """One entity as the core sees it; `receipts` and `pins` are rows of `store/sql/settle.sql`, in their columns' order."""
     facts = facts_of(evidence)
     own = entity.split(":", 2)
     return Standing(
@@ -104,10 +110,11 @@ def _standing(
         facts=tuple(fact for fact in facts if not fact.kind.startswith(HINT)),
         as_of=as_of,
         gone=any(e.gone and [e.kind, e.connection, e.id] == own for e in evidence),
-        sealed=_sealed(promised, {row[1]: row for row in receipts}),
+        sealed=sealed_of(promised, {row[1]: row for row in receipts}),
         pins={row[1]: row[2] for row in pins},
         hints=tuple(_hint(fact) for fact in facts if fact.kind.startswith(HINT)),
         source_shows=shows,
+        readable=readable,
     )
 
 
@@ -146,8 +153,8 @@ def _promised(row: Row) -> Promised:
     )
 
 
-def _sealed(promised: Iterable[Promised], receipts: Mapping[str, Row]) -> dict[str, Sealed]:
-    """By name, with the id and the value that the target answered."""
+def sealed_of(promised: Iterable[Promised], receipts: Mapping[str, Row]) -> dict[str, Sealed]:
+    """What was sent or may have been, by name, with the id and the value that the target answered; `receipts` by name."""
     return {p.name: _with_answer(p, receipts.get(p.name)) for p in promised if p.sealed and not p.movable}
 
 
@@ -159,7 +166,8 @@ def _with_answer(promised: Promised, receipt: Row | None) -> Sealed:
     return Sealed(promised.name, promised.body, confirmed=True, remote_id=id_, held=held)
 
 
-def _book(promised: list[Promised], receipts: list[Row], evidence: list[Evidence], normalise: Normalise) -> Book:
+def book_of(promised: list[Promised], receipts: list[Row], evidence: list[Evidence], normalise: Normalise) -> Book:
+    """What is on record about one entity's promises; `receipts` as for `standing_of`."""
     if not receipts:
         return Book(promised, normalise=normalise)
     written: dict[str, Written] = {}

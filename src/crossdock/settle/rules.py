@@ -78,4 +78,10 @@ def _targets(settings: Settings) -> Targets:
             if capability.normalise is not None
         },
         shows={name: frozenset(capabilities) for name, capabilities in declared.items()},
+        readable=frozenset(
+            (name, kind)
+            for name, connection in settings.connections.items()
+            for kind, reads in connection.connector.reads.items()
+            if reads.read is not None
+        ),
     )

@@ -17,7 +17,7 @@ from aiohttp import web
 from crossdock.simulators.payments_books import Books
 from crossdock.simulators.payments_form import Form, Turned, invalid
 from crossdock.simulators.payments_keys import Answer
-from crossdock.simulators.payments_listing import expanded, listed
+from crossdock.simulators.payments_listing import expanded, listed, searched
 from crossdock.simulators.payments_provider import Provider, charge_of
 from crossdock.simulators.payments_shapes import Shown
 
@@ -53,6 +53,7 @@ class Api:
             "/v1/refunds": self._refund,
         }
         routes = [web.post(path, self._posting(parse)) for path, parse in posts.items()]
+        routes.append(web.get("/v1/payment_intents/search", self._search))
         for kind in _RESOURCES:
             routes += [
                 web.get(f"/v1/{kind}s", self._listing(kind)),
@@ -97,6 +98,9 @@ class Api:
             return _json(listed(self._books, kind, Form(request.query_string), lag_seconds=lag))
 
         return show
+
+    async def _search(self, request: web.Request) -> web.Response:
+        return _json(searched(self._books, Form(request.query_string)))
 
     # ---- writing
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Sequence
 
 from crossdock.simulators.payments_books import Books
@@ -22,6 +23,7 @@ _FILTERS = {
     "balance_transaction": ("source", "type", "payout"),
     "event": ("type",),
 }
+_QUERY = re.compile(r'metadata\["order"\]:"((?:[^"\\]|\\.)*)"')
 _BOUNDS: dict[str, Callable[[int, int], bool]] = {
     "gte": lambda made, bound: made >= bound,
     "gt": lambda made, bound: made > bound,
@@ -56,6 +58,24 @@ def listed(books: Books, kind: str, form: Form, *, lag_seconds: float = 0.0) -> 
     inner = [path.removeprefix("data.") for path in form.expand]
     shown = [expanded(books, thing, inner) for thing in page]
     return {"object": "list", "url": f"/v1/{kind}s", "has_more": more, "data": shown}
+
+
+def searched(books: Books, form: Form) -> Shown:
+    """The payments whose metadata names an order: of the query language only that."""
+    form.only(("query", "limit", "page"))
+    asked = _QUERY.fullmatch(form.must("query"))
+    if asked is None:
+        raise invalid("We were unable to parse your search query.", "query")
+    order = re.sub(r"\\(.)", r"\1", asked[1])
+    found = [each for each in reversed(books.all("payment_intent")) if each["metadata"].get("order") == order]
+    inner = [path.removeprefix("data.") for path in form.expand]
+    limit = min(form.whole("limit") or 10, 100)
+    return {
+        "object": "search_result",
+        "url": "/v1/payment_intents/search",
+        "has_more": len(found) > limit,
+        "data": [expanded(books, each, inner) for each in found[:limit]],
+    }
 
 
 def _wanted(books: Books, thing: Shown, kind: str, form: Form) -> bool:

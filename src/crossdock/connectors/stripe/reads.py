@@ -19,8 +19,8 @@ from crossdock.connect.connector import List
 from crossdock.connect.documents import Page, Reading
 from crossdock.connect.link import Answer, Link
 from crossdock.connectors.stripe import wire
-from crossdock.connectors.stripe.system import Settings, connector, get
-from crossdock.kernel.faults import Transient
+from crossdock.connectors.stripe.system import ORDER, Settings, connector, get
+from crossdock.kernel.faults import Rejected, Transient
 
 _PAGE_ITEMS = 100
 OVERLAP_SECONDS = 600
@@ -34,6 +34,21 @@ async def read_payment(id_: str, link: Link[Settings]) -> Reading | None:
     return await _one(
         f"/v1/payment_intents/{quote(id_, safe='')}?expand[]=latest_charge", "payment_intent.read", id_, link
     )
+
+
+@connector.read("order_payments")
+async def read_order_payments(order: str, link: Link[Settings]) -> Reading | None:
+    """The payments that name an order, with their charges. Stripe's search shows what is a minute old, at times later."""
+    if not ORDER.fullmatch(order):
+        raise Rejected(f"no payment can name order {order[:40]!r}")
+    named = order.replace("\\", "\\\\").replace('"', '\\"')
+    asked = urlencode({"query": f'metadata["order"]:"{named}"', "limit": _PAGE_ITEMS})
+    answer = await get(f"/v1/payment_intents/search?{asked}&expand[]=data.latest_charge", link)
+    if answer is None:
+        raise Transient("Stripe has no search here")
+    found = answer.decode(wire.RawPage)
+    body = msgspec.json.encode({"read_at": _stripes_clock(answer), "objects": found.data})
+    return Reading(topic="payment_intents.found", id=order, body=body)
 
 
 @connector.read("refund")

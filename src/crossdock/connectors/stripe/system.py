@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlencode
 
@@ -13,6 +14,8 @@ from crossdock.connect.secrets import Secret
 from crossdock.connectors.stripe.door import door_for
 from crossdock.kernel.faults import Fault, Refused, Rejected, Transient
 
+ORDER = re.compile(r"[!-~]{1,120}")
+"""An order's id as payments name it in their metadata."""
 API_VERSION = "2026-10-28.endive"
 """Pinned, so that an upgrade of the account changes no answer. Since 2025-03-31 a partial capture makes no refund object."""
 _KEPT_MARK = "Idempotent-Replayed"

@@ -11,13 +11,15 @@ amount from one value to the next, and so it is named by the value it led to: `c
 captures step from zero. Where several are possible, each comes as one `charge.updated` with the value before it.
 Repeats name the same step, and the steps sum to the amount captured.
 
+A read shows no steps: it tells of a capture only where there can have been but one, dated by its charge, so that the event of
+it, whenever it comes, is the newer.
+
 **Payments.** While nothing is held the intent tells of it; afterwards its charge does, which alone knows the card and how long
 the money is held.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Literal, TypeVar
 
@@ -28,7 +30,7 @@ from crossdock.connect.documents import Document, Ignore, Origin, Translated, Un
 from crossdock.connectors.stripe import wire
 from crossdock.connectors.stripe.amounts import money
 from crossdock.connectors.stripe.door import OTHER
-from crossdock.connectors.stripe.system import connector
+from crossdock.connectors.stripe.system import ORDER, connector
 from crossdock.kernel.moments import from_micros
 from crossdock.kernel.money import AnyMoney
 
@@ -38,7 +40,6 @@ RefundStatus = Literal["pending", "succeeded", "failed"]
 _SECOND = 1_000_000
 _STAGE = 10**16
 """More microseconds than `wire.Seconds` can come to."""
-_ORDER = re.compile(r"[!-~]{1,120}")
 _REFUNDS: dict[str, tuple[int, RefundStatus]] = {
     "pending": (1, "pending"),
     "requires_action": (1, "pending"),
@@ -124,11 +125,28 @@ def not_used(body: bytes, origin: Origin) -> Iterator[Translated]:
 def intent_read(body: bytes, origin: Origin) -> Iterator[Translated]:
     """A payment with its charge, as a read found it."""
     found = _read(body, wire.IntentRead)
-    charge = found.object.latest_charge
-    if found.object.status in ("requires_capture", "succeeded") and isinstance(charge, wire.Charge):
-        yield _charge_document(charge, origin, found.read_at)
-    else:
-        yield _intent_document(found.object, origin, found.read_at)
+    yield from _as_found(found.object, origin, found.read_at)
+
+
+@connector.translate("payment_intents.found")
+def intents_found(body: bytes, origin: Origin) -> Iterator[Translated]:
+    """The payments that name an order, as a search found them."""
+    found = _read(body, wire.IntentsFound)
+    for intent in found.objects:
+        yield from _as_found(intent, origin, found.read_at)
+    if not found.objects:
+        yield Ignore("no_payment_names_it")
+
+
+def _as_found(intent: wire.Intent, origin: Origin, at: int) -> Iterator[Document]:
+    """What a read can't tell is when it was captured; and by which steps, where several were possible."""
+    charge = intent.latest_charge
+    if intent.status not in ("requires_capture", "succeeded") or not isinstance(charge, wire.Charge):
+        yield _intent_document(intent, origin, at)
+        return
+    yield _charge_document(charge, origin, at)
+    if charge.captured and charge.amount_captured and not _takes_several(charge):
+        yield _capture_document(charge, 0, origin, charge.created)
 
 
 @connector.translate("refund.read")
@@ -200,9 +218,14 @@ def _captured_before(event: wire.ChargeEvent) -> int | None:
     """What was captured before the step that this event tells of; None when it tells of none."""
     if event.data.previous_attributes.amount_captured is not None:
         return event.data.previous_attributes.amount_captured
-    several = (_card(event.data.object).multicapture or wire.Multicapture()).status == "available"
-    at_once = event.type == "charge.succeeded" or (event.type == "charge.captured" and not several)
+    at_once = event.type == "charge.succeeded" or (
+        event.type == "charge.captured" and not _takes_several(event.data.object)
+    )
     return 0 if at_once and event.data.object.captured else None
+
+
+def _takes_several(charge: wire.Charge) -> bool:
+    return (_card(charge).multicapture or wire.Multicapture()).status == "available"
 
 
 def _capture_document(charge: wire.Charge, before: int, origin: Origin, at: int) -> Document:
@@ -320,7 +343,7 @@ def _id(named: str | wire.OrderNamer | None) -> str:
 
 
 def _order(origin: Origin, metadata: wire.Metadata | None) -> str | None:
-    if metadata is None or not _ORDER.fullmatch(metadata.order):
+    if metadata is None or not ORDER.fullmatch(metadata.order):
         return None
     return origin.order(metadata.order)
 

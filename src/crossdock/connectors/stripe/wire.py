@@ -174,6 +174,13 @@ class IntentRead(msgspec.Struct, frozen=True, kw_only=True):
     object: Intent
 
 
+class IntentsFound(msgspec.Struct, frozen=True, kw_only=True):
+    """The same of a search."""
+
+    read_at: Seconds
+    objects: tuple[Intent, ...]
+
+
 class RefundRead(msgspec.Struct, frozen=True, kw_only=True):
     read_at: Seconds
     object: Refund
