@@ -418,7 +418,9 @@ async def trading(
     psp: Mapping[str, Any] | None = None,
     terms: Sequence[Mapping[str, Any]] = (),
     erp: bool = True,
+    connections: Mapping[str, Mapping[str, Any]] | None = None,
     mail: bool = True,
+    scopes: Sequence[str] = ("allowances:write",),
 ) -> AsyncGenerator[Trade]:
     """Every system on empty books; hub processes are the caller's to start. Short leases, so that nobody waits for long."""
     with psycopg.connect(database_url, autocommit=True) as connection:
@@ -436,12 +438,14 @@ async def trading(
         told["connections"]["psp"] |= {"timeout_seconds": 1.0, **(psp or {})}
         for each in ("shop", "wms", "till"):
             told["connections"][each]["timeout_seconds"] = 1.5
-        told["api"] = {"keys": {"desk": {"key": "env:DESK_KEY", "scopes": ["allowances:write"]}}}
+        told["api"] = {"keys": {"desk": {"key": "env:DESK_KEY", "scopes": list(scopes)}}}
         if erp:
             told["roles"]["erp"] = "erp"
             told["connections"]["erp"] = {"connector": "tests.chaos.any_erp", "url": target.url}
         if not mail:
             del told["roles"]["mail"]
+        for name, more in (connections or {}).items():
+            told["connections"][name] |= more
         retailer.config.write_text(_toml(told))
         retailer.environment = {**retailer.environment, "PYTHONPATH": str(ROOT), "DESK_KEY": API_KEY}
         yield Trade(retailer, target if erp else None, http, database_url, random.Random(seed))

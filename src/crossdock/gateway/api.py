@@ -1,4 +1,4 @@
-"""The REST API under /v1: returns, allowances and orders, for those who hold a key. Bare ASGI, JSON, problems by RFC 9457."""
+"""The REST API under /v1: returns, allowances, orders, audits, for who holds a key. Bare ASGI, JSON, problems by RFC 9457."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import structlog
 from psycopg_pool import PoolTimeout
 
 from crossdock.gateway import problems
+from crossdock.gateway.audits import Audits
 from crossdock.gateway.door import Oversized, Receive, Scope, Send, answer, read_body
 from crossdock.gateway.operations import Asked, Operations, Request
 from crossdock.gateway.problems import Problem, unknown
@@ -45,6 +46,7 @@ class Api:
         self._keys: Mapping[str, ApiKey] = settings.api.keys
         self._database, self._told, self._stored = database, told, stored
         self._operations = Operations(database, list(settings.translators))
+        self._audits = Audits(settings, database)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -68,9 +70,15 @@ class Api:
             case "GET", ["orders", order]:
                 _check_right(client, key, "orders:read")
                 await self._tell_order(send, order)
+            case "GET", ["orders", order, ("intents" | "rebuild") as what]:
+                _check_right(client, key, "audit:read")
+                await self._tell_audit(send, what, order)
+            case "GET", [("check" | "accounts" | "cases") as what]:
+                _check_right(client, key, "audit:read")
+                await self._tell_audit(send, what)
             case "POST", ["orders", order, *rest]:
                 await self._take(send, client, key, order, rest, headers, await _body(receive), raw)
-            case _, ["operations", _] | ["orders", _]:
+            case _, ["operations", _] | ["orders", _] | ["check" | "accounts" | "cases"]:
                 raise Problem(405, "get-only", "this is read with GET")
             case _, ["orders", _, "returns" | "allowances"] | ["orders", _, "returns", _, _]:
                 raise Problem(405, "post-only", "this is asked for with POST")
@@ -128,6 +136,24 @@ class Api:
             entity = await self._operations.entity(tx, name)
             [told] = await self._told(tx, [entity])
         await answer(send, 200, msgspec.json.encode(told), _JSON)
+
+    async def _tell_audit(self, send: Send, what: str, order: str = "") -> None:
+        entity = ""
+        if order:
+            async with self._database.transaction() as tx:
+                entity = await self._operations.entity(tx, order)
+        match what:
+            case "check":
+                found: Any = await self._audits.check()
+            case "accounts":
+                found = await self._audits.accounts()
+            case "cases":
+                found = await self._audits.cases()
+            case "intents":
+                found = await self._audits.intents(entity)
+            case _:
+                found = await self._audits.rebuild(entity)
+        await answer(send, 200, msgspec.json.encode(found), _JSON)
 
 
 def _route(rest: Sequence[str]) -> tuple[type[Asked], Right, str]:

@@ -51,7 +51,7 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Promises claimed in one round of a lane."""
 
 
-Scope = Literal["returns:write", "allowances:write", "orders:read"]
+Scope = Literal["returns:write", "allowances:write", "orders:read", "audit:read"]
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -79,6 +81,17 @@ class Struck(msgspec.Struct, frozen=True):
     subject: str
 
 
+# Enough for hours of a test; a benchmark of days must not grow.
+_CALLS_KEPT = 100_000
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One call that reached the system, struck or not; `at` is in seconds since 1970."""
+
+    at: float
+    subject: str
+
+
 @dataclass
 class _Armed:
     rule: FaultRule
@@ -100,6 +113,8 @@ class Mischief:
         self.random = random.Random(seed)  # noqa: S311  (repeatable on purpose)
         self.webhooks = WebhookMischief()
         self.struck: list[Struck] = []
+        self.calls: deque[Call] = deque(maxlen=_CALLS_KEPT)
+        """The latest calls by anybody, for whoever judges how many there were in any while."""
         self._armed: list[_Armed] = []
         self._later: set[asyncio.Task[None]] = set()
 
@@ -117,6 +132,7 @@ class Mischief:
 
     def strike(self, subject: str) -> FaultRule | None:
         """The rule that strikes this call, used up by one; None lets the call through."""
+        self.calls.append(Call(time.time(), subject))
         for armed in self._armed:
             if armed.left > 0 and armed.rule.match in subject and self.random.random() < armed.rule.probability:
                 armed.left -= 1
@@ -257,6 +273,11 @@ def control_routes(
     """The door tests use: `/_control/…`, `/_ledger`, and `GET /_health`; it also ends late work when the app ends."""
     ledger_routes(app, ledger)
     _fault_routes(app, mischief)
+
+    async def calls(request: web.Request) -> web.Response:
+        return web.Response(body=msgspec.json.encode(list(mischief.calls)), content_type="application/json")
+
+    app.router.add_get("/_ledger/calls", calls)
     if sender is not None:
         _webhook_routes(app, mischief, sender)
     if state is not None:
@@ -304,6 +325,9 @@ def _webhook_routes(app: web.Application, mischief: Mischief, sender: WebhookSen
     async def show(request: web.Request) -> web.Response:
         return web.Response(body=msgspec.json.encode(sender.counts), content_type="application/json")
 
+    async def lost(request: web.Request) -> web.Response:
+        return web.Response(body=msgspec.json.encode(sender.lost), content_type="application/json")
+
     async def aim(request: web.Request) -> web.Response:
         sender.target_url = _asked(await request.read(), _Target).url
         return web.Response(status=204)
@@ -311,6 +335,7 @@ def _webhook_routes(app: web.Application, mischief: Mischief, sender: WebhookSen
     app.router.add_post("/_control/webhooks", spoil)
     app.router.add_get("/_control/webhooks", show)
     app.router.add_post("/_control/target", aim)
+    app.router.add_get("/_ledger/lost", lost)
 
 
 def _snapshot_routes(app: web.Application, ledger: Ledger, state: Restorable) -> None:

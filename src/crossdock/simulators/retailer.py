@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,6 +104,8 @@ class Retailer:
     hub_options: Table
     environment: Mapping[str, str]
     hubs: list[HubProcess] = field(default_factory=list[HubProcess])
+    program: Sequence[str] = (sys.executable, "-m", "crossdock.main")
+    """What a hub process is started as; the settings and its words follow."""
 
     @property
     def config(self) -> Path:
@@ -136,7 +138,7 @@ class Retailer:
 
     def command(self, *words: str) -> list[str]:
         """A `crossdock` command on this retailer's settings, as a list of arguments."""
-        return [sys.executable, "-m", "crossdock.main", "--config", str(self.config), *words]
+        return [*self.program, "--config", str(self.config), *words]
 
     async def ask(self, *words: str) -> tuple[int, str]:
         """Run a `crossdock` command; answers its exit code and what it printed."""

@@ -212,7 +212,14 @@ class Trading:
         for line in order.lines:
             expect(self.world, order, line, line.quantity, self.now())
         self.world.orders[order.id] = order
-        self.ledger.append("order_placed", str(order.id), name=order.name, total=totals(order, current=True).total)
+        self.ledger.append(
+            "order_placed",
+            str(order.id),
+            name=order.name,
+            email=order.email,
+            total=totals(order, current=True).total,
+            lines=[_sold(line) for line in order.lines],
+        )
         event = self._event()
         if paid or authorised:
             kind = "sale" if paid else "authorization"
@@ -273,7 +280,7 @@ class Trading:
         """Support changes where the order goes."""
         found = self._order(order)
         found.shipping_address, found.updated_at = address, self.now()
-        self.ledger.append("address_edited", str(order))
+        self.ledger.append("address_edited", str(order), address=msgspec.to_builtins(address))
         self._tell_order("orders/updated", found, self._event())
         return found
 
@@ -410,3 +417,10 @@ class Trading:
         minor = self._minor(price)
         taxes = taxes_on(minor, rate, tax_title, included)
         return ShippingLine(self.world.next_id("ShippingLine"), title, price=minor, discounted=minor, taxes=taxes)
+
+
+def _sold(line: Line) -> Json:
+    """A line at the checkout; amounts are minor units."""
+    taxes = [{"rate": str(tax.rate), "amount": tax.minor} for tax in line.taxes]
+    sold: Json = {"line": str(line.id), "sku": line.product.sku, "units": line.quantity, "price": line.price}
+    return sold | {"discount": sum(line.discounts), "taxes": taxes}

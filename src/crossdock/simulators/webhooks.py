@@ -54,6 +54,14 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     made_at: datetime
 
 
+class Lost(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that was never sent; `body` is what it would have said."""
+
+    id: str
+    topic: str
+    body: str
+
+
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One try at sending: `number` counts retries from 0, `copy` counts duplicates from 0."""
 
@@ -73,6 +81,8 @@ class Counts(msgspec.Struct):
     made: int = 0
     dropped: int = 0
     duplicated: int = 0
+    late: int = 0
+    """Held back by `delay_seconds` or `reorder`, duplicates included."""
     forged: int = 0
     altered: int = 0
     attempts: int = 0
@@ -101,6 +111,7 @@ class WebhookSender:
     ) -> None:
         self.target_url = target_url
         self.counts = Counts()
+        self.lost: list[Lost] = []
         self._sign = sign
         self._mischief = mischief
         self._secret = secret
@@ -119,6 +130,7 @@ class WebhookSender:
         chance, spoils = self._mischief.random, self._mischief.webhooks
         if chance.random() < spoils.drop:
             self.counts.dropped += 1
+            self.lost.append(Lost(id=message.id, topic=topic, body=body.decode(errors="replace")))
             return message
         self._start(message, copy=0)
         if chance.random() < spoils.duplicate:
@@ -145,6 +157,7 @@ class WebhookSender:
     def _start(self, message: Message, copy: int) -> None:
         spoils, chance = self._mischief.webhooks, self._mischief.random
         delay = _delay(spoils, chance)
+        self.counts.late += delay > 0
         altered = chance.random() < spoils.alter
         self._spawn(self._deliver(message, copy, delay, altered))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import msgspec
 
@@ -14,6 +15,20 @@ _SQL = load("accounts")
 
 Movement = tuple[str, int, int]
 """(account, amount, limit)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What is pending was taken by seals whose outcome isn't known yet, what is posted happened."""
+
+    key: str
+    limit: int
+    pending: int
+    posted: int
+
+
+async def all_accounts(tx: Transaction) -> list[Account]:
+    return [Account(*row) for row in await rows(tx, _SQL["all_accounts"])]
 
 
 def movements(within: str) -> list[Movement]:

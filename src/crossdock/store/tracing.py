@@ -43,6 +43,29 @@ class TracedPromise:
 
 
 @dataclass(frozen=True, slots=True)
+class TracedIntent:
+    """One intent; `stage` is None once it is resolved or replaced, `remote_id` until it is confirmed."""
+
+    name: str
+    verb: int
+    target: str
+    document: str
+    key: str
+    sealed_at: datetime
+    worker: str
+    cause: str
+    cause_recorded_at: datetime
+    code: str
+    live_at: datetime | None
+    in_flight: bool
+    campaign: int | None
+    stage: int | None
+    remote_id: str | None
+    body: bytes
+    refs: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
     """The record of some entities, as stored."""
 
@@ -82,3 +105,8 @@ async def trace(tx: Transaction, entities: Sequence[str]) -> Trace:
         await rows(tx, _SQL["facts"], about),
         await rows(tx, _SQL["pins"], about),
     )
+
+
+async def intents(tx: Transaction, entities: Sequence[str]) -> list[TracedIntent]:
+    """Every intent about these entities, the oldest first."""
+    return [TracedIntent(*row) for row in await rows(tx, _SQL["intents"], {"entity": list(entities)})]

@@ -11,3 +11,6 @@ select key, "limit" - pending - posted from account where key = any(%(key)b::tex
 update account a set pending = a.pending + m.pending, posted = a.posted + m.posted
 from unnest(%(key)b::text[], %(pending)b::bigint[], %(posted)b::bigint[]) as m(key, pending, posted)
 where a.key = m.key
+
+-- all_accounts: Every account, with what seals have taken of it.
+select key, "limit", pending, posted from account order by key

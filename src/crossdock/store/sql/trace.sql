@@ -47,3 +47,14 @@ from document where entity = any(%(entity)b::text[]) order by recorded_at, kind,
 
 -- pins: What was fixed for these entities.
 select entity, name, value, at from pin where entity = any(%(entity)b::text[]) order by name
+
+-- intents: Every intent about these entities: what was going to be asked, because of what, under which rules, and what came of it.
+select p.name, p.verb, p.target, p.document, i.key, i.sealed_at, i.worker, p.cause, p.cause_recorded_at,
+       encode(p.code, 'hex'), c.live_at, p.in_flight, p.campaign, d.stage, r.remote_id, p.body, i.refs
+from intent i
+join promise p on p.id = i.promise
+left join code_version c on c.digest = p.code
+left join due d on d.promise = i.promise and d.ordinal = i.ordinal
+left join receipt r on r.slot = p.entity || '/' || p.name and r.promise = p.id
+    and not exists (select from intent l where l.promise = i.promise and l.ordinal > i.ordinal)
+where p.entity = any(%(entity)b::text[]) order by i.sealed_at, i.key

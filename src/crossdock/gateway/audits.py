@@ -1,0 +1,87 @@
+"""What auditors may read: the sums, accounts and cases, and of an order its intents and what a rebuild would change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from crossdock.govern.settings import Settings
+from crossdock.promises.difference import Stage
+from crossdock.settle.rehearsal import rehearse
+from crossdock.settle.rules import live_rules
+from crossdock.store import accounts, cases, checking, tracing
+from crossdock.store.database import Database
+from crossdock.store.inbox import Part
+from crossdock.store.tracing import TracedIntent
+
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Audits:
+    """Every answer is plain values, ready to be JSON."""
+
+    settings: Settings
+    database: Database
+
+    async def check(self) -> Mapping[str, Any]:
+        """What `crossdock check --json` says; reads the whole of every table it counts."""
+        async with self.database.transaction() as tx:
+            found = await checking.check(tx)
+        return {"holds": found.holds, **msgspec.to_builtins(found)}
+
+    async def accounts(self) -> list[Any]:
+        """Every account, by key; amounts in minor units or whatever the account counts."""
+        async with self.database.transaction() as tx:
+            return [msgspec.to_builtins(each) for each in await accounts.all_accounts(tx)]
+
+    async def cases(self) -> list[Any]:
+        """The open cases, the oldest first."""
+        async with self.database.transaction() as tx:
+            return [msgspec.to_builtins(each) for each in await cases.open_cases(tx)]
+
+    async def intents(self, entity: str) -> list[Mapping[str, Any]]:
+        """Every intent of an order, the oldest first."""
+        async with self.database.transaction() as tx:
+            return [_intent(each) for each in await tracing.intents(tx, [entity])]
+
+    async def rebuild(self, entity: str) -> Mapping[str, Any]:
+        """What would differ if all that was ever received about the order came in again, under the rules in force."""
+        async with self.database.transaction() as tx:
+            rules = await live_rules(tx, self.settings)
+        part = Part(_BEGINNING, datetime.now(UTC), entity=entity)
+        found = await rehearse(self.database, self.settings.translators, rules, part)
+        differing = [
+            {
+                "entity": about,
+                "opens": [opening.owed.name for opening in changes.opened],
+                "withdraws": len(changes.withdrawn),
+                "withholds": list(changes.withheld),
+                "troubles": [trouble.detail for trouble in changes.troubles],
+            }
+            for about, changes in found.differing
+        ]
+        return {"messages": found.messages, "quarantined": found.quarantined, "differing": differing}
+
+
+def _intent(each: TracedIntent) -> Mapping[str, Any]:
+    open_ = each.stage is not None
+    return {
+        "key": each.key,
+        "promise": each.name,
+        "verb": ("fetch", "state", "act")[each.verb],
+        "target": each.target,
+        "document": each.document,
+        "sealed_at": each.sealed_at,
+        "by": each.worker,
+        "cause": {"fact": each.cause, "recorded_at": each.cause_recorded_at},
+        "rules": {"digest": each.code, "live_at": each.live_at, "in_flight": each.in_flight, "campaign": each.campaign},
+        "unresolved": open_ and each.stage in (Stage.CALLING, Stage.ACCEPTED, Stage.DOUBTFUL),
+        "confirmed_as": each.remote_id,
+        "body": msgspec.Raw(each.body),
+        "refs": msgspec.Raw(each.refs),
+    }

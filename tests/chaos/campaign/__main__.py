@@ -1,0 +1,61 @@
+"""`python -m tests.chaos.campaign`: runs until the minutes are over, goes on where it ended before, and says what it found.
+
+The last line printed is the result as JSON; the exit code is 1 when anything was lost, doubled or unexplained.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+
+from tests.chaos.campaign.database import cluster
+from tests.chaos.campaign.record import Record, summed
+from tests.chaos.campaign.running import Result, run_once
+
+
+def main() -> int:
+    asked = _asked()
+    record = Record(Path(asked.record))
+    found: list[Result] = []
+    ends = time.monotonic() + 60 * asked.minutes
+    with cluster() as server:
+        while True:
+            seed = record.next_seed() if asked.seed is None else asked.seed
+            keep = record.file.parent / f"seed-{seed}"
+            result = asyncio.run(run_once(server, seed, faults=asked.faults, keep=keep))
+            found.append(result)
+            if asked.seed is None:
+                record.add(result)
+            _say(result)
+            if asked.seed is not None or time.monotonic() + result.seconds > ends:
+                break
+    print(json.dumps(summed(found)), flush=True)
+    return int(any(result.findings for result in found))
+
+
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=5.0, help="begin no run that would end later than this")
+    parser.add_argument("--seed", type=int, help="this seed, once, and nothing on record")
+    parser.add_argument("--faults", default="", help="only faults with this in their names")
+    parser.add_argument("--record", default=".crossdock/chaos/record.jsonl", help="what finished runs are kept in")
+    return parser.parse_args()
+
+
+def _say(result: Result) -> None:
+    rest = "never at rest" if result.rest_seconds is None else f"at rest after {result.rest_seconds:.0f} s"
+    said = f"seed {result.seed}: {sum(result.faults.values())} faults in {result.seconds:.0f} s, {rest}"
+    print(f"{said}: {'all explained' if not result.findings else f'{len(result.findings)} FINDINGS'}", flush=True)
+    for each in result.findings:
+        print(f"  {each['invariant']} {each['kind']}: {each['what']}")
+    if result.findings:
+        only = f' FAULTS="{result.wanted}"' if result.wanted else ""
+        print(f"  again: make chaos SEED={result.seed}{only}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""A campaign's own PostgreSQL, which may be crashed at any moment, and a fresh, migrated database in it for every run."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import AsyncGenerator, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from crossdock.simulators.lifeline import Lifeline
+from crossdock.store import postgres
+from crossdock.store.migrate import make_partitions, migrate
+from crossdock.store.postgres import EmbeddedPostgres, start_or_attach
+
+_TEMPLATE = "crossdock_template"
+# What a sleeper holds locked in the middle of a transaction the database takes from it; here sooner than usual.
+_TRANSACTION_MILLISECONDS = 1500
+
+
+@dataclass
+class Cluster:
+    """One PostgreSQL server on a folder of its own."""
+
+    server: EmbeddedPostgres
+
+    def crash(self) -> None:
+        """As when its machine loses power: nothing is finished, and the log has to be replayed at the next start."""
+        folder = self.server.folder
+        wheel = postgres._server(folder)  # its own way to find pg_ctl and whom to run it as
+        with contextlib.suppress(subprocess.SubprocessError):
+            postgres._run(wheel, "pg_ctl", "-D", str(folder), "-m", "immediate", "stop")
+
+    def start(self) -> None:
+        """Up again, recovered."""
+        self.server = start_or_attach(self.server.folder)
+
+    async def crash_while_recovering(self, after_seconds: float) -> None:
+        """Let recovery begin, and crash in the middle of it."""
+        starting = asyncio.create_task(asyncio.to_thread(self.start))
+        await asyncio.sleep(after_seconds)
+        await asyncio.to_thread(self.crash)
+        with contextlib.suppress(subprocess.SubprocessError, AssertionError):
+            await starting  # it says that the server ended under it, or was ready before
+
+    def make_template(self) -> None:
+        with psycopg.connect(self.server.url, autocommit=True) as connection:
+            connection.execute(sql.SQL("create database {}").format(sql.Identifier(_TEMPLATE)))
+        template = make_conninfo(self.server.url, dbname=_TEMPLATE)
+        migrate(template)
+        make_partitions(template, today=datetime.now(UTC).date(), keep_days=30)
+
+    @contextlib.asynccontextmanager
+    async def fresh(self) -> AsyncGenerator[str]:
+        """The address of an empty, migrated database that is gone afterwards."""
+        name = f"run_{uuid.uuid4().hex[:12]}"
+        await asyncio.to_thread(self._make, name)
+        try:
+            yield make_conninfo(self.server.url, dbname=name)
+        finally:
+            await asyncio.to_thread(self._drop, name)
+
+    def _make(self, name: str) -> None:
+        known = sql.Identifier(name)
+        with psycopg.connect(self.server.url, autocommit=True) as connection:
+            connection.execute(sql.SQL("create database {} template {}").format(known, sql.Identifier(_TEMPLATE)))
+            limit = sql.Literal(_TRANSACTION_MILLISECONDS)
+            connection.execute(sql.SQL("alter database {} set transaction_timeout = {}").format(known, limit))
+
+    def _drop(self, name: str) -> None:
+        self.start()  # a fault may have left it down
+        with psycopg.connect(self.server.url, autocommit=True) as connection:
+            connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@contextlib.contextmanager
+def cluster() -> Iterator[Cluster]:
+    """A server for a whole campaign; gone with everything in it afterwards, however this process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="cdc"))  # short: a socket's path must stay under 107 bytes
+    lifeline = Lifeline(folder / "pg")
+    try:
+        held = Cluster(start_or_attach(folder / "pg"))
+        held.make_template()
+        yield held
+    finally:
+        lifeline.cut()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,133 @@
+"""A retailer's day: orders are placed, edited, cancelled, shipped, brought back and complained about, whatever else happens."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from random import Random
+
+import aiohttp
+
+from crossdock.cli.story import WORK
+from crossdock.kernel.moments import system_clock
+from crossdock.simulators.shop_state import Address
+from tests.chaos.campaign.world import World, luck
+from tests.chaos.trading import API_KEY, Sale
+
+_BASKETS = ({"MUG-01": 3, "TEE-BLK-M": 2, "CAP-RED": 2}, {"MUG-01": 4}, {"TEE-BLK-M": 3, "CAP-RED": 1})
+# People give up on what doesn't happen for that long; their orders are judged all the same.
+_PATIENCE_SECONDS = 25.0
+_ASKED_AGAIN_SECONDS = 0.2
+
+
+async def live_a_day(at: World, seed: int, orders: int, seconds: float) -> None:
+    """So many orders, placed over so many seconds, each with a life of its own."""
+    lives = [_live(at, luck(seed, f"order {nth}"), seconds) for nth in range(orders)]
+    await asyncio.gather(*lives)
+
+
+async def _live(at: World, chance: Random, seconds: float) -> None:
+    await asyncio.sleep(chance.uniform(0, seconds))
+    sale = await at.trade.place(chance.choice(_BASKETS), mail=chance.random() < 0.8)
+    if not await _soon(lambda: _asked_of_the_warehouse(at, sale)):
+        return
+    await asyncio.sleep(chance.uniform(0, 1.0))
+    match chance.choices(["ship", "cancel", "lower", "move"], weights=[5, 2, 2, 2])[0]:
+        case "cancel":
+            at.trade.cancel(sale)
+            return
+        case "lower":
+            line = chance.choice([line for line in sale.order.lines if line.quantity > 1])
+            at.trade.lower(sale, line.product.sku, 1)
+            if not await _soon(lambda: _changed_at_the_warehouse(at, sale)):
+                return
+        case "move":
+            at.retailer.shop.edit_address(sale.order.id, Address(**WORK))
+        case _:
+            pass
+    await _ship(at, sale, chance)
+    await _afterwards(at, sale, chance)
+
+
+async def _ship(at: World, sale: Sale, chance: Random) -> None:
+    """All that is left of it, in one parcel or two."""
+    parcels: list[dict[int, int]] = [{}, {}]
+    for line in sale.order.lines:
+        first = chance.choice((line.current, line.current, line.current // 2))
+        parcels[0][line.id], parcels[1][line.id] = first, line.current - first
+    for parcel in parcels:
+        lines = [{"line": str(line), "units": units} for line, units in parcel.items() if units]
+        if lines:
+            await at.trade.do("wms", "ship", reference=sale.entity, location="MAIN", lines=lines)
+            await asyncio.sleep(chance.uniform(0, 0.5))
+
+
+async def _afterwards(at: World, sale: Sale, chance: Random) -> None:
+    """What buyers do once the shop shows them that everything left."""
+    left = len(at.retailer.warehouse.ledger.select("parcel_left", sale.entity))
+    shown = at.retailer.shop.ledger
+    if not await _soon(lambda: len(shown.select("fulfilment_created", str(sale.order.id))) >= left):
+        return
+    for _ in range(chance.randint(0, 2)):
+        await asyncio.sleep(chance.uniform(0, 0.6))
+        await _complain(at, sale, chance)
+
+
+async def _complain(at: World, sale: Sale, chance: Random) -> None:
+    kept = [line for line in sale.order.lines if line.quantity > sale.given[line.id]]
+    match chance.choices(["return", "look later", "paid out", "allow"], weights=[5, 2, 1, 3])[0]:
+        case "allow":
+            await allow(at, sale, chance.randint(1, 400))
+        case what if kept:
+            line = chance.choice(kept)
+            units = {line.product.sku: chance.randint(1, line.quantity - sale.given[line.id])}
+            at.trade.hand_in(sale, units, look=what != "look later", pay_out=what == "paid out")
+            if what == "look later":
+                await asyncio.sleep(chance.uniform(0.2, 1.0))
+                at.trade.look()
+        case _:
+            pass
+
+
+async def allow(at: World, sale: Sale, cents: int) -> None:
+    """The back office grants an allowance by the REST API, and asks again until it is told that it was taken."""
+    since, key = system_clock(), f"{sale.order.id}-{time.monotonic_ns()}"
+    asked = {"amount": f"{cents / 100:.2f}", "currency": "USD", "reason": "a scratch", "by": "Mara"}
+    headers = {"Authorization": f"Bearer {API_KEY}", "Idempotency-Key": key}
+    url = f"{at.retailer.addresses['hub']}/v1/orders/{sale.order.id}/allowances"
+    status = 0
+
+    async def taken() -> bool:
+        nonlocal status
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+            timeout = aiohttp.ClientTimeout(total=3)
+            async with at.trade.http.post(url, json=asked, headers=headers, timeout=timeout) as answer:
+                status = answer.status
+        return status not in (0, 503)
+
+    ends = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < ends:
+        if await taken():
+            break
+        await asyncio.sleep(_ASKED_AGAIN_SECONDS)
+    at.desk.told(str(sale.order.id), cents, since, status)
+
+
+def _asked_of_the_warehouse(at: World, sale: Sale) -> bool:
+    return bool(at.retailer.warehouse.ledger.select("order_received", sale.entity))
+
+
+def _changed_at_the_warehouse(at: World, sale: Sale) -> bool:
+    return bool(at.retailer.warehouse.ledger.select("lines_changed", sale.entity))
+
+
+async def _soon(question: Callable[[], bool]) -> bool:
+    """Whether it comes about before people give up."""
+    ends = time.monotonic() + _PATIENCE_SECONDS
+    while not question():
+        if time.monotonic() > ends:
+            return False
+        await asyncio.sleep(0.1)
+    return True

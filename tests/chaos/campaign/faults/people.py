@@ -1,0 +1,49 @@
+"""What people do by hand behind the hub's back: refunds at the provider, and banks that take money back."""
+
+from __future__ import annotations
+
+from random import Random
+
+from tests.chaos.campaign.fault import fault
+from tests.chaos.campaign.world import World
+
+
+@fault
+class ClerkRefunds:
+    name = "a clerk refunds by hand"
+    count = 60
+
+    async def inject(self, world: World, random: Random) -> None:
+        paid = [sale for sale in world.trade.sales if sale.payments]
+        if paid:
+            done = await world.trade.refund_by_hand(random.choice(paid), random.randint(1, 600))
+            world.struck[self.name] += done
+
+
+@fault
+class ClerkEdits:
+    name = "a clerk edits an order by hand"
+    count = 40
+
+    async def inject(self, world: World, random: Random) -> None:
+        """A new address, after which nothing may be shown or sent to the old one but what left already."""
+        open_ = [sale for sale in world.trade.sales if not sale.order.fulfilments and not sale.order.cancelled_at]
+        if open_:
+            sale = random.choice(open_)
+            moved = type(sale.order.shipping_address)(first_name="Ada", last_name="Byron", country_code="US",
+                                                      address1=f"{random.randint(1, 99)} Elm Street", city="Salem",
+                                                      province_code="MA", zip="01970")  # fmt: skip
+            world.retailer.shop.edit_address(sale.order.id, moved)
+            world.struck[self.name] += 1
+
+
+@fault
+class Dispute:
+    name = "a bank takes money back"
+    count = 30
+
+    async def inject(self, world: World, random: Random) -> None:
+        paid = [sale for sale in world.trade.sales if sale.payments and not sale.meddled]
+        if paid:
+            await world.trade.dispute(random.choice(paid), random.randint(1, 300))
+            world.struck[self.name] += 1

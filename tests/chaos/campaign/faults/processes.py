@@ -1,0 +1,120 @@
+"""What befalls hub processes: death at any moment or at a named point, sleep past every lease, and a rolling restart."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import time
+import uuid
+from pathlib import Path
+from random import Random
+
+from crossdock.observe.checkpoints import POINTS
+from crossdock.simulators.retailer import HubProcess
+from tests.chaos.campaign.fault import fault
+from tests.chaos.campaign.world import ROLES, World
+
+# Longer than a call's lease of 2.5 s, which a stopped process then has lost.
+_SLEEP_SECONDS = 3.0
+_POINT_SECONDS_MAX = 6.0
+
+
+@fault
+class KilledAtRandom:
+    name = "hub process killed (kill -9) at a random moment"
+    count = 300
+
+    async def inject(self, world: World, random: Random) -> None:
+        await asyncio.sleep(random.uniform(0, 0.5))
+        if running := _running(world):
+            world.trade.send(random.choice(running), signal.SIGKILL)
+            world.struck[self.name] += 1
+
+
+@fault
+class KilledAtAPoint:
+    name = "hub process killed (kill -9) at a named point"
+    count = 200
+
+    async def inject(self, world: World, random: Random) -> None:
+        """One process is exchanged for one that dies at the point, and again when it never got there."""
+        point = random.choice(POINTS)
+        place = 0 if point.startswith("door") else random.randrange(len(ROLES))
+        marker = Path(world.retailer.folder, f"struck-{uuid.uuid4().hex[:8]}")
+        armed = {
+            "CROSSDOCK_KILL_AT": point,
+            "CROSSDOCK_CHECKPOINT_COUNT": str(random.randint(1, 4)),
+            "CROSSDOCK_CHECKPOINT_MARKER": str(marker),
+        }
+        async with world.unwatched():
+            await exchange(world, place, armed)
+            if await _until(marker.exists, _POINT_SECONDS_MAX):
+                world.struck[self.name] += 1
+            else:
+                await exchange(world, place)
+
+
+@fault
+class StoppedPastItsLease:
+    name = "hub process stopped past its lease, then continued"
+    count = 100
+
+    async def inject(self, world: World, random: Random) -> None:
+        if running := _running(world):
+            victim = random.choice(running)
+            world.trade.send(victim, signal.SIGSTOP)
+            world.slept_seconds = max(world.slept_seconds, _SLEEP_SECONDS)
+            try:
+                await asyncio.sleep(_SLEEP_SECONDS)
+            finally:
+                world.trade.send(victim, signal.SIGCONT)
+            world.struck[self.name] += 1
+
+
+@fault
+class RollingRestart:
+    name = "rolling restart, two versions of the rules overlapping"
+    count = 50
+
+    async def inject(self, world: World, random: Random) -> None:
+        """New rules are written, and the processes exchanged one after the other, while those of the old ones still work."""
+        config = world.retailer.config
+        told = config.read_text()
+        version = f"v{time.monotonic_ns()}"
+        config.write_text(
+            re.sub(r"^returns = \[.*\]$", f'returns = [{{ "version" = "{version}" }}]', told, flags=re.MULTILINE)
+        )
+        assert version in config.read_text()
+        async with world.unwatched():
+            for place in reversed(range(len(ROLES))):
+                await exchange(world, place)
+                await asyncio.sleep(random.uniform(0.2, 1.0))
+        world.struck[self.name] += 1
+
+
+async def exchange(world: World, place: int, environment: dict[str, str] | None = None) -> None:
+    """The process in that place ends in good order, and a new one takes it; one with a door can't begin before."""
+    old = world.hubs[place]
+    if place == 0:
+        await asyncio.to_thread(old.stop)
+    new = await world.start_hub(ROLES[place], environment)
+    if place != 0:
+        await asyncio.to_thread(old.stop)
+    world.hubs.remove(new)
+    world.hubs[place] = new
+    world.retailer.lifeline.untie(old.pid)
+
+
+def _running(world: World) -> list[HubProcess]:
+    return [hub for hub in world.hubs if hub.process.poll() is None]
+
+
+async def _until(question: object, seconds: float) -> bool:
+    assert callable(question)
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        if question():
+            return True
+        await asyncio.sleep(0.05)
+    return False

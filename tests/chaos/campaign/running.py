@@ -1,0 +1,174 @@
+"""One run: a seed's world trades while a seed's faults strike it, comes to rest, and is judged."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from crossdock.kernel.moments import system_clock
+from tests.chaos.campaign.database import Cluster
+from tests.chaos.campaign.day import live_a_day
+from tests.chaos.campaign.fault import drawn
+from tests.chaos.campaign.faults import know_all
+from tests.chaos.campaign.world import ERP_BURST, ERP_CALLS_PER_SECOND, World, luck, world
+from tests.chaos.trading import API_KEY, ROOT
+
+ORDERS, DAY_SECONDS, FAULTS_A_RUN = 10, 4.0, 4
+REST_SECONDS_MAX = 60.0
+"""After the last fault everything converges, waits for somebody with a deadline, or is in a case within this time."""
+_LOOK_SECONDS = 0.4
+_AMBIGUOUS = {
+    "commit_then_drop": "ambiguous success: done, then the connection reset",
+    "commit_then_status": "ambiguous success: done, then 502",
+    "commit_then_timeout": "ambiguous success: done, then no answer in time",
+    "garbage": "ambiguous success: done, then a broken answer",
+    "late": "ambiguous failure: 502 or reset, and done later",
+}
+_WEBHOOKS = {
+    "duplicated": "webhook doubled",
+    "late": "webhook late or out of order",
+    "dropped": "webhook lost",
+    "forged": "webhook forged",
+    "altered": "webhook altered on its way",
+}
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one run; `findings` is empty when nothing was lost, doubled or unexplained."""
+
+    seed: int
+    wanted: str
+    """Part of the names of the faults it drew from; empty for all."""
+    at: str
+    seconds: float
+    rest_seconds: float | None
+    """From the last fault until everything was at rest; None when it wasn't in time."""
+    faults: dict[str, int]
+    judged: dict[str, int]
+    """How much there was to judge: orders, effects, calls, cents."""
+    findings: list[dict[str, str]]
+
+
+async def run_once(cluster: Cluster, seed: int, *, faults: str = "", keep: Path | None = None) -> Result:
+    """One seed's run; `keep` is where its logs go when something was found."""
+    know_all()
+    began, at = time.monotonic(), system_clock().isoformat(timespec="seconds")
+    with tempfile.TemporaryDirectory(prefix="cdr") as folder:
+        async with world(cluster, Path(folder), seed) as made:
+            await asyncio.gather(live_a_day(made, seed, ORDERS, DAY_SECONDS), _strike(made, seed, faults))
+            await made.quiet()
+            rest_seconds = await at_rest(made)
+            verdict = await judged(made, rest_seconds)
+            result = Result(
+                seed=seed,
+                wanted=faults,
+                at=at,
+                seconds=round(time.monotonic() - began, 1),
+                rest_seconds=None if rest_seconds is None else round(rest_seconds, 1),
+                faults=struck(made),
+                judged=verdict["judged"],
+                findings=verdict["findings"],
+            )
+            if result.findings and keep is not None:
+                _keep(Path(folder), keep, verdict)
+        return result
+
+
+async def _strike(at: World, seed: int, only: str) -> None:
+    """The seed's faults, one after the other, while the retailer trades."""
+    chance = luck(seed, "faults")
+    for each in drawn(chance, FAULTS_A_RUN, only):
+        await asyncio.sleep(chance.uniform(0.2, 1.2))
+        await each.inject(at, chance)
+
+
+def struck(at: World) -> dict[str, int]:
+    """How often each fault really struck, by what the report calls it."""
+    counts = dict(at.struck)
+    for kind in (each.kind for mischief in at.mischiefs.values() for each in mischief.struck):
+        if kind in _AMBIGUOUS:
+            counts[_AMBIGUOUS[kind]] = counts.get(_AMBIGUOUS[kind], 0) + 1
+    for sender in at.senders.values():
+        for field, name in _WEBHOOKS.items():
+            if count := getattr(sender.counts, field):
+                counts[name] = counts.get(name, 0) + count
+    return {name: count for name, count in sorted(counts.items()) if count}
+
+
+async def at_rest(at: World) -> float | None:
+    """Seconds until the hub says twice in a row that nothing is left to do for itself; None when it doesn't in time."""
+    began, calm = time.monotonic(), 0
+    while (waited := time.monotonic() - began) < REST_SECONDS_MAX:
+        calm = calm + 1 if await _is_calm(at) else 0
+        if calm == 2:
+            return waited
+        await asyncio.sleep(_LOOK_SECONDS)
+    return None
+
+
+async def _is_calm(at: World) -> bool:
+    url, headers = f"{at.retailer.addresses['hub']}/v1", {"Authorization": f"Bearer {API_KEY}"}
+    timeout = aiohttp.ClientTimeout(total=5)
+    try:
+        async with at.trade.http.get(f"{url}/check", headers=headers, timeout=timeout) as answer:
+            check = await answer.json()
+        if answer.status != 200 or check["inbox"]["pending"] or check["states"]["in flight"]:
+            return False
+        for sale in at.trade.sales:
+            async with at.trade.http.get(f"{url}/orders/{sale.entity}", headers=headers, timeout=timeout) as answer:
+                if answer.status == 200 and _moves(await answer.json()):
+                    return False
+    except (aiohttp.ClientError, TimeoutError):
+        return False
+    return True
+
+
+def _moves(order: Mapping[str, Any]) -> bool:
+    """Whether the hub or a clock of seconds does something about it next: sending, searching, trying a stopped lane."""
+    standing = ("promised", "sealed", "sent", "accepted")
+    return any(
+        each["standing"].startswith(standing)
+        or (each["standing"] == "may have happened" and "person" not in (each["next_actor"] or "").lower())
+        for each in order["promises"]
+    )
+
+
+async def judged(at: World, rest_seconds: float | None) -> dict[str, Any]:
+    """What the judge says, which is a program apart and is told nothing but addresses and limits."""
+    told = {
+        "hub": f"{at.retailer.addresses['hub']}/v1",
+        "key": API_KEY,
+        "systems": {
+            **{name: at.retailer.addresses[name] for name in ("shop", "wms", "psp", "till", "mail")},
+            "erp": at.trade.erp.url if at.trade.erp else None,
+            "desk": at.desk.url,
+        },
+        "limits": {"erp": {"calls_per_second": ERP_CALLS_PER_SECOND, "burst": ERP_BURST}},
+        "slept_seconds": at.slept_seconds,
+        "rest_seconds": rest_seconds,
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.chaos.judge", "-",
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT,
+    )  # fmt: skip
+    said, wrong = await process.communicate(json.dumps(told).encode())
+    if process.returncode not in (0, 1):
+        raise RuntimeError(f"the judge ended with {process.returncode}: {wrong.decode()[-2000:]}")
+    return json.loads(said)
+
+
+def _keep(folder: Path, keep: Path, verdict: Mapping[str, Any]) -> None:
+    keep.mkdir(parents=True, exist_ok=True)
+    (keep / "verdict.json").write_text(json.dumps(verdict, indent=1))
+    for log in folder.glob("hub-*.log"):
+        (keep / log.name).write_bytes(log.read_bytes())

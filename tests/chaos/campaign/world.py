@@ -1,0 +1,169 @@
+"""The world of one run: a retailer's systems, an ERP's stand-in, a database, two hub processes and who watches them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shlex
+import sys
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from crossdock.simulators.mischief import Mischief
+from crossdock.simulators.retailer import HubProcess, NotOpened, Retailer
+from crossdock.simulators.webhooks import WebhookSender
+from tests.chaos.campaign.database import Cluster
+from tests.chaos.campaign.desk import Desk
+from tests.chaos.campaign.fault import Struck
+from tests.chaos.trading import Trade, trading
+
+PROGRAM = "CROSSDOCK_CHAOS_HUB"
+"""The environment's word on how a hub process is started: a command line, before `--config FILE run …`."""
+ERP_CALLS_PER_SECOND, ERP_BURST = 12.0, 4.0
+_LOOK_SECONDS = 0.1
+ROLES: tuple[Sequence[str], ...] = ((), ("settle", "deliver"))
+"""What each hub process does: the first has the door, too."""
+
+
+def program() -> Sequence[str]:
+    """How a hub process is started."""
+    given = os.environ.get(PROGRAM)
+    return shlex.split(given) if given else (sys.executable, "-m", "crossdock.main")
+
+
+@dataclass
+class World:
+    """Everything a fault may strike. Hub processes that die are started again, as whatever watches them would."""
+
+    cluster: Cluster
+    trade: Trade
+    desk: Desk
+    struck: Struck = field(default_factory=Struck)
+    """How often each fault really struck."""
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    """For every hub process that is started from now on: a kill at a named point, another clock."""
+    slept_seconds: float = 0.0
+    """How long hub processes were stopped at most: what they had in hand then may reach a target late."""
+    _watching: bool = True
+    _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def retailer(self) -> Retailer:
+        return self.trade.retailer
+
+    @property
+    def hubs(self) -> list[HubProcess]:
+        """The processes that run now; the first has the door."""
+        return self.retailer.hubs
+
+    @property
+    def database_url(self) -> str:
+        return self.trade.database_url
+
+    @property
+    def mischiefs(self) -> dict[str, Mischief]:
+        """What strikes each system's calls, by connection."""
+        retailer, erp = self.retailer, self.trade.erp
+        assert erp is not None
+        return {
+            "shop": retailer.shop.mischief,
+            "wms": retailer.warehouse.mischief,
+            "psp": retailer.payments.mischief,
+            "till": retailer.till.mischief,
+            "mail": retailer.mail.mischief,
+            "erp": erp.mischief,
+        }
+
+    @property
+    def senders(self) -> dict[str, WebhookSender]:
+        """Who tells the hub, by connection."""
+        retailer = self.retailer
+        return {
+            "shop": retailer.shop.sender,
+            "wms": retailer.warehouse.sender,
+            "psp": retailer.payments.sender,
+            "till": retailer.till.sender,
+        }
+
+    async def start_hubs(self) -> None:
+        for roles in ROLES:
+            await self.start_hub(roles)
+
+    async def start_hub(self, roles: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> HubProcess:
+        """One more hub process, which works when this returns."""
+        return await self.retailer.start_hub(*roles, environment={**self.environment, **(environment or {})})
+
+    async def watch(self) -> None:
+        """Start a new process for each that died, for as long as the run lasts."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            if self._watching:
+                async with self._starting:
+                    await self._revive()
+
+    async def _revive(self) -> None:
+        for place, hub in enumerate(list(self.hubs)):
+            if hub.process.poll() is None:
+                continue
+            self.retailer.lifeline.untie(hub.pid)
+            try:
+                revived = await self.start_hub(ROLES[min(place, 1)])
+            except NotOpened:  # no database to start on: it is tried again
+                self.hubs.pop().stop()
+            else:
+                self.hubs.remove(revived)
+                self.hubs[place] = revived
+
+    @contextlib.asynccontextmanager
+    async def unwatched(self) -> AsyncGenerator[None]:
+        """Meanwhile nobody starts processes but the fault that asked for it."""
+        async with self._starting:
+            self._watching = False
+        try:
+            yield
+        finally:
+            self._watching = True
+
+    async def quiet(self) -> None:
+        """No rule strikes any more, everything late has happened, and every webhook was told or given up."""
+        for mischief in self.mischiefs.values():
+            mischief.disarm()
+            await mischief.settled()
+        for sender in self.senders.values():
+            await sender.idle()
+
+
+@contextlib.asynccontextmanager
+async def world(cluster: Cluster, folder: Path, seed: int) -> AsyncGenerator[World]:
+    """A retailer on empty books, with two hub processes at work that are replaced when they die."""
+    async with (
+        cluster.fresh() as database_url,
+        Desk().serve() as desk,
+        trading(folder, database_url, seed=seed, connections=_CONNECTIONS, scopes=_SCOPES) as trade,
+    ):
+        trade.retailer.program = program()
+        made = World(cluster, trade, desk)
+        await made.start_hubs()
+        watching = asyncio.create_task(made.watch())
+        try:
+            yield made
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+
+_CONNECTIONS = {
+    # One by one and no faster than that, so that two processes have to share what is allowed.
+    "erp": {"calls_per_second": ERP_CALLS_PER_SECOND, "burst": ERP_BURST, "bulk_max": 1, "timeout_seconds": 1.2},
+    "shop": {"connector": "tests.chaos.quick_shop"},
+    "mail": {"timeout_seconds": 1.5},
+}
+_SCOPES = ("allowances:write", "orders:read", "audit:read")
+
+
+def luck(seed: int, what: str) -> Random:
+    """Chance for one thing of a run, whatever else draws how often."""
+    return Random(f"{seed}/{what}")

@@ -1,0 +1,142 @@
+"""S1 and S3, and what is missing: every effect a system's ledger shows, held against what the retailer's day makes due."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from tests.chaos.judge.evidence import Evidence, Finding
+from tests.chaos.judge.sales import Sale
+
+ACTS = ("sales_order", "goods_issue", "invoice_posting", "credit_memo", "supplementary_invoice", "goods_return")
+
+
+def slot(key: str) -> str:
+    """Order and promise: what a command's key says beside its cause and which try it is."""
+    return "/".join(key.split("/")[:2])
+
+
+def doubled(evidence: Evidence) -> Iterator[Finding]:
+    """S1: nothing happened twice at any target, whatever was sent how often."""
+    seen: dict[str, Iterable[tuple[str, str]]] = {
+        "the ERP": ((e.what, slot(e.key)) for what in ACTS for e in evidence.entries("erp", what)),
+        "the warehouse": (("order", entry.key) for entry in evidence.entries("wms", "order_received")),
+        "the provider, by idempotency key": (("refund", e.key) for e in evidence.entries("psp", "refunded") if e.key),
+        "the provider, by our reference": (("refund", slot(key)) for key in _references(evidence)),
+        "the shop, parcels": (
+            ("parcel", number)
+            for e in evidence.entries("shop", "fulfilment_created")
+            for number in e.details["tracking"]
+        ),
+        "the shop, returns": (("return", e.details["note"]) for e in _recorded(evidence)),
+        "the mail server": (("mail", entry.key) for entry in evidence.entries("mail", "mail_received")),
+    }
+    for where, things in seen.items():
+        for (what, name), count in Counter(things).items():
+            if count > 1:
+                yield Finding("S1", "doubled", f"{what} {name} happened {count} times at {where}")
+    yield from _conflicting(evidence)
+
+
+def _references(evidence: Evidence) -> Iterator[str]:
+    for entry in evidence.entries("psp", "refunded"):
+        if key := entry.details["metadata"].get("crossdock_key", ""):
+            yield key
+
+
+def _recorded(evidence: Evidence) -> Iterator[Any]:
+    """What the hub wrote down in the shop of returns: its key is in the note."""
+    return (e for e in evidence.entries("shop", "refund_created") if e.details["note"])
+
+
+def _conflicting(evidence: Evidence) -> Iterator[Finding]:
+    """The same reference with other content: whoever resends must repeat the same bytes."""
+    for entry in evidence.entries("wms", "order_conflicted"):
+        yield Finding("S3", "unexplained", f"the warehouse was sent {entry.key} again with other content")
+
+
+def unsealed(evidence: Evidence) -> Iterator[Finding]:
+    """S3: what happened was committed before, with these bytes."""
+    intents = {each["key"]: each for some in evidence.intents.values() for each in some}
+    for what in ACTS:
+        for entry in evidence.entries("erp", what):
+            yield from _as_sealed(intents.get(entry.key), entry.key, entry.at, entry.details["body"])
+    for entry in evidence.entries("psp", "refunded"):
+        key = entry.details["metadata"].get("crossdock_key", "")
+        if key:
+            yield from _as_sealed(intents.get(key), key, entry.at, None)
+            amount = intents[key]["body"]["amount"]["minor"] if key in intents else None
+            if amount not in (None, entry.details["amount"]):
+                yield Finding(
+                    "S3", "unexplained", f"{key} was sealed over {amount}, and {entry.details['amount']} was paid"
+                )
+
+
+def _as_sealed(intent: Any, key: str, at: Any, body: Any) -> Iterator[Finding]:
+    from tests.chaos.judge.evidence import moment
+
+    if intent is None:
+        yield Finding("S3", "unexplained", f"{key} happened, and the hub has no intent of it")
+    elif moment(intent["sealed_at"]) > at:
+        yield Finding("S3", "unexplained", f"{key} was sealed at {intent['sealed_at']}, after it happened at {at}")
+    elif body is not None and body != intent["body"]:
+        yield Finding("S3", "unexplained", f"{key} was called with other content than was sealed")
+
+
+def missing(evidence: Evidence, sale: Sale) -> Iterator[Finding]:
+    """What a system lacks. An order that is unknown was never heard of, or its acknowledged messages were lost."""
+    if evidence.orders[sale.entity] is None:
+        if "shop" not in sale.unheard:
+            yield Finding("S9", "lost", f"{sale.name}: the hub does not know the order, and no webhook of it was lost")
+        return
+    for what, count, there in _due(evidence, sale):
+        if there < count and not _explained(evidence, sale, what):
+            yield Finding("Q3", "lost", f"{sale.name}: {there} of {count} {what}, and nobody is told why")
+        elif there > count:
+            yield Finding("S1", "doubled", f"{sale.name}: {there} {what} where {count} are due")
+
+
+def _due(evidence: Evidence, sale: Sale) -> Iterator[tuple[str, int, int]]:
+    """(what, how many are due, how many there are)"""
+
+    def erp(what: str, name: str = "") -> int:
+        return sum(f"{sale.entity}/{name}" in slot(e.key) for e in evidence.entries("erp", what)
+                   if e.details["entity"] == sale.entity)  # fmt: skip
+
+    parcels, complete = len(sale.parcels), [back for back in sale.returns if back.complete]
+    yield "sales in the ERP", 1, erp("sales_order")
+    yield "orders at the warehouse", 1, _count(evidence, "wms", "order_received", lambda e: e.key == sale.entity)
+    yield "goods issues in the ERP", parcels, erp("goods_issue")
+    yield "invoices in the ERP", parcels, erp("invoice_posting")
+    yield "parcels in the shop", parcels, _count(evidence, "shop", "fulfilment_created", lambda e: e.key == sale.id)
+    yield "goods returns in the ERP", len(complete), erp("goods_return")
+    recorded = _count(evidence, "shop", "refund_created", lambda e: e.key == sale.id and bool(e.details["lines"]))
+    yield "returns in the shop", len(complete), recorded
+    if sale.email:
+        mails = [
+            e.details for e in evidence.entries("mail", "mail_received") if sale.name in e.details["subject"].split()
+        ]
+        refunds = sum("refund" in mail["subject"] for mail in mails)
+        yield "mails about parcels", parcels, len(mails) - refunds
+        yield "mails about refunds", _refunds(evidence, sale), refunds
+
+
+def _refunds(evidence: Evidence, sale: Sale) -> int:
+    return _count(evidence, "psp", "refunded", lambda e: bool(e.key) and e.details["order"] == sale.id)
+
+
+def _count(evidence: Evidence, system: str, what: str, fits: Callable[[Any], bool]) -> int:
+    return sum(1 for entry in evidence.entries(system, what) if fits(entry))
+
+
+_MAILS = ("mails about parcels", "mails about refunds")
+
+
+def _explained(evidence: Evidence, sale: Sale, what: str) -> bool:
+    """A mail in doubt is a case; what nobody could hear of is waited for, or its source alone knows."""
+    if what in _MAILS and any(case["cause"].startswith("doubt:mail:") for case in evidence.cases_of(sale.entity)):
+        return True
+    told = evidence.orders[sale.entity] or {}
+    waits = bool(told.get("expected") or told.get("cases") or any(p["next_actor"] for p in told.get("promises", ())))
+    return bool(sale.unheard) and (waits or "wms" not in sale.unheard)

@@ -1,0 +1,125 @@
+"""What the judge goes by: every system's ledger, and what the hub says of itself over its public API. Read once, at rest."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+_SECONDS_MAX = 20.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something wrong. `kind`: lost, doubled or unexplained."""
+
+    invariant: str
+    kind: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a system's ledger."""
+
+    seq: int
+    at: datetime
+    what: str
+    key: str
+    details: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the judge is told: addresses, a key for the hub's API, and the limits that were set."""
+
+    hub: str
+    key: str
+    systems: Mapping[str, str | None]
+    limits: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Mapping[str, float]])
+    slept_seconds: float = 0.0
+    rest_seconds: float | None = 0.0
+
+
+@dataclass
+class Evidence:
+    """`orders`, `intents` and `rebuilds` are by the order's key; an order the hub doesn't know is None in `orders`."""
+
+    told: Told
+    ledgers: dict[str, list[Entry]]
+    lost: dict[str, list[Mapping[str, Any]]]
+    """Webhooks that were never sent, by system."""
+    counts: dict[str, Mapping[str, int]]
+    """What became of webhooks, by system."""
+    calls: dict[str, list[Mapping[str, Any]]]
+    check: Mapping[str, Any]
+    accounts: Sequence[Mapping[str, Any]]
+    cases: Sequence[Mapping[str, Any]]
+    orders: dict[str, Mapping[str, Any] | None]
+    intents: dict[str, Sequence[Mapping[str, Any]]]
+    rebuilds: dict[str, Mapping[str, Any]]
+
+    def entries(self, system: str, what: str, key: str | None = None) -> Iterator[Entry]:
+        for entry in self.ledgers.get(system, ()):
+            if entry.what == what and key in (None, entry.key):
+                yield entry
+
+    def cases_of(self, entity: str) -> list[Mapping[str, Any]]:
+        return [case for case in self.cases if entity in case["entities"]]
+
+
+def gather(told: Told) -> Evidence:
+    """Ask everybody."""
+    systems = {name: url for name, url in told.systems.items() if url}
+    ledgers = {name: [_entry(each) for each in _read(f"{url}/_ledger")] for name, url in systems.items()}
+    entities = [f"order:shop:{entry.key}" for entry in ledgers["shop"] if entry.what == "order_placed"]
+    hub = _Hub(told)
+    orders = {entity: hub.ask(f"orders/{quote(entity)}", default=None) for entity in entities}
+    known = [entity for entity, order in orders.items() if order is not None]
+    return Evidence(
+        told,
+        ledgers,
+        lost={name: _read(f"{url}/_ledger/lost", []) for name, url in systems.items()},
+        counts={name: _read(f"{url}/_control/webhooks", {}) for name, url in systems.items()},
+        calls={name: _read(f"{url}/_ledger/calls", []) for name, url in systems.items()},
+        check=hub.ask("check"),
+        accounts=hub.ask("accounts"),
+        cases=hub.ask("cases"),
+        orders=orders,
+        intents={entity: hub.ask(f"orders/{quote(entity)}/intents") for entity in known},
+        rebuilds={entity: hub.ask(f"orders/{quote(entity)}/rebuild") for entity in known},
+    )
+
+
+@dataclass(frozen=True)
+class _Hub:
+    told: Told
+
+    def ask(self, path: str, default: Any = ...) -> Any:
+        return _read(f"{self.told.hub}/{path}", default, {"Authorization": f"Bearer {self.told.key}"})
+
+
+def _read(url: str, default: Any = ..., headers: Mapping[str, str] | None = None) -> Any:
+    """The JSON there; `default` where there is nothing of that kind."""
+    try:
+        with urllib.request.urlopen(
+            urllib.request.Request(url, headers=dict(headers or {})), timeout=_SECONDS_MAX
+        ) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        if error.code in (404, 405) and default is not ...:
+            return default
+        raise RuntimeError(f"{url} answers {error.code}: {error.read(500)!r}") from error
+
+
+def _entry(each: Mapping[str, Any]) -> Entry:
+    return Entry(each["seq"], moment(each["at"]), each["what"], each["key"], each["details"])
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)

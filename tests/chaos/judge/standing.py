@@ -1,0 +1,148 @@
+"""What the hub says of itself, held against what others say: S5 to S12, Q6 and Q7, its cases, and that it came to rest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tests.chaos.judge.evidence import Evidence, Finding, moment
+from tests.chaos.judge.money import OVER, SHORT
+from tests.chaos.judge.sales import Sale
+
+# What is on its way between spending from the budget and the target's clock, on a busy machine.
+_BUDGET_SLACK_SECONDS = 0.4
+_LIVELY = ("promised", "sealed", "sent", "accepted")
+
+
+def at_rest(evidence: Evidence) -> Iterator[Finding]:
+    """Liveness: everything converged, or waits for somebody else with a deadline, or is in a case, in the time stated."""
+    if evidence.told.rest_seconds is None:
+        yield Finding("liveness", "unexplained", f"not at rest in time: {dict(evidence.check['states'])}")
+    for entity, order in evidence.orders.items():
+        for promise in (order or {}).get("promises", ()):
+            if promise["standing"].startswith(_LIVELY):
+                said = f"{entity}/{promise['name']} is still {promise['standing']}, next {promise['next_actor']}"
+                yield Finding("liveness", "unexplained", said)
+
+
+def conserved(evidence: Evidence) -> Iterator[Finding]:
+    """S9, and the hub's own counters of everything else; nothing unproven was let in."""
+    inbox = evidence.check["inbox"]
+    fates = inbox["translated"] + inbox["ignored"] + inbox["quarantined"] + inbox["pending"]
+    if inbox["total"] != fates:
+        yield Finding("S9", "lost", f"{inbox['total']} messages, of which {fates} have a fate")
+    if sum(evidence.check["states"].values()) != evidence.check["entities"]:
+        yield Finding("S9", "lost", f"{evidence.check['entities']} entities in {dict(evidence.check['states'])}")
+    for each in evidence.check["invariants"]:
+        if each["breaches"]:
+            said = f"the hub's own counter: {each['breaches']} times, e.g. {each['example']}"
+            yield Finding(each["name"], "unexplained", said)
+    for system, counts in evidence.counts.items():
+        if counts.get("forgeries_accepted"):
+            yield Finding("S9", "unexplained", f"{counts['forgeries_accepted']} forgeries of {system} were let in")
+
+
+def explained(evidence: Evidence, sale: Sale) -> Iterator[Finding]:
+    """S6, S8, S10 and S12 for one order, from its record."""
+    order, intents = evidence.orders[sale.entity], evidence.intents.get(sale.entity, ())
+    if order is None:
+        return
+    facts = {fact["fact"]: moment(fact["recorded_at"]) for fact in order["facts"]}
+    for promise in order["promises"]:
+        is_open = promise["next_actor"] is not None
+        if is_open and not promise["deadline"]:
+            yield Finding("S10", "unexplained", f"{sale.name}: {promise['name']} has no deadline")
+    for intent in (each for each in intents if each["verb"] == "act"):
+        fact = intent["cause"]["fact"]
+        if fact not in facts:
+            yield Finding("S12", "unexplained", f"{intent['key']}: its cause {fact} is not on record")
+        elif _too_old(intent, facts[fact]):
+            yield Finding("S6", "unexplained", f"{intent['key']}: its cause is older than the rules it was made by")
+    busy = Counter(
+        (each["target"], each["document"]) for each in intents if each["unresolved"] and each["verb"] == "act"
+    )
+    for (target, document), count in busy.items():
+        if count > 1:
+            yield Finding("S8", "unexplained", f"{sale.name}: {count} unresolved acts on {document} at {target}")
+
+
+def _too_old(intent: Mapping[str, Any], recorded: Any) -> bool:
+    rules = intent["rules"]
+    excused = rules["in_flight"] or rules["campaign"] is not None
+    return rules["live_at"] is None or (not excused and recorded < moment(rules["live_at"]))
+
+
+def unmoved(evidence: Evidence, sale: Sale) -> Iterator[Finding]:
+    """S7: all that the ERP was asked for after the sale names the one sale it has."""
+    made = [
+        entry.details["id"]
+        for entry in evidence.entries("erp", "sales_order")
+        if entry.details["entity"] == sale.entity
+    ]
+    for what in ("goods_issue", "invoice_posting", "credit_memo", "goods_return"):
+        for entry in evidence.entries("erp", what):
+            if entry.details["entity"] == sale.entity and entry.details["refs"].get("sale", made[:1]) not in (
+                *made,
+                made[:1],
+            ):
+                yield Finding(
+                    "S7", "unexplained", f"{entry.key} names sale {entry.details['refs']['sale']}, not {made}"
+                )
+
+
+def rebuilt(evidence: Evidence, sale: Sale) -> Iterator[Finding]:
+    """Q7: all that was received about the order, taken once more, would change nothing."""
+    for each in evidence.rebuilds.get(sale.entity, {}).get("differing", ()):
+        yield Finding("Q7", "unexplained", f"{sale.name}: a rebuild differs: {each}")
+
+
+def shown(evidence: Evidence, sale: Sale) -> Iterator[Finding]:
+    """Q6: what the hub owns at a target is what it should be: the ERP's number in the shop, the buyer's address at the
+    warehouse as long as nothing left."""
+    if evidence.orders[sale.entity] is None or sale.unheard:
+        return
+    numbers = [e.details["value"] for e in evidence.entries("shop", "metafield_set", sale.id)
+               if e.details["name"] == "crossdock.erp_order"]  # fmt: skip
+    sold = [e.details["id"] for e in evidence.entries("erp", "sales_order") if e.details["entity"] == sale.entity]
+    if sold and (not numbers or sold[-1] not in numbers[-1]):
+        yield Finding("Q6", "lost", f"{sale.name}: the shop shows {numbers[-1:]} for the ERP's {sold}")
+    moved = [e.details["address"] for e in evidence.entries("shop", "address_edited", sale.id)]
+    kept = [e.details["order"]["ship_to"] for e in evidence.entries("wms", "order_received", sale.entity)]
+    kept += [e.details["ship_to"] for e in evidence.entries("wms", "ship_to_changed", sale.entity)]
+    cancelled = any(evidence.entries("shop", "order_cancelled", sale.id))
+    if moved and kept and not sale.parcels and not cancelled and moved[-1]["address1"] not in kept[-1]["street"]:
+        yield Finding("Q6", "lost", f"{sale.name}: it goes to {kept[-1]['street']}, not to {moved[-1]['address1']}")
+
+
+def in_budget(evidence: Evidence) -> Iterator[Finding]:
+    """S11: in no while did a system get more calls than its limit lets out, by the system's own clock."""
+    for system, limit in evidence.told.limits.items():
+        times = sorted(call["at"] for call in evidence.calls[system])
+        rate, burst = limit["calls_per_second"], limit["burst"]
+        slack = _BUDGET_SLACK_SECONDS + evidence.told.slept_seconds
+        # The worst while ends at each call: it begins where the most calls were ahead of what the rate lets out.
+        ahead = worst = 0.0
+        before = times[0] if times else 0.0
+        for at in times:
+            ahead = max(0.0, ahead - rate * (at - before)) + 1
+            worst, before = max(worst, ahead), at
+        if worst > burst + rate * slack:
+            yield Finding(
+                "S11", "unexplained", f"{system} was called {worst:.0f} times ahead of {rate}/s, {burst} at once"
+            )
+
+
+def people_told_right(evidence: Evidence, sales: list[Sale]) -> Iterator[Finding]:
+    """No case is open that no deed of anybody's explains: an alarm that cries wolf is a fault, too."""
+    by_entity = {sale.entity: sale for sale in sales}
+    for case in evidence.cases:
+        meddled = [by_entity[e].meddled or by_entity[e].unheard for e in case["entities"] if e in by_entity]
+        lost = any(evidence.lost.values())
+        fine = (
+            case["cause"].startswith(("quarantine:", "doubt:mail:"))
+            or (case["cause"].startswith((*OVER, *SHORT)) and any(meddled))
+            or (case["cause"].startswith("unbound:") and lost)
+        )
+        if not fine:
+            yield Finding("cases", "unexplained", f"{case['cause']}: {case['detail']} {case['entities'][:3]}")
