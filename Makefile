@@ -11,6 +11,10 @@ JOBS ?= 2
 BENCH ?=
 ONCE ?=
 ARGS ?=
+MINUTES ?= 5
+SEED ?=
+FAULTS ?=
+RECORD ?= .crossdock/chaos/record.jsonl
 
 ROOT := $(CURDIR)
 VENV := .venv
@@ -38,13 +42,13 @@ help: ## list the verbs (this)
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
 	  /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@printf '\nVariables: ONCE=1 (demo), BENCH=orders,door (bench), JOBS=2 (tests at once), ARGS="-k parcel" (tests)\n'
+	@printf '\nVariables: ONCE=1 (demo), BENCH=orders,door (bench), JOBS=2 (tests at once), ARGS="-k parcel" (tests)\n           MINUTES=5, SEED=7, FAULTS="kill" (chaos)\n'
 
 demo: $(STAMP) ## play an order through a real ERP, then keep running; ONCE=1 checks every ledger and exits
 	@$(BIN)/crossdock demo $(if $(ONCE),--once)
 
 ##@ Work on it
-.PHONY: setup test check lint format types floors drift docs bench chaos clean
+.PHONY: setup test check lint format types floors drift docs bench chaos nightly clean
 setup: $(STAMP) ## install everything into .venv, as locked; later runs do nothing
 
 test: $(STAMP) ## all tests but the long chaos runs, JOBS at a time
@@ -76,9 +80,14 @@ docs: $(STAMP) ## write what is generated from the code
 bench: $(STAMP) ## measure; BENCH=orders,door for some; one JSON object a line
 	@$(BIN)/python -m bench $(BENCH)
 
-chaos: $(STAMP) ## kill processes at every named point, all of it
+chaos: $(STAMP) ## strike a retailer's day with faults for MINUTES=5, and judge it; SEED=7 for one day again
+	@$(BIN)/python -m tests.chaos.campaign --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) --faults "$(FAULTS)" --record $(RECORD)
+
+nightly: $(STAMP) ## what takes hours: every test of chaos, 10,000 lives with wrong clocks, an hour of chaos
 	@$(PREPARE_ERP)
 	@$(BIN)/pytest -n $(JOBS) -m chaos $(ARGS)
+	@CROSSDOCK_CLOCKS=10000 $(BIN)/pytest -n $(JOBS) tests/lives/test_clocks.py
+	@$(BIN)/python -m tests.chaos.campaign --minutes 60 --record $(RECORD)
 
 clean: ## remove what was installed and built here; the caches in ~/.cache/crossdock stay
 	@rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache

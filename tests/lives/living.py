@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
+from typing import ClassVar
 
 from crossdock.connect.receipts import Confirmed
 from crossdock.kernel.faults import Rejected, Transient, Unknown
@@ -17,13 +18,12 @@ from tests.lives.oracle import Watch
 from tests.lives.policies import policy_for
 from tests.lives.reality import Reality
 
-_ROUNDS_MAX = 600
-
 
 @dataclass
 class Life:
     """A seed's order, its hub, and what was seen of both."""
 
+    rounds_max: ClassVar[int] = 600
     seed: int
     policy: Policy = field(init=False)
     reality: Reality = field(init=False)
@@ -183,7 +183,7 @@ class Life:
 
     def _to_rest(self) -> None:
         """All is heard, every answer comes, people decide what they are asked; only waits are left."""
-        for _ in range(_ROUNDS_MAX):
+        for _ in range(self.rounds_max):
             if self._moved():
                 continue
             due = self.hub.next_due()

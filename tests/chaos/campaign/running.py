@@ -68,7 +68,7 @@ async def run_once(cluster: Cluster, seed: int, *, faults: str = "", keep: Path 
             await asyncio.gather(live_a_day(made, seed, ORDERS, DAY_SECONDS), _strike(made, seed, faults))
             await made.quiet()
             rest_seconds = await at_rest(made)
-            verdict = await judged(made, rest_seconds)
+            verdict = await judged(made, rest_seconds, Path(folder, "evidence.json"))
             result = Result(
                 seed=seed,
                 wanted=faults,
@@ -143,7 +143,7 @@ def _moves(order: Mapping[str, Any]) -> bool:
     )
 
 
-async def judged(at: World, rest_seconds: float | None) -> dict[str, Any]:
+async def judged(at: World, rest_seconds: float | None, keep: Path) -> dict[str, Any]:
     """What the judge says, which is a program apart and is told nothing but addresses and limits."""
     told = {
         "hub": f"{at.retailer.addresses['hub']}/v1",
@@ -156,6 +156,7 @@ async def judged(at: World, rest_seconds: float | None) -> dict[str, Any]:
         "limits": {"erp": {"calls_per_second": ERP_CALLS_PER_SECOND, "burst": ERP_BURST}},
         "slept_seconds": at.slept_seconds,
         "rest_seconds": rest_seconds,
+        "keep": str(keep),
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.chaos.judge", "-",
@@ -170,5 +171,5 @@ async def judged(at: World, rest_seconds: float | None) -> dict[str, Any]:
 def _keep(folder: Path, keep: Path, verdict: Mapping[str, Any]) -> None:
     keep.mkdir(parents=True, exist_ok=True)
     (keep / "verdict.json").write_text(json.dumps(verdict, indent=1))
-    for log in folder.glob("hub-*.log"):
-        (keep / log.name).write_bytes(log.read_bytes())
+    for file in (*folder.glob("hub-*.log"), folder / "evidence.json"):
+        (keep / file.name).write_bytes(file.read_bytes())

@@ -66,6 +66,8 @@ def main(arguments: list[str]) -> int:
     evidence = gather(Told(**told))
     sold = sales(evidence)
     found = [asdict(each) for each in findings(evidence, sold)]
+    if found and evidence.told.keep:
+        Path(evidence.told.keep).write_text(json.dumps(asdict(evidence), default=str, indent=1))
     print(json.dumps({"judged": judged(evidence, sold), "findings": found}))
     return int(bool(found))
 

@@ -64,7 +64,7 @@ class Mails:
     async def inject(self, world: World, random: Random) -> None:
         mischief = world.mischiefs["mail"]
         kind = random.choice(("commit_then_drop", "commit_then_timeout"))
-        mischief.arm(FaultRule(match="", kind=kind, times=2, seconds=2.0))
+        mischief.arm(FaultRule(match="SMTP DATA", kind=kind, times=2, seconds=2.0))
         await asyncio.sleep(_TROUBLE_SECONDS)
 
 

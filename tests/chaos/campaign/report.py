@@ -1,0 +1,201 @@
+"""`docs/reliability.md`, made of the record of finished runs: `python -m tests.chaos.campaign.report --write` (or `--check`)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from crossdock.govern.generated import write_or_check
+from tests.chaos.campaign.record import Record, summed
+from tests.chaos.campaign.running import REST_SECONDS_MAX, Result
+
+PAGE = Path("docs/reliability.md")
+RECORD = Path("docs/reliability.jsonl")
+
+_WHAT = """\
+# What holds under faults, and how far that is proven
+
+<!-- Written by `python -m tests.chaos.campaign.report --write` from reliability.jsonl. Don't edit. -->
+
+`make chaos MINUTES=5` plays a retailer's day over and over: two hub processes on a PostgreSQL of their own, a shop, a payment
+provider, a till, a warehouse, a mail server and an ERP's stand-in, all over real HTTP and SMTP, each with a ledger of what
+really happened to it. Orders are placed, edited, cancelled, shipped, brought back and complained about, while faults strike.
+After the last one everything has to come to rest within {rest:.0f} s.
+
+Then a judge decides. It is a program apart (`python -m tests.chaos.judge`): it reads the ledgers and the hub's public API and
+nothing else, imports nothing of the hub, and works out anew what was due, to the cent. It finds what was **lost**, what was
+**doubled**, and what is **unexplained**: a case nobody's deed accounts for counts as much as an effect without one.
+
+Seeds decide who does what and which faults strike when; the machine decides the rest, so that a seed repeated
+(`make chaos SEED=7`) meets the same faults, but not at the same microsecond.
+"""
+
+_JUDGED: Sequence[tuple[str, str, str]] = (
+    (
+        "S1",
+        "at most one effect for each act",
+        "on the targets' ledgers, by our key, by order and promise, and by count",
+    ),
+    (
+        "S2",
+        "no account overdrawn",
+        "at every entry of the provider's ledger: no more back than came in, and no more by us than was due at "
+        "that moment; and on `GET /v1/accounts`",
+    ),
+    (
+        "S3",
+        "every call had an earlier intent with the same bytes",
+        "ERP's and provider's entries against `GET /v1/orders/…/intents`: key, time, content",
+    ),
+    (
+        "S4",
+        "order and repetition of messages don't matter",
+        "not from outside: by `tests/property`; Q7 judges what came of it",
+    ),
+    (
+        "S5",
+        "a replay opens nothing",
+        "the whole inbox is replayed in the middle of runs, and S1 judged after it",
+    ),
+    (
+        "S6",
+        "nothing is done for facts older than the rules",
+        "intents' rules against the times their causes were recorded",
+    ),
+    (
+        "S7",
+        "pins don't move",
+        "every ERP posting of an order names its one sale",
+    ),
+    (
+        "S8",
+        "one unresolved act for each document",
+        "intents, at rest; by the hub's own counter at other times",
+    ),
+    (
+        "S9",
+        "every message has a fate",
+        "the sums of `GET /v1/check`; each order of the shop is known; no forgery was let in",
+    ),
+    (
+        "S10",
+        "every open promise has a next actor and a deadline",
+        "`GET /v1/orders/…`",
+    ),
+    (
+        "S11",
+        "calls within the budget",
+        "on the ERP's clock, in every while, over both processes",
+    ),
+    (
+        "S12",
+        "every act explains itself",
+        "each intent's cause is among the order's facts",
+    ),
+    (
+        "Q1",
+        "billed = what was kept",
+        "each line's net and tax, from invoices and credit memos in the ERP's ledger; tax may differ by a cent "
+        "where an edit changed what is rounded",
+    ),
+    (
+        "Q2, Q3",
+        "refunded = entitled, or people are told why",
+        "buyers' entitlements from tills, edits, cancellations and allowances, against provider and till",
+    ),
+    (
+        "Q6",
+        "targets show what they should",
+        "the ERP's number in the shop; the buyer's address at the warehouse",
+    ),
+    (
+        "Q7",
+        "a rebuild changes nothing",
+        "`GET /v1/orders/…/rebuild` of every order",
+    ),
+    (
+        "liveness",
+        "all converges, or waits for somebody else, or is a case",
+        "{rest:.0f} s after the last fault",
+    ),
+)
+"""Invariant, what it promises, and how the judge decides it."""
+
+_NOT = """\
+## What this does not show
+
+- Everything runs on one machine, with a disk that keeps what it was told to: a lying disk or a torn network is not in here.
+- Minutes stand for hours: leases, windows and travel times are short. Nothing here is as old as a real backlog.
+- A webhook that is lost is healed by its order's next message, or waited for. Until something reads the source again the hub
+  can't know what nobody told it; orders of which a message was lost are judged for doubles, not for what is missing.
+- A database clock put **forward** while a request travels lets the search for it begin too early: an act that is only
+  searchable could then be sent a second time. Keyed and blind acts don't mind. `tests/lives/test_clocks.py` has clocks jump
+  at all other moments.
+- The ERP of most runs is a stand-in; the real one's books are compared in `make demo` and in the tests marked `erp`.
+"""
+
+
+def page(results: Sequence[Result]) -> str:
+    """The whole page, in Markdown."""
+    sums = summed(results)
+    parts = [
+        _WHAT.format(rest=REST_SECONDS_MAX),
+        "\n".join(_happened(results, sums)),
+        "\n".join(_faults(sums["faults"], sum(not each.findings for each in results) == len(results))),
+        "\n".join(_judged()),
+        _NOT,
+    ]
+    return "\n".join(parts)
+
+
+def _happened(results: Sequence[Result], sums: Mapping[str, Any]) -> Iterator[str]:
+    first, last = min(each.at for each in results), max(each.at for each in results)
+    yield f"## What happened in {sums['runs']} runs\n"
+    yield f"{first[:10]} to {last[:10]}, {sums['seconds'] / 60:.0f} minutes, {sum(sums['faults'].values()):,} faults.\n"
+    yield "| judged | |\n| --- | ---: |"
+    yield from (f"| {name} | {count:,} |" for name, count in sums["judged"].items())
+    rest = sums["rest_seconds"]
+    if rest:
+        yield f"| seconds to rest, median and most | {rest['p50']:.1f}, {rest['max']:.1f} |"
+    yield ""
+    if not sums["findings"]:
+        yield f"**Nothing was lost, doubled or unexplained.** {_bound(sums['runs'], 'runs')}\n"
+        return
+    wrong = len({each["seed"] for each in sums["findings"]})
+    yield f"**Something was wrong in {wrong} of {sums['runs']} runs:**\n"
+    for each in sums["findings"]:
+        yield f"- seed {each['seed']}, {each['invariant']}, {each['kind']}: {each['what']}"
+    yield ""
+
+
+def _faults(faults: Mapping[str, int], nothing_found: bool) -> Iterator[str]:
+    yield "## The faults\n"
+    if nothing_found:
+        yield "No failure in n trials bounds the rate of failures below 3/n, at 95 %; no count here proves more than that.\n"
+    yield "| fault | struck | so its rate of harm is below |\n| --- | ---: | ---: |"
+    for name, count in faults.items():
+        yield f"| {name} | {count:,} | {_rate(count) if nothing_found else 'see above'} |"
+    yield ""
+
+
+def _judged() -> Iterator[str]:
+    yield "## How each promise is judged\n"
+    yield "| | promise | judged |\n| --- | --- | --- |"
+    for name, promise, how in _JUDGED:
+        yield f"| {name} | {promise} | {how} |".format(rest=REST_SECONDS_MAX)
+    yield ""
+
+
+def _bound(count: int, of_what: str) -> str:
+    return f"None in {count} bounds the share of {of_what} in which something would be below {_rate(count)}, at 95 %."
+
+
+def _rate(count: int) -> str:
+    """The rule of three, in per cent with two digits."""
+    return f"{min(100.0, 300 / count):.2g} %"
+
+
+if __name__ == "__main__":
+    sys.exit(write_or_check("tests.chaos.campaign.report", PAGE, lambda: page(Record(RECORD).results())))

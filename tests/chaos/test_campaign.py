@@ -1,0 +1,70 @@
+"""A slice of the campaign, one family of faults a run: nothing is lost, doubled or unexplained. `make chaos` is the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.campaign.database import Cluster, cluster
+from tests.chaos.campaign.fault import FAULTS, drawn
+from tests.chaos.campaign.faults import know_all
+from tests.chaos.campaign.record import Record, summed
+from tests.chaos.campaign.report import page
+from tests.chaos.campaign.running import Result, run_once
+from tests.chaos.campaign.world import luck
+
+FAMILIES = ["kill", "PostgreSQL", "ambiguous", "webhooks", ""]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Cluster]:
+    with cluster() as made:
+        yield made
+
+
+@pytest.mark.chaos
+@pytest.mark.slice
+@pytest.mark.parametrize(("seed", "faults"), list(enumerate(FAMILIES, start=1)))
+async def test_nothing_is_lost_doubled_or_unexplained(server: Cluster, seed: int, faults: str) -> None:
+    result = await run_once(server, seed, faults=faults)
+    assert result.findings == []
+    assert result.rest_seconds is not None
+    assert result.faults
+    assert result.judged["effects at targets"] > 20
+
+
+def _result(seed: int, **rest: object) -> Result:
+    given = {"faults": {"kill": 2}, "judged": {"orders": 10}, "findings": [], "rest_seconds": 1.5, "seconds": 15.0}
+    return Result(seed=seed, wanted="", at="2026-11-22T08:00:00+00:00", **{**given, **rest})
+
+
+def test_a_record_goes_on_after_its_last_run_and_forgets_a_line_that_was_cut_short(tmp_path: Path) -> None:
+    record = Record(tmp_path / "deep" / "record.jsonl")
+    assert record.next_seed() == 1
+    for seed in (1, 2):
+        record.add(_result(seed))
+    with record.file.open("ab") as file:
+        file.write(b'{"seed": 3, "wanted": ')
+    assert [result.seed for result in record.results()] == [1, 2]
+    assert Record(record.file).next_seed() == 3
+    assert summed(record.results())["faults"] == {"kill": 4}
+
+
+def test_the_report_claims_no_bound_when_something_was_found() -> None:
+    assert "| kill | 300 | 1 % |" in page([_result(1, faults={"kill": 300})])
+    found = {"invariant": "S1", "kind": "doubled", "what": "an order"}
+    told = page([_result(1, faults={"kill": 300}), _result(2, findings=[found])])
+    assert "seed 2, S1, doubled: an order" in told
+    assert "Nothing was lost" not in told
+    assert "1 %" not in told
+
+
+def test_a_seed_draws_the_same_faults_again_and_a_campaign_draws_them_all() -> None:
+    know_all()
+    for seed in (1, 2, 3):
+        once, again = (drawn(luck(seed, "faults"), 4) for _ in range(2))
+        assert [each.name for each in once] == [each.name for each in again]
+    seen = {each.name for seed in range(300) for each in drawn(luck(seed, "faults"), 4)}
+    assert seen == set(FAULTS)
