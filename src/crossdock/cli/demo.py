@@ -208,7 +208,7 @@ def _addresses(retailer: Retailer, teller: Teller) -> None:
 def _order(retailer: Retailer, sku: str) -> dict[str, Any]:
     customer = next(iter(retailer.shop.world.customers))
     lines = [{"sku": sku, "quantity": 1}]
-    return {"lines": lines, "customer": customer, "shipping_address": HOME, "tax_rate": "0.1", "paid": True}
+    return {"lines": lines, "customer": customer, "shipping_address": HOME, "tax_rate": "0.1", "charged": True}
 
 
 def _in_file(retailer: Retailer, name: str, words: object) -> str:

@@ -48,7 +48,9 @@ class _Deed(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     payment_intent: str = ""
 
 
-class _Pay(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class Pay(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What a customer pays for an order at the checkout; minor units."""
+
     order: str
     amount: Cents
     currency: str = "usd"
@@ -121,7 +123,7 @@ class Payments:
         app = web.Application(middlewares=[mischief_middleware(self.mischief), self._api.answer_errors])
         app.router.add_routes(self._api.routes())
         deeds: dict[str, web.RouteDef] = {
-            "pay": _door("pay", _Pay, self.pay),
+            "pay": _door("pay", Pay, self.pay),
             "capture": _door("capture", _Capture, self.clerk_capture),
             "cancel": _door("cancel", _Deed, self.clerk_cancel),
             "expire": _door("expire", _Deed, self.expire),
@@ -142,7 +144,7 @@ class Payments:
 
     # ---- what people do
 
-    def pay(self, deed: _Pay) -> Shown:
+    def pay(self, deed: Pay) -> Shown:
         """A customer pays for an order at the checkout."""
         manual = deed.capture_method == "manual"
         made = self.provider.create(deed.amount, deed.currency, {"order": deed.order}, manual=manual)

@@ -27,7 +27,7 @@ from crossdock.simulators import shop as shops
 from crossdock.simulators import warehouse as warehouses
 from crossdock.simulators.lifeline import Lifeline, stop_database
 from crossdock.simulators.mail import MailRunning, MailSink
-from crossdock.simulators.payments import Payments
+from crossdock.simulators.payments import Pay, Payments
 from crossdock.simulators.pos import Till
 from crossdock.simulators.shop import Shop
 from crossdock.simulators.tryton import SEED, Erp, NotBooted, Say, Seed, boot, silent
@@ -226,6 +226,7 @@ async def open_retailer(
         _write_settings(retailer, mail_at, connections or {})
         shop.sender.target_url = f"{addresses['hub']}/in/shop"
         warehouse.sender.target_url = f"{addresses['hub']}/in/wms"
+        shop.charge = lambda order, cents: payments.pay(Pay(order=str(order), amount=cents))
         stack.push_async_callback(retailer.stop_hubs)
         yield retailer
 

@@ -62,6 +62,8 @@ class Trading:
         self._clock = clock
         self._random = random.Random(seed)  # noqa: S311  (repeatable on purpose)
         self._events = 0
+        self.charge: Callable[[int, int], object] | None = None
+        """Has an outside provider take the money for an order at the checkout: (order id, cents)."""
 
     def now(self) -> datetime:
         return self._clock().replace(microsecond=0)
@@ -161,6 +163,7 @@ class Trading:
         shipping_title: str = "Standard",
         pickup: str | None = None,
         paid: bool = False,
+        charged: bool = False,
         authorised: bool = False,
         gateway: str = "bogus",
         manual_gateway: bool = False,
@@ -172,9 +175,11 @@ class Trading:
         """Amounts are decimal strings; the discount is for the whole order and spread over its lines by value.
 
         `paid` or `authorised`: at the checkout, so that even the first webhook says so; otherwise the payment is pending.
+        `charged`: paid, and an outside provider has taken the money, where the shop is joined to one.
         `pickup` names the location the buyer comes to: such an order has no address to go to, and a charge named as the location.
         `payment` is what an outside payment provider calls it, `manual_gateway` means that Shopify never calls that provider.
         """
+        paid, manual_gateway = paid or charged, manual_gateway or charged
         buyer = None if customer is None else self._customer(customer)
         fetched_at = None if pickup is None else self._location(pickup)
         order = Order(
@@ -227,6 +232,8 @@ class Trading:
         self._tell_order("orders/create", order, event)
         if paid:
             self._tell_paid(order, event)
+        if charged and self.charge is not None:
+            self.charge(order.id, totals(order, current=True).total)
         return order
 
     def pay_order(self, order: int, payment: str | None = None) -> Order:
