@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crossdock.kernel.ids import digest
-from crossdock.store import documents
+from crossdock.store import documents, tracing
 from crossdock.store.database import Database
 from crossdock.store.decisions import Decider, NotDecidable
 from crossdock.store.documents import Statement
@@ -157,6 +157,22 @@ async def test_a_name_of_several_binds_to_none_of_them_and_says_so(database_url:
             "7, which is a name of several: order:other:1, order:shop:1"
             in stage.rows("select detail from case_item")[0][0]
         )
+
+
+async def test_a_number_that_an_erp_counts_to_takes_no_order_number_away(database_url: str) -> None:
+    """What a clerk scans is an order's number, though the ERP has a sale or customer of that id."""
+    async with Target(bare_ids=True).serve() as target, staged(database_url, target, mail=False) as stage:
+        target._ids = itertools.count(2)  # order 1 is sale 2
+        await stage.tell(*(order(str(n)) for n in range(1, 5)))
+        await stage.run()
+        ids = {row[0] for row in stage.rows("select remote_id from receipt")}
+        assert {"2", "3", "4"} <= ids
+        await stage.tell(*(refund(f"re_{n}", str(n)) for n in range(1, 5)))
+        assert _bound(stage) == {f"re_{n}": f"order:shop:{n}" for n in range(1, 5)}
+        async with stage.database.transaction() as tx:
+            [(entity, id_)] = stage.rows("select p.entity, r.remote_id from receipt r join promise p on p.id = r.promise"
+                                         " where p.name = 'sale' order by p.id limit 1")  # fmt: skip
+            assert await tracing.entities_named(tx, f"erp:{id_}", ["shop", "erp"]) == [entity]
 
 
 async def test_what_waits_is_bound_and_settled_when_its_name_comes(database_url: str) -> None:

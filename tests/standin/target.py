@@ -37,6 +37,8 @@ class Target:
     """What can be read, by id."""
     accepts: bool = False
     """Shipment orders are accepted first, and done when asked about for the second time."""
+    bare_ids: bool = False
+    """Its ids are numbers, as an ERP counts them: 1, 2, 3."""
     cured: bool = False
     """`POISON` breaks nothing any more."""
     url: str = ""
@@ -74,7 +76,8 @@ class Target:
             return Done(key=key, missing=unknown[0])
         if noun in _KEYED and key in self._by_key:
             return self._by_key[key]
-        done = Done(key=key, id=f"{noun[0].upper()}{next(self._ids)}")
+        prefix = "" if self.bare_ids else noun[0].upper()
+        done = Done(key=key, id=f"{prefix}{next(self._ids)}")
         if noun in _STATES:
             self.held[f"{item['entity']}/{noun}"] = item["body"]
         self._by_key[key] = done

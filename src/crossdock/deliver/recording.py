@@ -79,11 +79,17 @@ async def _receipts(tx: Transaction, connection: str, connector: Connector[Any],
     met = [claimed for claimed, _ in results.confirmed if claimed.promise in closed]
     await move_accounts(tx, _amounts(met, -1), _amounts(met, 1))
     await delivery.free_documents(tx, [(c.entity, c.document) for c in met if c.document != c.name])
-    aliases = [(name, c.entity) for c, answer in results.confirmed for name in (answer.id, *answer.aliases)]
-    await documents.add_aliases(tx, aliases)
+    named = [(name, c.entity) for c, answer in results.confirmed for name in _names(connection, answer)]
+    await documents.add_aliases(tx, named)
     messages = [Message(connection, r.topic, r.body, f"read:{c.promise}:{c.fence}", at) for c, r, at in results.fetched]
     if messages:
         await inbox.store(tx, messages)
+
+
+def _names(connection: str, confirmed: Confirmed) -> tuple[str, ...]:
+    """What somebody may know it by. Every system counts its things from 1: such an id is a name only with its system's."""
+    own = f"{connection}:{confirmed.id}" if confirmed.id.isdigit() else confirmed.id
+    return (own, *confirmed.aliases)
 
 
 def _answered(claimed: Claimed, connector: Connector[Any], confirmed: Confirmed) -> Answered:
