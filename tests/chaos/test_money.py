@@ -15,7 +15,7 @@ from crossdock.simulators.payments_keys import KeySettings
 from crossdock.simulators.payments_provider import RefundSettings
 from tests.chaos.trading import Audit, Sale, Trade, trading
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 
 FORGETFUL = {"connector": "tests.chaos.forgetful"}
 """The provider's keys expire at once, and the connector knows it: in doubt it searches."""

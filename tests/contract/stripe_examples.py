@@ -47,9 +47,14 @@ class Recorded(Provider):
     def charge(self, intent: Shown) -> Shown:
         return self.books.get("charge", intent["latest_charge"])
 
-    def read(self, thing: Shown, expand: str) -> bytes:
+    def read(self, thing: Shown, *expand: str) -> bytes:
         """As the connector's read wraps it."""
-        found = {"read_at": int(self._time().timestamp()), "object": expanded(self.books, thing, [expand])}
+        found = {"read_at": int(self._time().timestamp()), "object": expanded(self.books, thing, expand)}
+        return msgspec.json.encode(found)
+
+    def found(self, thing: Shown, *expand: str) -> bytes:
+        """As its search does."""
+        found = {"read_at": int(self._time().timestamp()), "objects": [expanded(self.books, thing, expand)]}
         return msgspec.json.encode(found)
 
 
@@ -57,7 +62,7 @@ def story() -> tuple[Recorded, Mapping[str, bytes]]:
     """One order captured in two parts and partly given back, one disputed, one voided; also what reads find."""
     provider = Recorded()
     parted = provider.pay("1001", 10_000, manual=True)
-    held = provider.read(parted, "latest_charge")
+    held = provider.read(parted, "latest_charge.balance_transaction")
     provider.capture(parted, 7_000, {}, final=False)
     provider.capture(parted, 2_000, {}, final=True)
     ours = provider.refund(provider.charge(parted), 1_500, {"crossdock_key": REFUND_KEY, "order": "1001"}, None)
@@ -75,8 +80,9 @@ def story() -> tuple[Recorded, Mapping[str, bytes]]:
     provider.pay_out("usd", 0)
     return provider, {
         "payment_intent.read": held,
-        "payment_intent.read.captured": provider.read(parted, "latest_charge"),
-        "refund.read": provider.read(by_hand, "payment_intent"),
+        "payment_intent.read.captured": provider.read(parted, "latest_charge.balance_transaction"),
+        "payment_intents.found": provider.found(disputed, "latest_charge.balance_transaction"),
+        "refund.read": provider.read(by_hand, "payment_intent", "balance_transaction"),
         "dispute.read": provider.read(chargeback, "payment_intent"),
         "refund.created.by_hand": _last(provider, "refund.created"),
         "charge.dispute.created.inquiry": msgspec.json.encode(asked),

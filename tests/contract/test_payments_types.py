@@ -43,7 +43,7 @@ def test_both_sides_speak_the_version_whose_types_these_are():
 
 
 def test_every_event_told_and_every_topic_translated_is_a_published_event():
-    ours = {"other", "payment_intent.read", "refund.read", "dispute.read"}
+    ours = {"other", "payment_intent.read", "payment_intents.found", "refund.read", "dispute.read"}
     assert {event["type"] for event in _told()} | (connector.topics.keys() - ours) <= event_types()
 
 

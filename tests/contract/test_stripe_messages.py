@@ -20,7 +20,13 @@ from crossdock.connectors.stripe import connector
 from crossdock.connectors.stripe.acts import capture, refund
 from crossdock.connectors.stripe.amounts import money
 from crossdock.connectors.stripe.door import genuine
-from crossdock.connectors.stripe.reads import OVERLAP_SECONDS, read_dispute, read_payment, read_refund
+from crossdock.connectors.stripe.reads import (
+    OVERLAP_SECONDS,
+    read_dispute,
+    read_order_payments,
+    read_payment,
+    read_refund,
+)
 from crossdock.kernel.money import Money, usd
 from crossdock.simulators.mischief import WebhookMischief
 from crossdock.simulators.payments import WEBHOOK_SECRET
@@ -212,12 +218,39 @@ async def test_a_payment_read_is_what_its_events_told(given: dict[str, Any], aft
             await at.do(after, order="1001")
         read = await read_payment(paid["id"], at.link)
         assert read is not None
-        (found,) = connector.topics[read.topic](read.body, ORIGIN)
-        (document,) = [each for each in merged(heard(told(at))).values() if each.kind == "payment"]
-        assert isinstance(found, Document)
-        assert (found.body, found.entity, found.aliases) == (document.body, document.entity, document.aliases)
-        assert found.token >= document.token
+        found = [each for each in connector.topics[read.topic](read.body, ORIGIN) if isinstance(each, Document)]
+        known = merged(heard(told(at)))
+        assert {(each.kind, each.id) for each in found} == known.keys()
+        for each in found:
+            heard_of = known[each.kind, each.id]
+            assert (each.body, each.entity, each.aliases) == (heard_of.body, heard_of.entity, heard_of.aliases)
+            assert each.token >= heard_of.token
         assert await read_payment("pi_none", at.link) is None
+
+
+async def test_the_payments_of_an_order_are_found_by_its_name_with_what_was_captured():
+    async with site() as at:
+        for order in ("1001", "1001", "1002"):
+            await at.pay(order=order)
+        read = await read_order_payments("1001", at.link)
+        found = [each for each in connector.topics[read.topic](read.body, ORIGIN) if isinstance(each, Document)]
+        known = {at_: each for at_, each in merged(heard(told(at))).items() if each.entity == "order:shop:1001"}
+        assert merged(found).keys() == known.keys()
+        assert len(known) == 4
+        nobodys = await read_order_payments('10"03', at.link)
+        assert list(connector.topics[nobodys.topic](nobodys.body, ORIGIN)) == [Ignore("no_payment_names_it")]
+
+
+async def test_of_several_captures_a_read_tells_no_steps():
+    async with site() as at:
+        paid = await at.pay(capture_method="manual")
+        await at.do("capture", order="1001", amount=100, final=False)
+        await at.do("capture", order="1001", amount=200)
+        read = await read_payment(paid["id"], at.link)
+        assert read is not None
+        assert [
+            each.kind for each in connector.topics[read.topic](read.body, ORIGIN) if isinstance(each, Document)
+        ] == ["payment"]
 
 
 async def test_lost_webhooks_are_listed_and_translate_to_the_same_facts():

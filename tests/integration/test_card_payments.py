@@ -15,9 +15,13 @@ import aiohttp
 import msgspec
 import pytest
 
+from crossdock.books.postings import FX_DIFFERENCE
 from crossdock.connectors.stripe import connector
 from crossdock.govern.settings import Settings, settings_from
 from crossdock.hub import ROLES, open_hub
+from crossdock.kernel.money import AnyMoney, Money, usd
+from crossdock.settle.looking import look
+from crossdock.settle.statement import stated
 from crossdock.simulators.mischief import FaultRule
 from crossdock.simulators.payments import API_KEY, Payments
 from crossdock.simulators.payments_keys import KeySettings
@@ -57,10 +61,11 @@ class Trade:
         return [entry.details["amount"] for entry in self.provider.ledger.select("refunded")]
 
 
-def _settings(target: str, provider: str, policy: dict[str, Any]) -> Settings:
+def _settings(target: str, provider: str, policy: dict[str, Any], settles_in: str) -> Settings:
     os.environ["TEST_PSP_KEY"] = API_KEY
     standin = {"connector": "tests.standin", "url": target}
     psp = {"connector": "stripe", "url": provider, "api_key": "env:TEST_PSP_KEY", "orders_of": "shop"}
+    psp["settles_in"] = settles_in
     told = {
         "hub": {"probe_seconds": 0.1},
         "roles": {"erp": "erp", "warehouse": "warehouse", "payments": "psp"},
@@ -71,13 +76,13 @@ def _settings(target: str, provider: str, policy: dict[str, Any]) -> Settings:
 
 
 @asynccontextmanager
-async def trade(database_url: str, **policy: Any) -> AsyncIterator[Trade]:
+async def trade(database_url: str, settles_in: str = "", **policy: Any) -> AsyncIterator[Trade]:
     provider = Payments()
     async with (
         Target().serve() as target,
         provider.serve() as running,
         aiohttp.ClientSession(running.url) as http,
-        open_hub(_settings(target.url, running.url, policy), database_url, ROLES) as hub,
+        open_hub(_settings(target.url, running.url, policy, settles_in), database_url, ROLES) as hub,
     ):
         await hub.leases.beat()
         yield Trade(Stage(database_url, hub, target), provider, http)
@@ -249,3 +254,41 @@ async def test_a_payment_that_nobody_made_is_a_case_in_the_end(database_url: str
         await at.hear()
         await at.stage.run()
         assert at.stage.rows("select cause from cases where closed_at is null") == []
+
+
+async def _exchanged_at(at: Trade, rate: str) -> None:
+    async with at.http.post("/_control/exchange", json={"settles_in": "usd", "rates": {"eur": rate}}) as answer:
+        assert answer.status == 204
+
+
+async def test_what_a_refund_cost_at_another_rate_is_an_exchange_difference(database_url: str):
+    async with trade(database_url, settles_in="USD") as at:
+        await _exchanged_at(at, "1.10")
+        await at.do("pay", order="1", amount=3_000, currency="eur")
+        await at.stage.tell(_in_euros(units=3, token=1))
+        await at.hear()
+        await at.stage.run()
+        await _exchanged_at(at, "1.20")
+        await at.stage.tell(_in_euros(units=2, token=2))
+        await at.stage.run()
+        await at.hear()
+        await at.stage.run()
+        assert at.refunded() == [1_000]
+        async with at.stage.hub.database.reading() as tx:
+            (read,) = await look(tx, ["order:shop:1"], at.stage.hub.rules)
+        (capture,), (refund,) = read.standing.of("capture"), read.standing.of("refund")
+        assert (capture.body.settled, refund.body.settled) == (usd(3_300), usd(1_200))
+        statement = stated(read.standing, at.stage.hub.rules.policy)
+        assert statement is not None
+        balances = {(each.currency, each.name): each.balance for each in statement.trial_balance}
+        assert balances["USD", FX_DIFFERENCE] == 100
+        assert statement.customer_balance == -2_000  # paid, and nothing has left
+        await at.stage.checked()
+
+
+def _in_euros(units: int, token: int) -> Message:
+    in_dollars = order("1", units=units)
+    line = msgspec.structs.replace(in_dollars.lines[0], unit_price=Money(1_000, "EUR"))
+    total: AnyMoney = Money(1_000 * units, "EUR")
+    told = msgspec.structs.replace(in_dollars, currency="EUR", lines=(line,), total=total)
+    return _shop_says(msgspec.json.encode(told), token)

@@ -98,6 +98,8 @@ class Connector(Generic[S]):
     """Set in a connection's own copy, from its settings' `location_codes`: see `Origin.locations`."""
     payments: str = ""
     """Set in a connection's own copy, from its settings: see `Origin.payments`."""
+    settles_in: str = ""
+    """The same: see `Origin.settles_in`."""
 
     def translate(self, *topics: str) -> Callable[[Translate], Translate]:
         """Declare the pure translation of messages of these topics."""

@@ -19,7 +19,8 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """The connection whose orders this one's things are about, where its settings name one: the shop a provider is paid for."""
     payments: str = ""
     """The connection whose word counts for money, where the settings name one; empty: this one's own."""
-
+    settles_in: str = ""
+    """The currency this connection's money is paid out in, where its settings name one: what is taken in others has a rate."""
     locations: Mapping[str, str] = {}
     """Our codes of the source's locations by its own ids, where its settings name them."""
 

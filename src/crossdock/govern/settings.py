@@ -218,7 +218,7 @@ def _connection(name: str, told: object) -> Connection:
         "burst": getattr(settings, "burst", 10.0),
     }
     pace = shaped(Pace, declared | {k: table[k] for k in _HUB_KEYS[1:] if k in table}, key)
-    named = {each: getattr(settings, each, "") for each in ("orders_of", "payments")}
+    named = {each: getattr(settings, each, "") for each in ("orders_of", "payments", "settles_in")}
     codes: Mapping[str, str] = getattr(settings, "location_codes", {})
     return Connection(name, replace(connector, locations=codes, **named), settings, pace)
 

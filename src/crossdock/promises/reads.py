@@ -15,15 +15,16 @@ def owed_reads(standing: Standing, kind: str, policy: Policy) -> Iterator[Obliga
     if standing.one(kind) is None and not standing.gone:
         lookup = Lookup(kind=kind, id=standing.source_id)
         mention = Fact(f"mention:{standing.entity}", kind, standing.source, standing.as_of, standing.as_of, lookup)
-        yield _fetch(f"fetch:{kind}", mention, standing, policy)
+        yield _fetch(f"fetch:{kind}", mention, policy)
     for hint in standing.hints:
-        yield _fetch(f"fetch:{hint.id}", hint, standing, policy)
+        yield _fetch(f"fetch:{hint.id}", hint, policy)
 
 
-def _fetch(name: str, cause: Fact, standing: Standing, policy: Policy) -> Fetch:
+def _fetch(name: str, cause: Fact, policy: Policy) -> Fetch:
+    """Whoever told of it is asked: a payment's provider hints at what belongs to an order of the shop's."""
     return Fetch(
         name=name,
-        to=standing.source,
+        to=cause.connection,
         body=cause.body,
         cause=cause,
         by=due(cause.recorded_at, policy.deadlines.read_minutes),

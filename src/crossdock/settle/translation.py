@@ -67,6 +67,7 @@ def _translate_one(message: Pending, connectors: Connectors, batch: Batch) -> No
         observed=message.observed,
         orders_of=connector.orders_of if connector else "",
         payments=connector.payments if connector else "",
+        settles_in=connector.settles_in if connector else "",
         locations=connector.locations if connector else {},
     )
     try:

@@ -1,6 +1,7 @@
 """A payment provider on Stripe's wire format: real HTTP, seeded, hostile on order, with a ledger that tells the truth.
 
-What people do goes through `POST /_do/<deed>`; how keys and refunds behave is set at `/_control/keys` and `/_control/refunds`.
+What people do goes through `POST /_do/<deed>`; how keys, refunds and rates of exchange behave is set at `/_control/keys`,
+`/_control/refunds` and `/_control/exchange`.
 Written from the provider's documentation and not from the connector, so that one mistake can't hide in both.
 """
 
@@ -26,7 +27,7 @@ from crossdock.simulators.mischief import (
     mischief_middleware,
 )
 from crossdock.simulators.payments_api import Api
-from crossdock.simulators.payments_books import Books
+from crossdock.simulators.payments_books import Books, Exchange
 from crossdock.simulators.payments_form import Turned
 from crossdock.simulators.payments_keys import KeySettings
 from crossdock.simulators.payments_provider import HOLD_SECONDS, Provider, RefundSettings
@@ -136,6 +137,7 @@ class Payments:
         app.router.add_routes(deeds.values())
         app.router.add_post("/_control/keys", self._set_keys)
         app.router.add_post("/_control/refunds", self._set_refunds)
+        app.router.add_post("/_control/exchange", self._set_exchange)
         control_routes(app, self.mischief, self.ledger, sender=self.sender, state=self.books)
         return app
 
@@ -220,6 +222,10 @@ class Payments:
 
     async def _set_keys(self, request: web.Request) -> web.Response:
         self.books.keys.settings = _decoded(await request.read(), KeySettings)
+        return web.Response(status=204)
+
+    async def _set_exchange(self, request: web.Request) -> web.Response:
+        self.books.exchange = _decoded(await request.read(), Exchange)
         return web.Response(status=204)
 
     async def _set_refunds(self, request: web.Request) -> web.Response:

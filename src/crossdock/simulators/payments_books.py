@@ -5,7 +5,10 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from typing import Any
+
+import msgspec
 
 from crossdock.kernel.moments import Clock
 from crossdock.simulators import payments_shapes as shapes
@@ -27,6 +30,18 @@ _KINDS = {
 }
 
 
+class Exchange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which currency the retailer is paid out in, and what one smallest unit of others is worth in its smallest just now."""
+
+    settles_in: str = ""
+    rates: dict[str, str] = {}
+
+    def rate_of(self, currency: str) -> Fraction | None:
+        """None where nothing is exchanged."""
+        given = self.rates.get(currency)
+        return None if given is None or currency == self.settles_in else Fraction(given)
+
+
 class Books:
     """All objects by kind and id, oldest first. Ids go on through a restore, for none is ever given twice."""
 
@@ -38,6 +53,7 @@ class Books:
         self._seed = seed
         self._given = Counter[str]()
         self._held: dict[str, dict[str, Shown]] = {kind: {} for kind in _KINDS}
+        self.exchange = Exchange()
         self.payout_of: dict[str, str] = {}
         """By balance transaction, the payout that brought it to the bank."""
 
@@ -73,8 +89,12 @@ class Books:
         return found
 
     def book(self, kind: str, amount: int, fee: int, currency: str, source: str | None) -> Shown:
-        """One line in the books with the retailer."""
+        """One line in the books with the retailer, in the currency it is paid out in."""
+        rate = self.exchange.rate_of(currency)
+        if rate is not None:
+            amount, fee, currency = round(amount * rate), round(fee * rate), self.exchange.settles_in
         line = shapes.transaction(self.new_id("balance_transaction"), self.now(), kind, amount, fee, currency, source)
+        line["exchange_rate"] = None if rate is None else float(rate)
         self.ledger.append("booked", line["id"], type=kind, net=line["net"], currency=currency, source=source or "")
         return self.keep(line)
 

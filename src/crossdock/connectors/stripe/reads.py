@@ -23,6 +23,8 @@ from crossdock.connectors.stripe.system import ORDER, Settings, connector, get
 from crossdock.kernel.faults import Rejected, Transient
 
 _PAGE_ITEMS = 100
+_WITH_CHARGE = "expand[]=latest_charge.balance_transaction"
+_WITH_PAYMENT = "expand[]=payment_intent&expand[]=balance_transaction"
 OVERLAP_SECONDS = 600
 """An event may be listed later than the second it names; nobody has documented how much, so ten minutes."""
 _CURSOR = re.compile(r"(\d{1,10})(?::(\d{1,10}):(\w{1,200}))?")
@@ -30,10 +32,8 @@ _CURSOR = re.compile(r"(\d{1,10})(?::(\d{1,10}):(\w{1,200}))?")
 
 @connector.read("payment")
 async def read_payment(id_: str, link: Link[Settings]) -> Reading | None:
-    """One payment with its charge."""
-    return await _one(
-        f"/v1/payment_intents/{quote(id_, safe='')}?expand[]=latest_charge", "payment_intent.read", id_, link
-    )
+    """One payment with its charge, and what that came to."""
+    return await _one(f"/v1/payment_intents/{quote(id_, safe='')}?{_WITH_CHARGE}", "payment_intent.read", id_, link)
 
 
 @connector.read("order_payments")
@@ -43,7 +43,7 @@ async def read_order_payments(order: str, link: Link[Settings]) -> Reading | Non
         raise Rejected(f"no payment can name order {order[:40]!r}")
     named = order.replace("\\", "\\\\").replace('"', '\\"')
     asked = urlencode({"query": f'metadata["order"]:"{named}"', "limit": _PAGE_ITEMS})
-    answer = await get(f"/v1/payment_intents/search?{asked}&expand[]=data.latest_charge", link)
+    answer = await get(f"/v1/payment_intents/search?{asked}&expand[]=data.latest_charge.balance_transaction", link)
     if answer is None:
         raise Transient("Stripe has no search here")
     found = answer.decode(wire.RawPage)
@@ -53,8 +53,8 @@ async def read_order_payments(order: str, link: Link[Settings]) -> Reading | Non
 
 @connector.read("refund")
 async def read_refund(id_: str, link: Link[Settings]) -> Reading | None:
-    """One refund with its payment, which names the order where a clerk's refund doesn't."""
-    return await _one(f"/v1/refunds/{quote(id_, safe='')}?expand[]=payment_intent", "refund.read", id_, link)
+    """One refund with what it came to, and its payment, which names the order where a clerk's refund doesn't."""
+    return await _one(f"/v1/refunds/{quote(id_, safe='')}?{_WITH_PAYMENT}", "refund.read", id_, link)
 
 
 @connector.read("dispute")

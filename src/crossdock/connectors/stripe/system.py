@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import Annotated
 from urllib.parse import urlencode
 
 import msgspec
@@ -34,6 +35,9 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     webhook_secrets: tuple[Secret, ...] = ()
     orders_of: str = ""
     """The connection whose orders are paid here; payments name them by `metadata.order`, the id without `#` or prefix."""
+    settles_in: Annotated[str, msgspec.Meta(pattern="^([A-Z]{3})?$")] = ""
+    """The currency the account is paid out in. What is taken or given back in another is read again for what it came to;
+    empty: nothing is, and differences of exchange are not posted."""
     timeout_seconds: float = 30.0
     calls_per_second: float = 20.0
     """Stripe allows 100 a second, 25 in test mode."""

@@ -21,12 +21,12 @@ the money is held.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, cast
 
 import msgspec
 
 from crossdock.canonical import payment
-from crossdock.connect.documents import Document, Ignore, Origin, Translated, Untranslatable
+from crossdock.connect.documents import Document, Hint, Ignore, Origin, Translated, Untranslatable
 from crossdock.connectors.stripe import wire
 from crossdock.connectors.stripe.amounts import money
 from crossdock.connectors.stripe.door import OTHER
@@ -90,13 +90,18 @@ def charge_changed(body: bytes, origin: Origin) -> Iterator[Translated]:
     before = _captured_before(event)
     if before is not None and before < charge.amount_captured:
         yield _capture_document(charge, before, origin, event.created)
+        yield from _to_be_read(
+            "payment", charge.payment_intent, _order(origin, charge.metadata), charge.currency, origin
+        )
 
 
 @connector.translate("refund.created", "refund.updated", "refund.failed", "charge.refund.updated")
 def refund_changed(body: bytes, origin: Origin) -> Iterator[Translated]:
     """Money on its way back, there, or come back to us."""
     event = _read(body, wire.RefundEvent)
-    yield _refund_document(event.data.object, origin, event.created)
+    document = _refund_document(event.data.object, origin, event.created)
+    yield document
+    yield from _to_be_read("refund", document.id, document.entity, event.data.object.currency, origin)
 
 
 @connector.translate(
@@ -146,7 +151,7 @@ def _as_found(intent: wire.Intent, origin: Origin, at: int) -> Iterator[Document
         return
     yield _charge_document(charge, origin, at)
     if charge.captured and charge.amount_captured and not _takes_several(charge):
-        yield _capture_document(charge, 0, origin, charge.created)
+        yield _capture_found(charge, origin, at)
 
 
 @connector.translate("refund.read")
@@ -248,6 +253,31 @@ def _capture_document(charge: wire.Charge, before: int, origin: Origin, at: int)
     )
 
 
+def _capture_found(charge: wire.Charge, origin: Origin, at: int) -> Document:
+    """The only capture of a charge; what it came to in another currency no event tells, so that makes it the newer."""
+    booked = charge.balance_transaction
+    booked_at = booked.created if isinstance(booked, wire.BalanceTransaction) else charge.created
+    document = _capture_document(charge, 0, origin, booked_at)
+    settled = _settled(booked, charge.currency)
+    if settled is None:
+        return document
+    capture = msgspec.structs.replace(cast("payment.Capture", document.body), settled=settled)
+    return msgspec.structs.replace(document, body=capture, token=at * _SECOND + 1)
+
+
+def _settled(booked: str | wire.BalanceTransaction | None, currency: str) -> AnyMoney | None:
+    """What came in or went out where that is in another currency than it was charged in."""
+    if not isinstance(booked, wire.BalanceTransaction) or booked.currency == currency:
+        return None
+    return money(abs(booked.amount), booked.currency)
+
+
+def _to_be_read(kind: str, id_: str | None, order: str | None, currency: str, origin: Origin) -> Iterator[Hint]:
+    """An event names the entry in the account's balance without its amount."""
+    if origin.settles_in and currency.upper() != origin.settles_in and id_ is not None and order is not None:
+        yield Hint(kind=kind, id=id_, entity=order)
+
+
 def _refund_document(refund: wire.Refund, origin: Origin, at: int) -> Document:
     entity = _order_of_any(origin, refund.metadata, refund.payment_intent, refund.charge)
     body = refund_of(refund)
@@ -256,7 +286,7 @@ def _refund_document(refund: wire.Refund, origin: Origin, at: int) -> Document:
         id=refund.id,
         entity=entity,
         body=body,
-        token=_staged(_refund_status(refund)[0], at),
+        token=_staged(_refund_status(refund)[0], at) + (body.settled is not None),
         aliases=(refund.id,),
         about="" if entity else body.payment,
     )
@@ -299,6 +329,7 @@ def refund_of(refund: wire.Refund) -> payment.Refund:
         status=_refund_status(refund)[1],
         refunded_at=from_micros(refund.created * _SECOND),
         reference=refund.metadata.crossdock_key if refund.metadata else "",
+        settled=_settled(refund.balance_transaction, refund.currency),
     )
 
 

@@ -37,6 +37,15 @@ class PaymentMethodDetails(msgspec.Struct, frozen=True):
     card: Card | None = None
 
 
+class BalanceTransaction(msgspec.Struct, frozen=True, kw_only=True):
+    """What something did to the account's balance, in the currency it is paid out in; below zero for what went out."""
+
+    amount: int
+    fee: int
+    currency: Currency
+    created: Seconds
+
+
 class Charge(msgspec.Struct, frozen=True, kw_only=True):
     """One try at a payment; `amount_captured` is all that was captured so far."""
 
@@ -47,6 +56,8 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
     created: Seconds
     currency: Currency
     status: str
+    balance_transaction: Id | BalanceTransaction | None = None
+    """That of its first capture."""
     metadata: Metadata = Metadata()
     payment_intent: Id | None = None
     payment_method_details: PaymentMethodDetails | None = None
@@ -97,12 +108,8 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
     metadata: Metadata | None = None
     payment_intent: Id | OrderNamer | None = None
     charge: Id | OrderNamer | None = None
+    balance_transaction: Id | BalanceTransaction | None = None
     failure_reason: str | None = None
-
-
-class BalanceTransaction(msgspec.Struct, frozen=True):
-    fee: int
-    currency: Currency
 
 
 class Dispute(msgspec.Struct, frozen=True, kw_only=True):
