@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-from crossdock.canonical.payment import Capture, PaymentAuthorization, PaymentCapture, PaymentVoid
 from crossdock.canonical.shipment import ShipTo
 from crossdock.connect.receipts import Confirmed
 from crossdock.kernel.faults import Rejected
-from crossdock.kernel.money import Money
 from crossdock.promises.obligations import ApprovalNeeded, Wait
 from crossdock.promises.policy import Policy, Roles
 from crossdock.promises.terms import ReturnTerms
@@ -21,7 +17,7 @@ from tests.lives.hub import Command, Hub
 from tests.lives.living import Life
 from tests.lives.oracle import Watch
 from tests.lives.reality import Bringing, Coming, Reality
-from tests.lives.targets import Psp, Tender, Warehouse
+from tests.lives.targets import Warehouse
 
 Edit = Literal[
     "add line", "remove line", "quantity up", "quantity down", "price up", "price down", "discount", "address",
@@ -64,33 +60,6 @@ def cells() -> list[Cell]:
     ]
 
 
-@dataclass
-class Provider(Psp):
-    """Holds what was authorised until it is captured or given up."""
-
-    authorised: dict[str, int] = field(default_factory=dict[str, int])
-    captured: Callable[[str, int], str] = lambda _payment, _amount: ""
-    ended: Callable[[str, str], None] = lambda _payment, _status: None
-
-    def do(self, command: Command) -> Confirmed:
-        match command.body:
-            case PaymentCapture(payment=payment, amount=amount, final=final):
-                left = self.authorised[payment] - self.tenders[payment].captured
-                if not 0 < amount.minor <= left:
-                    raise Rejected(f"{amount} is not within the {left} left of {payment}")
-                self.tenders[payment].captured += amount.minor
-                if final:
-                    self.authorised[payment] = self.tenders[payment].captured
-                    self.ended(payment, "captured")
-                return Confirmed(id=self.captured(payment, amount.minor))
-            case PaymentVoid(payment=payment):
-                self.authorised[payment] = 0
-                self.ended(payment, "voided")
-                return Confirmed(id=payment)
-            case _:
-                return super().do(command)
-
-
 class Depot(Warehouse):
     """Sends what it has not picked yet to another address, and refuses where there is nothing of that."""
 
@@ -118,15 +87,13 @@ class Edited(Reality):
     """Three mugs and two tees; the fourth mug, the cap and the discount come by an edit."""
 
     def __init__(self, taking: Taking) -> None:
-        self.taking: Taking = taking
-        super().__init__(_Yes())
+        super().__init__(_Yes(), taking=taking)
 
     def __post_init__(self) -> None:
         mug, tee = Line("L1", "MUG", 3, 999, 100, ("0.0825",)), Line("L2", "TEE", 2, 2500, 0, ("0.05",))
         self.basket = Basket("USD", False, [mug, tee], delivery=500, delivery_rates=("0.0825",))
         self.warehouse = Depot()
-        provider = Provider("USD", told=self._say_refund, captured=self._say_capture, ended=self._say_payment)
-        self.psp = self.provider = provider
+        self.psp = self.provider()
         self._say_order()
         self.pay(self.basket.total)
 
@@ -179,24 +146,7 @@ class Edited(Reality):
 
     def pay(self, amount: int) -> None:
         """The buyer pays; or lets it be authorised, where the hub takes it when it leaves."""
-        id_ = f"pi_{len(self.psp.tenders) + 1}"
-        self.psp.tenders[id_] = Tender(id_, "card")
-        self.provider.authorised[id_] = amount
-        if self.taking == "channel":
-            self.psp.tenders[id_].captured = amount
-            self._say_capture(id_, amount)
-        self._say_payment(id_, "captured" if self.taking == "channel" else "open")
-
-    def _say_payment(self, id_: str, status: Any) -> None:
-        money = Money(self.provider.authorised[id_], "USD")
-        body = PaymentAuthorization(id=id_, tender="card", authorised=money, status=status, authorised_at=self.now)
-        self._say("psp", "payment", id_, body)
-
-    def _say_capture(self, payment: str, amount: int) -> str:
-        id_ = f"ca_{sum(1 for name in self._tokens if name.startswith('psp/capture/')) + 1}"
-        body = Capture(id=id_, payment=payment, tender="card", amount=Money(amount, "USD"), captured_at=self.now)
-        self._say("psp", "capture", id_, body)
-        return id_
+        self._pays_with("card", amount)
 
 
 class Told(NamedTuple):
@@ -280,7 +230,7 @@ class Played(Life):
     def _paid(self) -> bool:
         """What is kept, less what the payments still hold or would cover."""
         refunded = sum(tender.refunded for tender in self.reality.psp.tenders.values())
-        missing = self.watch.look().worth + refunded - sum(self.reality.provider.authorised.values())
+        missing = self.watch.look().worth + refunded - sum(self.reality.psp.authorised.values())
         if missing > 0:
             self.reality.pay(missing)
             self.paid.append(missing)

@@ -39,9 +39,15 @@ class Life:
     effects: Counter[str] = field(default_factory=Counter[str])
 
     def __post_init__(self) -> None:
-        self.luck = Random(self.seed)
-        self.policy = policy_for(self.luck)
-        self.reality = Reality(self.luck)
+        self.luck, world = Random(self.seed), Random(f"world {self.seed}")
+        self.policy = policy_for(self.luck, world)
+        self.reality = Reality(
+            self.luck,
+            world=world,
+            taking=self.policy.capture_when,
+            settles_in="USD" if world.random() < 0.3 else "",
+            remembers=world.random() < 0.7,
+        )
         self.hub = Hub(self.policy, self.reality.now)
         self.watch = Watch(self.reality, self.policy)
 

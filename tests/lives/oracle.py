@@ -27,6 +27,12 @@ the allowances and the ledgers of the ERP and of the payment provider. Assumed, 
 13. Refunds above what was captured can't be: the rest stays held. What the provider refuses, for it has heard of a
     dispute or a clerk before us, may stay a person's.
 14. An order that never became a sale has nothing to correct at the ERP.
+15. Where the hub takes the money, it takes what has left and is kept, as far as cards hold it; what a clerk gave away or a
+    bank took beyond all that was owed it doesn't take once more.
+16. What was paid for the delivery of an order of which nothing is ordered any more, nothing left and which nobody cancelled
+    goes back where the policy says so.
+17. A refund costs, in the currency the retailer is paid out in, its share of what the captures of its payment brought there,
+    and the difference; the shares of all refunds of a payment sum to what that many minor units brought.
 """
 
 from __future__ import annotations
@@ -69,7 +75,8 @@ class Truth:
     worth: int
     """What the buyer should pay in all when everything still open ships."""
     captured: int
-    order_total: int
+    due: int
+    """What the buyer should have paid by now, before anything is given back."""
     late: set[str]
 
     @property
@@ -78,7 +85,7 @@ class Truth:
 
     @property
     def debt(self) -> int:
-        return max(0, self.order_total - self.captured)
+        return max(0, self.due - self.captured)
 
 
 @dataclass
@@ -93,7 +100,7 @@ class Accountant:
         amounts = {line.id: self._kept(line.id, line.units) for line in basket.lines}
         units = {line.id: line.units for line in basket.lines}
         shipped = reality.warehouse.left
-        delivery = self._delivery()
+        delivery, tip = ({}, 0) if self._emptied() else (self._delivery(), basket.tip)
         bill: defaultdict[Key, int] = defaultdict(int)
         returned: Counter[str] = Counter()
         by_cause: dict[str, int] = {}
@@ -134,12 +141,12 @@ class Accountant:
                 bill[line, component, rate] += amount
                 left += amount
         if any(shipped[line] for line in units):
-            left += sum(delivery.values()) + basket.tip
+            left += sum(delivery.values()) + tip
             for key, total in delivery.items():
                 bill[key] += 0 if delivery_back else total
-            bill["", "tip", ""] += basket.tip
+            bill["", "tip", ""] += tip
         bill["", "fee", ""] += fees
-        total = sum(sum(parts.values()) for parts in amounts.values()) + sum(delivery.values()) + basket.tip
+        total = sum(sum(parts.values()) for parts in amounts.values()) + sum(delivery.values()) + tip
         back = goods_back + (sum(delivery.values()) if delivery_back else 0)
         given = 0
         for id_, granted, line in reality.allowances:
@@ -148,9 +155,10 @@ class Accountant:
             given += amount
             for key, part in self._allowed(amount, line, amounts).items():
                 bill[key] -= part
-        assert total == basket.total, (total, basket)
+        assert total == basket.total or self._emptied(), (total, basket)
         captured = sum(tender.captured for tender in reality.psp.tenders.values())
-        surplus = max(0, captured - (total if self.policy.capture_when == "channel" else left))
+        due = total if self.policy.capture_when == "channel" else left
+        surplus = max(0, captured - due)
         # Nobody gets back more than came in: what kindness gave before doesn't come back with the order once more.
         by_cause["order"] = max(0, min(surplus, captured - sum(by_cause.values()) - exchanged))
         return Truth(
@@ -159,9 +167,23 @@ class Accountant:
             exchanged,
             total - back + fees - given,
             captured,
-            total,
+            due,
             late,
         )
+
+    def _emptied(self) -> bool:
+        reality = self.reality
+        nothing = not any(line.units for line in reality.basket.lines) and not any(reality.warehouse.left.values())
+        return nothing and reality.cancelled_at is None and self.policy.emptied == "refund"
+
+    def exchange_difference(self) -> int:
+        """What refunds cost beyond what their parts of the captures had brought, in the currency of payouts."""
+        found = 0
+        for id_, tender in self.reality.psp.tenders.items():
+            entries = [e for e in self.reality.psp.refunds.values() if e.payment == id_ and e.status != "failed"]
+            given = sum(entry.amount for entry in entries)
+            found += sum(entry.settled for entry in entries) - _rounded(tender.settled, given, tender.captured)
+        return found
 
     def _kept(self, id_: str, units: int) -> dict[tuple[str, str], int]:
         """What so many units of a line come to, by (component, rate)."""
@@ -286,6 +308,8 @@ class Watch:
         self.complaints.extend(f"allocations of {name} don't sum to it" for name in self.reality.psp.misallocated)
         self.complaints.extend(self._billing(truth))
         self.complaints.extend(self._money(truth, hub))
+        if self.policy.capture_when == "shipped":
+            self.complaints.extend(self._taken(truth, hub))
         self.complaints.extend(self._goods(truth, hub))
         self.complaints.extend(self._balance(truth))
         return self.complaints
@@ -338,6 +362,29 @@ class Watch:
                 yield f"Q2: {settled - most} more than {truth.by_cause} given back"
             elif not said(hub):
                 yield f"Q3: {settled - most} more than {truth.by_cause} given back, and nobody is told"
+
+    def _taken(self, truth: Truth, hub: Hub) -> Iterator[str]:
+        """What has left and is kept was taken, and nobody's card is held for nothing."""
+        settled, open_ = sum(self._asked_by_cause().values()) + self._outside(), self._held()
+        beyond = max(0, settled - truth.entitled - truth.exchanged)
+        short = sum(truth.should_bill.values()) - (truth.captured - settled) - beyond
+        if short > 0 and open_ and not hub.cases:
+            yield f"Q2: {short} has left and was not taken, though {open_} are held"
+        elif short > 0 and not said(hub):
+            yield f"Q2: {short} has left and was not taken, and nobody is told"
+        if short < 0 and truth.captured - settled > truth.due and not self._reasons(hub):
+            yield f"Q2: {-short} more was taken than has left"
+        warehouse, basket = self.reality.warehouse, self.reality.basket
+        done = all(warehouse.left[line.id] >= line.units for line in basket.lines)
+        untouched = [t for t in self.reality.psp.tenders if self.reality.psp.open_of(t) and not self._touched(t)]
+        if done and untouched and not hub.cases:
+            yield f"Q2: {untouched} are held for nothing"
+
+    def _held(self) -> int:
+        return sum(self.reality.psp.open_of(payment) for payment in self.reality.psp.tenders)
+
+    def _touched(self, payment: str) -> bool:
+        return self.reality.psp.tenders[payment].captured > 0
 
     def _outside(self) -> int:
         by_hand = sum(e.amount for e in self.reality.psp.refunds.values() if not e.reference and e.status != "failed")

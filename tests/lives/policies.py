@@ -40,8 +40,15 @@ def _terms(luck: Random, version: str, **more: Any) -> ReturnTerms:
     return ReturnTerms(**given)
 
 
-def policy_for(luck: Random) -> Policy:
+def policy_for(luck: Random, world: Random) -> Policy:
     terms = [_terms(luck, "1")]
     if luck.random() < 0.3:
         terms.append(_terms(luck, "2", since=BEGIN + timedelta(hours=luck.choice((2, 30, 80)))))
-    return Policy(roles=_ROLES, returns=tuple(terms), tolerance_minor=luck.choice((0, 1, 1)))
+    return Policy(
+        roles=_ROLES,
+        returns=tuple(terms),
+        tolerance_minor=luck.choice((0, 1, 1)),
+        capture_when="shipped" if world.random() < 0.25 else "channel",
+        left_unordered="keep" if world.random() < 0.3 else "case",
+        emptied="refund" if world.random() < 0.5 else "case",
+    )

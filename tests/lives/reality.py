@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from fractions import Fraction
 from random import Random
 from typing import Any, Literal
 
@@ -20,9 +21,9 @@ from crossdock.canonical.returns import Allowance, Approval, Return, ReturnLine
 from crossdock.canonical.shipment import Shipment, ShipmentLine
 from crossdock.kernel.money import Money
 from crossdock.promises.obligations import ApprovalNeeded
-from tests.lives.goods import Basket, Line, add_line, filled
+from tests.lives.goods import Basket, Line, add_line, filled, half_up
 from tests.lives.hub import ENTITY, Said
-from tests.lives.targets import Channel, Entry, Erp, Psp, Tender, Warehouse, refund_fact
+from tests.lives.targets import Channel, Entry, Erp, Provider, Tender, Warehouse, refund_fact
 
 BEGIN = datetime.fromisoformat("2026-03-02T09:00:00+00:00")
 _HOMES = tuple(
@@ -74,8 +75,13 @@ class Reality:
 
     luck: Random
     now: datetime = BEGIN
+    world: Random = field(default_factory=lambda: Random(0))
+    """How the shop and the provider are made; apart from what happens."""
+    taking: Literal["channel", "shipped"] = "channel"
+    settles_in: str = ""
+    """The currency the provider pays out in, where it is not that of every order."""
     basket: Basket = field(init=False)
-    psp: Psp = field(init=False)
+    psp: Provider = field(init=False)
     erp: Erp = field(default_factory=Erp)
     warehouse: Warehouse = field(default_factory=Warehouse)
     channel: Channel = field(default_factory=Channel)
@@ -101,11 +107,29 @@ class Reality:
 
     def __post_init__(self) -> None:
         self.basket = filled(self.luck)
-        self.psp = Psp(self.basket.currency, told=self._say_refund, pending_first=lambda: self.luck.random() < 0.1)
+        self.psp = self.provider(pending_first=lambda: self.luck.random() < 0.1)
         self.warehouse.picks = lambda: self.luck.random() < 0.1
         self._say_order()
         self._pay(self.basket.total, self.luck.choice((1, 1, 1, 2, 3)))
         self._note(f"placed {self.basket}")
+
+    def provider(self, **more: Any) -> Provider:
+        """Where this order's money is held."""
+        return Provider(
+            self.basket.currency,
+            told=self._say_refund,
+            captured=self._say_capture,
+            ended=self._say_payment,
+            exchanged=self._exchanged,
+            **more,
+        )
+
+    def _exchanged(self, amount: int) -> int:
+        return half_up(Fraction(amount * self.world.randint(80, 130), 100)) if self._is_exchanged else 0
+
+    @property
+    def _is_exchanged(self) -> bool:
+        return self.settles_in not in ("", self.basket.currency)
 
     # What can happen
 
@@ -319,7 +343,7 @@ class Reality:
         return self._note(f"{entry}")
 
     def the_buyer_pays_the_rest(self) -> bool:
-        missing = self.basket.total - sum(tender.captured for tender in self.psp.tenders.values())
+        missing = self.basket.total - sum(self.psp.authorised.values())
         if missing <= 0:
             return False
         self._pay(self.luck.choice((missing, missing, self.luck.randint(1, missing))), 1)
@@ -377,19 +401,19 @@ class Reality:
             ship_to=_HOMES[self.home],
             shipping=basket.charges(),
             tip=money,
-            payment="paid" if self._is_paid() else "pending",
+            payment=self._payment(),
             cancelled_at=self.cancelled_at,
             ever_ordered=Money(self.ever, basket.currency) if self.remembers else None,
         )
         self._say("shop", "order", "1", body)
 
-    def _is_paid(self) -> bool:
+    def _payment(self) -> Any:
         """As the shop sees it, which places an order when it is paid."""
-        captured = sum(tender.captured for tender in self.psp.tenders.values())
-        return not self.psp.tenders or captured >= self.basket.total
+        paid = not self.psp.tenders or sum(self.psp.authorised.values()) >= self.basket.total
+        return "pending" if not paid else "paid" if self.taking == "channel" else "authorised"
 
     def _pay(self, total: int, ways: int) -> None:
-        """The channel takes the money at once, in one or several tenders."""
+        """The channel takes the money at once, in one or several tenders; or has it held on cards."""
         left = total
         for way in range(ways):
             amount = left if way == ways - 1 else self.luck.randint(0, left)
@@ -397,26 +421,50 @@ class Reality:
                 continue
             left -= amount
             kind: Any = "card" if way == ways - 1 else self.luck.choice(("gift_card", "store_credit", "cash", "card"))
-            number = len(self.psp.tenders) + 1
-            tender = self.psp.tenders[f"pi_{number}"] = Tender(f"pi_{number}", kind, amount)
-            money = Money(amount, self.basket.currency)
-            body = PaymentAuthorization(
-                id=tender.id, tender=kind, authorised=money, status="captured", authorised_at=self.now
-            )
-            self._say("psp", "payment", tender.id, body)
-            capture = Capture(id=f"ca_{number}", payment=tender.id, tender=kind, amount=money, captured_at=self.now)
-            self._say("psp", "capture", capture.id, capture)
+            self._pays_with("card" if self.taking == "shipped" else kind, amount)
+
+    def _pays_with(self, kind: str, amount: int) -> None:
+        id_ = f"pi_{len(self.psp.tenders) + 1}"
+        self.psp.tenders[id_] = Tender(id_, kind)
+        self.psp.authorised[id_] = amount
+        if self.taking == "channel":
+            self.psp.tenders[id_].captured = amount
+        self._say_payment(id_, "captured" if self.taking == "channel" else "open")
+        if self.taking == "channel":
+            self._say_capture(id_, amount)
+
+    def _say_payment(self, id_: str, status: Any) -> None:
+        tender: Any = self.psp.tenders[id_].tender
+        money = Money(self.psp.authorised[id_], self.basket.currency)
+        body = PaymentAuthorization(id=id_, tender=tender, authorised=money, status=status, authorised_at=self.now)
+        self._say("psp", "payment", id_, body)
+
+    def _say_capture(self, payment: str, amount: int) -> str:
+        id_ = f"ca_{sum(1 for name in self._tokens if name.startswith('psp/capture/')) + 1}"
+        tender, settled = self.psp.tenders[payment], self._exchanged(amount)
+        tender.settled += settled
+        kind: Any = tender.tender
+        body = Capture(
+            id=id_,
+            payment=payment,
+            tender=kind,
+            amount=Money(amount, self.basket.currency),
+            captured_at=self.now,
+            settled=Money(settled, self.settles_in) if self._is_exchanged else None,
+        )
+        self._say("psp", "capture", id_, body)
+        return id_
 
     def _say_refund(self, entry: Entry) -> None:
         tender = self.psp.tenders[entry.payment].tender
         money = Money(entry.amount, self.basket.currency)
-        body = refund_fact(entry, tender, self.basket.currency, self.now, money)
+        settled = Money(entry.settled, self.settles_in) if self._is_exchanged else None
+        body = refund_fact(entry, tender, self.now, money, settled)
         self._say("psp", "refund", entry.id, body)
         if self.luck.random() < 0.4:
             echo = refund_fact(
                 Entry(f"echo_{entry.id}", entry.payment, entry.amount, "succeeded"),
                 tender,
-                self.basket.currency,
                 self.now,
                 money,
             )

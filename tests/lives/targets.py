@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from crossdock.canonical.order import OpenUnits, Order, OrderReference, SalesOrder
-from crossdock.canonical.payment import PaymentRefund, Refund, StoreCredit
+from crossdock.canonical.payment import PaymentCapture, PaymentRefund, PaymentVoid, Refund, StoreCredit
 from crossdock.canonical.returns import CreditMemo, GoodsReturn, ReturnRecord, SupplementaryInvoice
 from crossdock.canonical.shipment import GoodsIssue, InvoicePosting, ShipmentLine, ShipmentLines, ShipmentOrder
 from crossdock.connect.receipts import Confirmed
@@ -163,6 +163,8 @@ class Tender:
     captured: int = 0
     refunded: int = 0
     disputed: int = 0
+    settled: int = 0
+    """What its captures came to in the currency the retailer is paid out in, where that is another."""
 
     @property
     def left(self) -> int:
@@ -179,6 +181,8 @@ class Entry:
     status: str
     reference: str = ""
     for_return: str = ""
+    settled: int = 0
+    """What it cost in the currency the retailer is paid out in, where that is another."""
     token: int = 1
 
 
@@ -193,6 +197,8 @@ class Psp:
     misallocated: list[str] = field(default_factory=list[str])
     refused: list[str] = field(default_factory=list[str])
     told: Callable[[Entry], None] = lambda _: None
+    exchanged: Callable[[int], int] = lambda _: 0
+    """What an amount comes to just now in the currency the retailer is paid out in."""
     pending_first: Callable[[], bool] = lambda: False
 
     def do(self, command: Command) -> Confirmed:
@@ -213,7 +219,9 @@ class Psp:
             self.refused.append(reference)
             raise Rejected(f"{amount} is not within the {tender.left} left of {payment}")
         status = "pending" if self.pending_first() else "succeeded"
-        entry = Entry(f"re_{len(self.refunds) + 1}", payment, amount, status, reference, for_return)
+        entry = Entry(
+            f"re_{len(self.refunds) + 1}", payment, amount, status, reference, for_return, self.exchanged(amount)
+        )
         self.refunds[entry.id] = entry
         if reference:
             self.keys[reference] = entry.id
@@ -227,6 +235,44 @@ class Psp:
             self.tenders[entry.payment].refunded -= entry.amount
         entry.status, entry.token = status, entry.token + 1
         self.told(entry)
+
+
+@dataclass
+class Provider(Psp):
+    """Holds what was authorised until it is captured or given up."""
+
+    authorised: dict[str, int] = field(default_factory=dict[str, int])
+    captured: Callable[[str, int], str] = lambda _payment, _amount: ""
+    ended: Callable[[str, str], None] = lambda _payment, _status: None
+
+    def do(self, command: Command) -> Confirmed:
+        if command.key in self.keys:
+            return Confirmed(id=self.keys[command.key])
+        match command.body:
+            case PaymentCapture(payment=payment, amount=amount, final=final):
+                self.keys[command.key] = self._take(payment, amount.minor, final=final)
+            case PaymentVoid(payment=payment):
+                self.authorised[payment] = 0
+                self.ended(payment, "voided")
+                self.keys[command.key] = payment
+            case _:
+                return super().do(command)
+        return Confirmed(id=self.keys[command.key])
+
+    def _take(self, payment: str, amount: int, *, final: bool) -> str:
+        left = self.open_of(payment)
+        if not 0 < amount <= left:
+            raise Rejected(f"{amount} is not within the {left} left of {payment}")
+        self.tenders[payment].captured += amount
+        id_ = self.captured(payment, amount)
+        if final:
+            self.authorised[payment] = self.tenders[payment].captured
+            self.ended(payment, "captured")
+        return id_
+
+    def open_of(self, payment: str) -> int:
+        """What of it is still held."""
+        return self.authorised[payment] - self.tenders[payment].captured
 
 
 @dataclass
@@ -279,7 +325,7 @@ class Channel:
         return Confirmed(id=f"shop-{command.key}")
 
 
-def refund_fact(entry: Entry, tender: str, currency: str, at: Any, amount: Any) -> Refund:
+def refund_fact(entry: Entry, tender: str, at: Any, amount: Any, settled: Any = None) -> Refund:
     status: Any = entry.status
     of: Any = tender
     return Refund(
@@ -291,4 +337,5 @@ def refund_fact(entry: Entry, tender: str, currency: str, at: Any, amount: Any) 
         refunded_at=at,
         reference=entry.reference,
         for_return=entry.for_return,
+        settled=settled,
     )
