@@ -24,6 +24,7 @@ from crossdock.connect.secrets import Secret
 from crossdock.kernel.faults import Fault, Rejected, Transient, Unknown
 from tests.contract import accounting
 from tests.contract.accounting import connector as sound
+from tests.contract.accounting.hopeful import hopes_nothing_happened
 from tests.contract.complaints import complaints, doing, reading
 
 # ---- failures
@@ -34,13 +35,6 @@ async def calls_everything_rejected(command: Command[SalesOrder], link: Link[Any
         return await accounting.book(command, link)
     except Fault as fault:
         return Rejected(fault.detail)
-
-
-async def hopes_nothing_happened(command: Command[SalesOrder], link: Link[Any]) -> Outcome:
-    try:
-        return await accounting.book(command, link)
-    except Unknown as fault:
-        raise Transient(fault.detail) from fault
 
 
 async def claims_to_only_read(command: Command[SalesOrder], link: Link[Any]) -> Outcome:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
-from crossdock.cli.app import app, as_json, by_option, deciding_person, json_option, moment, tell
+from crossdock.cli.app import EXIT_FOUND, EXIT_OK, app, as_json, by_option, deciding_person, json_option, moment, tell
 
 __all__ = ["app"]
 
@@ -145,3 +147,23 @@ def campaign_list(wants_json: bool) -> None:
         as_json(campaigning.as_builtins(found))
     else:
         click.echo(campaigning.as_text(found))
+
+
+@app.command()
+@click.argument("connector")
+@click.option(
+    "--stand-in", metavar="MODULE:NAME", default=None, help="Opens a system with a true ledger to count effects on."
+)
+@click.option("--rounds", default=1, show_default=True, type=click.IntRange(1, 1000), help="Each in another order.")
+@click.option("--seed", default=1, show_default=True, type=int, help="Decides the order of the trials.")
+@json_option
+def chaos(connector: str, stand_in: str | None, rounds: int, seed: int, wants_json: bool) -> None:
+    """Strike a connector with every fault a system can answer with, over real HTTP. Exit code 1 on a violation.
+
+    CONNECTOR is a built-in one's name or package.module:attribute; its examples must lie beside it.
+    """
+    from crossdock.cli import enduring
+
+    found = enduring.endured(connector, stand_in, rounds, seed)
+    tell(wants_json, enduring.as_builtins(found), enduring.as_text(found))
+    sys.exit(EXIT_FOUND if found.violations else EXIT_OK)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from crossdock.govern.settings import Settings
-from crossdock.promises.difference import Stage
+from crossdock.promises.difference import Changes, Stage
 from crossdock.settle.rehearsal import rehearse
 from crossdock.settle.rules import live_rules
 from crossdock.store import accounts, cases, checking, tracing
@@ -55,17 +55,28 @@ class Audits:
             rules = await live_rules(tx, self.settings)
         part = Part(_BEGINNING, datetime.now(UTC), entity=entity)
         found = await rehearse(self.database, self.settings.translators, rules, part)
-        differing = [
-            {
-                "entity": about,
-                "opens": [opening.owed.name for opening in changes.opened],
-                "withdraws": len(changes.withdrawn),
-                "withholds": list(changes.withheld),
-                "troubles": [trouble.detail for trouble in changes.troubles],
-            }
-            for about, changes in found.differing
-        ]
-        return {"messages": found.messages, "quarantined": found.quarantined, "differing": differing}
+        async with self.database.transaction() as tx:
+            known = {(case.cause, about) for case in await cases.open_cases(tx) for about in case.entities}
+        differing = [_differing(about, changes, known) for about, changes in found.differing]
+        return {
+            "messages": found.messages,
+            "quarantined": found.quarantined,
+            "differing": [each for each in differing if any(each.values())],
+        }
+
+
+def _differing(entity: str, changes: Changes, known: Collection[tuple[str, str]]) -> Mapping[str, Any]:
+    """All empty where there is nothing but trouble that people know of already."""
+    troubles = [trouble.detail for trouble in changes.troubles if (trouble.cause, entity) not in known]
+    opens = [opening.owed.name for opening in changes.opened]
+    differs = bool(opens or changes.withdrawn or changes.withheld or troubles)
+    return {
+        "entity": entity if differs else "",
+        "opens": opens,
+        "withdraws": len(changes.withdrawn),
+        "withholds": list(changes.withheld),
+        "troubles": troubles,
+    }
 
 
 def _intent(each: TracedIntent) -> Mapping[str, Any]:

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from tests.chaos.judge.evidence import Evidence, Finding
+from tests.chaos.judge.evidence import Evidence, Finding, moment
+from tests.chaos.judge.money import short_of
 from tests.chaos.judge.sales import Sale
 
 ACTS = ("sales_order", "goods_issue", "invoice_posting", "credit_memo", "supplementary_invoice", "goods_return")
@@ -74,8 +75,6 @@ def unsealed(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _as_sealed(intent: Any, key: str, at: Any, body: Any) -> Iterator[Finding]:
-    from tests.chaos.judge.evidence import moment
-
     if intent is None:
         yield Finding("S3", "unexplained", f"{key} happened, and the hub has no intent of it")
     elif moment(intent["sealed_at"]) > at:
@@ -136,6 +135,9 @@ _MAILS = ("mails about parcels", "mails about refunds")
 def _explained(evidence: Evidence, sale: Sale, what: str) -> bool:
     """A mail in doubt is a case; what nobody could hear of is waited for, or its source alone knows."""
     if what in _MAILS and any(case["cause"].startswith("doubt:mail:") for case in evidence.cases_of(sale.entity)):
+        return True
+    # The shop is told of a return with what was paid for it, and that may wait for a bank or a person.
+    if what == "returns in the shop" and sale.meddled and short_of(evidence, sale):
         return True
     told = evidence.orders[sale.entity] or {}
     waits = bool(told.get("expected") or told.get("cases") or any(p["next_actor"] for p in told.get("promises", ())))

@@ -56,13 +56,18 @@ def settled(evidence: Evidence, sale: Sale) -> Iterator[Finding]:
     if evidence.orders[sale.entity] is None or sale.unheard:
         return
     said = f"{sale.name}: {sale.got} of {sale.due} (ours {sale.ours}, by hand {sale.by_hand}, till {sale.paid_out})"
-    over, short = reasons(evidence, sale, OVER), reasons(evidence, sale, SHORT) + _waits(evidence, sale)
+    over, short = reasons(evidence, sale, OVER), short_of(evidence, sale)
     if sale.got > sale.due + sale.maybe and not over:
         yield Finding("Q2", "doubled", f"too much went back, and nobody is told: {said}")
     if sale.got < sale.due and not short:
         yield Finding("Q3", "lost", f"too little went back, and nobody is told: {said}")
     if not sale.meddled and (not sale.due <= sale.got <= sale.due + sale.maybe or over or short):
         yield Finding("Q3", "unexplained", f"nobody meddled, and yet {said}, {over + short}")
+
+
+def short_of(evidence: Evidence, sale: Sale) -> list[str]:
+    """Why its buyer has less than they are entitled to, as people are told."""
+    return reasons(evidence, sale, SHORT) + _waits(evidence, sale)
 
 
 def reasons(evidence: Evidence, sale: Sale, causes: tuple[str, ...]) -> list[str]:
