@@ -32,7 +32,7 @@ from tests.standin.target import Target
 
 ROOT = Path(__file__).parents[2]
 ALL = ["returns:write", "allowances:write", "orders:read"]
-KEYS = {"desk": ALL, "reader": ["orders:read"], "other": ALL}
+KEYS = {"desk": ALL, "reader": ["orders:read"], "other": ALL, "auditor": ["audit:read"]}
 SECRETS = {f"TEST_KEY_{name.upper()}": f"{name}-key-0123456789" for name in KEYS}
 
 
