@@ -1,13 +1,22 @@
-"""The judge shares nothing with the hub it judges."""
+"""The judge shares nothing with the hub it judges, and misses none of what can be wrong with an order's ledgers."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.chaos.hubs import ROOT
+from tests.chaos.judge.__main__ import findings
+from tests.chaos.judge.evidence import Entry, Evidence, Told
+from tests.chaos.judge.sales import sales
 
 JUDGE = ROOT / "tests" / "chaos" / "judge"
 
@@ -35,3 +44,207 @@ def test_no_module_of_the_hub_is_loaded_where_the_judge_runs() -> None:
     code = "import sys, tests.chaos.judge.__main__; print([m for m in sys.modules if m.startswith('crossdock')])"
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+# ---- one order of three mugs at 10.00 and 10 % tax: sold, shipped, one brought back, refunded, credited
+
+_BEGAN = datetime(2026, 11, 22, 9, tzinfo=UTC)
+_SHOP_ID, _ENTITY, _NAME, _PARCEL = "5001", "order:shop:5001", "#1001", "sh_1"
+_RETURN = "R-1"
+
+
+def _at(second: int) -> datetime:
+    return _BEGAN + timedelta(seconds=second)
+
+
+def _entries(*told: tuple[int, str, str, dict[str, Any]]) -> list[Entry]:
+    return [
+        Entry(nth, _at(second), what, key, details) for nth, (second, what, key, details) in enumerate(told, start=1)
+    ]
+
+
+def _money(minor: int) -> dict[str, Any]:
+    return {"minor": minor, "currency": "USD"}
+
+
+_PARCEL_TOLD = {"id": _PARCEL, "lines": [{"line": "1", "sku": "MUG", "units": 3}], "shipped_at": _at(20).isoformat(),
+                "tracking": {"number": "T1"}}  # fmt: skip
+_MEMO = {"lines": [{"line": "1", "net": _money(1000), "taxes": [{"amount": _money(100), "rate": "0.1"}]}]}
+_ACTS = {
+    "sales_order": ("sale", 5, {"order": {}}, "order:shop:5001"),
+    "goods_issue": ("goods_issue:sh_1", 25, {"shipment": _PARCEL_TOLD}, "shipment:wms:sh_1"),
+    "invoice_posting": ("invoice:sh_1", 27, {"shipment": _PARCEL}, "shipment:wms:sh_1"),
+    "goods_return": ("goods_return:R-1:1", 45, {}, "return:till:R-1"),
+    "credit_memo": ("credit_memo:1", 46, _MEMO, "return:till:R-1"),
+}
+_REFUND = "refund:return:till:R-1|pi_1:1"
+
+
+def _key(promise: str, cause: str) -> str:
+    return f"{_ENTITY}/{promise}/{cause}/1"
+
+
+def _intent(promise: str, target: str, cause: str, sealed: int, body: Any) -> dict[str, Any]:
+    return {
+        "key": _key(promise, cause), "promise": promise, "verb": "act", "target": target, "document": promise,
+        "sealed_at": _at(sealed).isoformat(), "cause": {"fact": cause, "recorded_at": _at(1).isoformat()},
+        "rules": {"live_at": _BEGAN.isoformat(), "in_flight": False, "campaign": None}, "unresolved": False,
+        "body": body, "refs": {},
+    }  # fmt: skip
+
+
+def sound() -> Evidence:
+    """All is well."""
+    erp = [
+        (second, what, _key(promise, cause), {"entity": _ENTITY, "id": "S1", "body": body, "refs": {"sale": "S1"}})
+        for what, (promise, second, body, cause) in _ACTS.items()
+    ]
+    line = {
+        "line": "1",
+        "sku": "MUG",
+        "units": 3,
+        "price": 1000,
+        "discount": 0,
+        "taxes": [{"rate": "0.1", "amount": 300}],
+    }
+    placed = {"name": _NAME, "email": "ada@example.com", "total": 3300, "lines": [line]}
+    about = {"order": _SHOP_ID, "charge": "ch_1", "currency": "usd"}
+    refund = {
+        **about,
+        "refund": "re_1",
+        "amount": 1100,
+        "metadata": {"crossdock_key": _key(_REFUND, "return:till:R-1")},
+    }
+    shown = {"lines": [{"line": "1", "units": 1}], "note": "Return R-1"}
+    intents = [_intent(p, "erp", cause, second - 1, body) for p, second, body, cause in _ACTS.values()]
+    intents.append(_intent(_REFUND, "psp", "return:till:R-1", 43, {"amount": _money(1100)}))
+    facts = ["order:shop:5001", "shipment:wms:sh_1", "return:till:R-1"]
+    promise = {"name": "sale", "standing": "confirmed as S1", "next_actor": None, "deadline": None}
+    states = {"case": 0, "overdue": 0, "in flight": 0, "waiting": 0, "converged": 1}
+    inbox = {"total": 9, "translated": 8, "ignored": 1, "quarantined": 0, "pending": 0}
+    return Evidence(
+        Told("", "", {}, {"erp": {"calls_per_second": 10.0, "burst": 5.0}}),
+        {
+            "shop": _entries(
+                (0, "order_placed", _SHOP_ID, placed),
+                (6, "metafield_set", _SHOP_ID, {"name": "crossdock.erp_order", "value": "No-S1"}),
+                (26, "fulfilment_created", _SHOP_ID, {"tracking": ["T1"]}),
+                (48, "refund_created", _SHOP_ID, shown),
+            ),
+            "wms": _entries(
+                (3, "order_received", _ENTITY, {"order": {"ship_to": {"street": ["1 Main Street"]}}}),
+                (20, "parcel_left", _ENTITY, {"shipment": _PARCEL_TOLD}),
+            ),
+            "psp": _entries((1, "captured", "", {**about, "amount": 3300}), (44, "refunded", "idempotent-1", refund)),
+            "till": _entries(
+                (40, "returned", _NAME, {"id": _RETURN, "units": {"MUG": 1}}),
+                (41, "inspected", "x", {"id": _RETURN, "line": "0", "as_": "sellable"}),
+            ),
+            "mail": _entries(
+                (27, "mail_received", "<1>", {"subject": f"Order {_NAME} is on its way"}),
+                (45, "mail_received", "<2>", {"subject": f"Your refund for order {_NAME}"}),
+            ),
+            "erp": _entries(*erp),
+            "desk": [],
+        },
+        lost={},
+        counts={"shop": {"forgeries_accepted": 0}},
+        calls={"erp": [{"at": 1000.0 + nth, "subject": "POST /"} for nth in range(20)]},
+        check={"inbox": inbox, "entities": 1, "states": states, "invariants": [{"name": "S1", "breaches": 0}]},
+        accounts=[{"key": "captured/x", "limit": 3300, "pending": 0, "posted": 1100}],
+        cases=[],
+        orders={
+            _ENTITY: {
+                "promises": [promise],
+                "expected": [],
+                "cases": [],
+                "facts": [{"fact": fact, "recorded_at": _at(1).isoformat()} for fact in facts],
+            }
+        },
+        intents={_ENTITY: intents},
+        rebuilds={_ENTITY: {"differing": []}},
+    )
+
+
+def judged(evidence: Evidence) -> set[tuple[str, str]]:
+    return {(each.invariant, each.kind) for each in findings(evidence, sales(evidence))}
+
+
+def _again(evidence: Evidence, system: str, what: str, **changed: Any) -> None:
+    entry = next(evidence.entries(system, what))
+    evidence.ledgers[system].append(replace(entry, details={**entry.details, **changed}))
+
+
+def _gone(evidence: Evidence, system: str, what: str) -> None:
+    evidence.ledgers[system] = [entry for entry in evidence.ledgers[system] if entry.what != what]
+
+
+def _altered(evidence: Evidence, system: str, what: str, **changed: Any) -> None:
+    entries = evidence.ledgers[system]
+    evidence.ledgers[system] = [
+        replace(entry, details={**entry.details, **changed}) if entry.what == what else entry for entry in entries
+    ]
+
+
+def _intents_of(evidence: Evidence, promise: str) -> dict[str, Any]:
+    return next(each for each in evidence.intents[_ENTITY] if each["promise"] == promise)  # type: ignore[return-value]
+
+
+def test_nothing_is_found_where_all_is_well() -> None:
+    assert judged(sound()) == set()
+
+
+@pytest.mark.parametrize(
+    ("tamper", "found"),
+    [
+        (lambda e: _again(e, "erp", "sales_order"), ("S1", "doubled")),
+        (lambda e: _again(e, "erp", "goods_issue"), ("S1", "doubled")),
+        (lambda e: _again(e, "psp", "refunded", refund="re_2"), ("S1", "doubled")),
+        (lambda e: _again(e, "wms", "order_received"), ("S1", "doubled")),
+        (lambda e: _again(e, "mail", "mail_received"), ("S1", "doubled")),
+        (lambda e: _again(e, "shop", "fulfilment_created"), ("S1", "doubled")),
+        (lambda e: _gone(e, "erp", "sales_order"), ("Q3", "lost")),
+        (lambda e: _gone(e, "erp", "invoice_posting"), ("Q3", "lost")),
+        (lambda e: _gone(e, "shop", "fulfilment_created"), ("Q3", "lost")),
+        (lambda e: _gone(e, "mail", "mail_received"), ("Q3", "lost")),
+        (lambda e: _gone(e, "psp", "refunded"), ("Q3", "lost")),
+        (lambda e: _altered(e, "psp", "refunded", amount=1099), ("Q3", "lost")),
+        (lambda e: _altered(e, "psp", "refunded", amount=1101), ("S2", "doubled")),
+        (lambda e: _altered(e, "psp", "captured", amount=1000), ("S2", "doubled")),
+        (lambda e: _gone(e, "till", "inspected"), ("S2", "doubled")),
+        (lambda e: _gone(e, "erp", "credit_memo"), ("Q1", "unexplained")),
+        (lambda e: _altered(e, "erp", "sales_order", body={"order": {"id": "2"}}), ("S3", "unexplained")),
+        (lambda e: e.intents[_ENTITY].clear(), ("S3", "unexplained")),
+        (lambda e: _intents_of(e, "sale").update(sealed_at=_at(30).isoformat()), ("S3", "unexplained")),
+        (lambda e: _intents_of(e, _REFUND).update(body={"amount": _money(1)}), ("S3", "unexplained")),
+        (lambda e: _altered(e, "erp", "credit_memo", refs={"sale": "S9"}), ("S7", "unexplained")),
+        (lambda e: _intents_of(e, "sale")["rules"].update(live_at=_at(2).isoformat()), ("S6", "unexplained")),
+        (lambda e: _intents_of(e, "sale").update(cause={"fact": "order:shop:9"}), ("S12", "unexplained")),
+        (lambda e: e.intents[_ENTITY].extend([{**_intents_of(e, "sale"), "unresolved": True}] * 2), ("S8", "unexplained")),
+        (lambda e: e.check["inbox"].update(translated=7), ("S9", "lost")),
+        (lambda e: e.check["states"].update(converged=0), ("S9", "lost")),
+        (lambda e: e.counts["shop"].update(forgeries_accepted=1), ("S9", "unexplained")),
+        (lambda e: e.orders.update({_ENTITY: None}), ("S9", "lost")),
+        (lambda e: e.orders[_ENTITY]["promises"][0].update(next_actor="a person"), ("S10", "unexplained")),
+        (lambda e: e.calls["erp"].extend([{"at": 1000.5, "subject": ""}] * 12), ("S11", "unexplained")),
+        (lambda e: e.accounts[0].update(pending=2201), ("S2", "unexplained")),
+        (lambda e: _altered(e, "shop", "metafield_set", value="No-S9"), ("Q6", "lost")),
+        (lambda e: e.rebuilds[_ENTITY]["differing"].append({"opens": ["sale"]}), ("Q7", "unexplained")),
+        (lambda e: e.orders[_ENTITY]["promises"][0].update(standing="promised"), ("liveness", "unexplained")),
+        (lambda e: e.cases.append({"cause": "rejected:erp:x", "detail": "", "entities": [_ENTITY]}), ("cases", "unexplained")),
+        (lambda e: e.check["invariants"][0].update(breaches=1, example="x"), ("S1", "unexplained")),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_found(tamper: Callable[[Evidence], None], found: tuple[str, str]) -> None:
+    evidence = sound()
+    tamper(evidence)
+    assert found in judged(evidence)
+
+
+def test_what_nobody_could_hear_of_is_not_missed_and_what_is_doubled_is() -> None:
+    evidence = sound()
+    _gone(evidence, "psp", "refunded")
+    evidence.lost["till"] = [{"id": "1", "topic": "order.updated", "body": f'{{"receipt": "{_ENTITY}"}}'}]
+    assert ("Q3", "lost") not in judged(evidence)
+    _again(evidence, "erp", "sales_order")
+    assert ("S1", "doubled") in judged(evidence)
