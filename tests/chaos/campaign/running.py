@@ -139,6 +139,8 @@ def _moves(order: Mapping[str, Any]) -> bool:
     return any(
         each["standing"].startswith(standing)
         or (each["standing"] == "may have happened" and "person" not in (each["next_actor"] or "").lower())
+        # What it waited for is there: whoever keeps house lets it go.
+        or (each["standing"].startswith("waits for") and all(need["met"] for need in each["needs"]))
         for each in order["promises"]
     )
 

@@ -21,7 +21,8 @@ def at_rest(evidence: Evidence) -> Iterator[Finding]:
         yield Finding("liveness", "unexplained", f"not at rest in time: {dict(evidence.check['states'])}")
     for entity, order in evidence.orders.items():
         for promise in (order or {}).get("promises", ()):
-            if promise["standing"].startswith(_LIVELY):
+            freed = promise["standing"].startswith("waits for") and all(need["met"] for need in promise["needs"])
+            if promise["standing"].startswith(_LIVELY) or freed:
                 said = f"{entity}/{promise['name']} is still {promise['standing']}, next {promise['next_actor']}"
                 yield Finding("liveness", "unexplained", said)
 

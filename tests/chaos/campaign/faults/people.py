@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from random import Random
 
 from tests.chaos.campaign.fault import fault
@@ -47,3 +48,30 @@ class Dispute:
         if paid:
             await world.trade.dispute(random.choice(paid), random.randint(1, 300))
             world.struck[self.name] += 1
+
+
+@fault
+class DisputeDecided:
+    name = "a bank decides a dispute"
+    count = 15
+
+    async def inject(self, world: World, random: Random) -> None:
+        """One that is opened for it, for a buyer who complained at once."""
+        paid = [sale for sale in world.trade.sales if sale.payments and not sale.meddled]
+        if paid:
+            sale = random.choice(paid)
+            await world.trade.dispute(sale, random.randint(1, 300))
+            await asyncio.sleep(random.uniform(0.2, 1.0))
+            await world.trade.decide(sale, won=random.random() < 0.5)
+            world.struck[self.name] += 1
+
+
+@fault
+class RefundSentBack:
+    name = "a buyer's bank sends a refund back"
+    count = 15
+
+    async def inject(self, world: World, random: Random) -> None:
+        refunded = [sale for sale in world.trade.sales if any(each.key for each in world.trade.refunds_of(sale))]
+        if refunded:
+            world.struck[self.name] += await world.trade.come_back(random.choice(refunded))
