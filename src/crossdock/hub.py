@@ -20,25 +20,26 @@ import uvicorn
 import uvloop
 
 from crossdock import __version__
+from crossdock.cli.sweeping import sweeper_of
 from crossdock.cli.tracing import builtins_of
 from crossdock.connect.connector import Connector
 from crossdock.deliver.lane import Lane
-from crossdock.deliver.lines import Line
+from crossdock.deliver.lines import Line, line_of
 from crossdock.gateway.api import Api, with_api
 from crossdock.gateway.door import WebhookDoor
 from crossdock.gateway.inlet import Inlet
 from crossdock.govern.database import database_of
-from crossdock.govern.settings import Connection, Settings
+from crossdock.govern.settings import Settings
 from crossdock.settle.rules import Rules, live_rules
 from crossdock.settle.settling import settle_dirty
 from crossdock.settle.translation import translate_pending
 from crossdock.store import cases, delivery, documents, settling
-from crossdock.store.budgets import Budget
 from crossdock.store.database import Database
 from crossdock.store.leases import LeaseLost, Leases
+from crossdock.sweep.sweeper import Sweeper
 
-Role = Literal["door", "settle", "deliver"]
-ROLES: tuple[Role, ...] = ("door", "settle", "deliver")
+Role = Literal["door", "settle", "deliver", "sweep"]
+ROLES: tuple[Role, ...] = ("door", "settle", "deliver", "sweep")
 
 log = structlog.get_logger("crossdock")
 
@@ -56,6 +57,8 @@ _RELEASE_EVERY = 10
 # What an order or customer may be late by, before a person is asked what a document is about.
 _UNBOUND_MINUTES_MAX = 15
 _FAILED_SECONDS = 1.0
+# Lists are due in minutes, so looking for one that is costs next to nothing.
+_SWEEP_IDLE_SECONDS_MAX = 2.0
 
 
 @dataclass
@@ -68,6 +71,7 @@ class Hub:
     rules: Rules
     lanes: list[Lane]
     lines: dict[str, Line]
+    sweepers: list[Sweeper]
     received: asyncio.Event = field(default_factory=asyncio.Event)
     known: asyncio.Event = field(default_factory=asyncio.Event)
     promised: dict[str, list[asyncio.Event]] = field(default_factory=dict[str, list[asyncio.Event]])
@@ -128,24 +132,18 @@ async def open_hub(settings: Settings, url: str, roles: Collection[Role]) -> Asy
         async with database.transaction() as tx:
             rules = await live_rules(tx, settings)
             await documents.know_connections(tx, list(connectors))
-        lines = {name: await _line(database, each) for name, each in settings.connections.items()}
+        lines = {name: await line_of(database, each) for name, each in settings.connections.items()}
         lanes = [
             _lane(settings, database, line, leases.owner, rules.code)
             for line in lines.values()
             for _ in range(line.lanes)
         ]
+        sweepers = [sweeper_of(database, settings.connections[name], line) for name, line in lines.items()]
         try:
-            yield Hub(settings, database, leases, rules, lanes, lines)
+            yield Hub(settings, database, leases, rules, lanes, lines, sweepers)
         finally:
             for line in lines.values():
                 await line.close()
-
-
-async def _line(database: Database, each: Connection) -> Line:
-    budget = Budget(database, each.name, each.pace.calls_per_second, each.pace.burst)
-    await budget.declare()
-    pace = each.pace
-    return Line(each.name, each.connector, each.settings, budget, pace.in_flight, pace.lanes, pace.bulk_max)
 
 
 def _lane(settings: Settings, database: Database, line: Line, worker: str, code: bytes) -> Lane:
@@ -208,12 +206,21 @@ def _work(hub: Hub, roles: Collection[Role]) -> list[Coroutine[None, None, None]
             lane.wake, promised = hub.wake, asyncio.Event()
             hub.promised.setdefault(lane.line.connection, []).append(promised)
             work.append(_keep_on(f"deliver to {lane.line.connection}", lane.round, promised, lane.batch_max))
+    if "sweep" in roles:
+        work += [
+            _keep_on(f"sweep {each.source.connection}", each.round, idle_seconds_max=_SWEEP_IDLE_SECONDS_MAX)
+            for each in hub.sweepers
+        ]
     work.append(_listen(hub) if "door" in roles else _stand_by())
     return work
 
 
 async def _keep_on(
-    name: str, step: Callable[[], Awaitable[int]], woken_by: asyncio.Event | None = None, full: int = 1
+    name: str,
+    step: Callable[[], Awaitable[int]],
+    woken_by: asyncio.Event | None = None,
+    full: int = 1,
+    idle_seconds_max: float = _IDLE_SECONDS_MAX,
 ) -> None:
     """Repeat a step for good; the process's one boundary, where nothing stops the others.
 
@@ -238,7 +245,7 @@ async def _keep_on(
             woken_by.clear()
             idle_seconds = _IDLE_SECONDS
         except TimeoutError:
-            idle_seconds = min(idle_seconds * 1.5, _IDLE_SECONDS_MAX)
+            idle_seconds = min(idle_seconds * 1.5, idle_seconds_max)
 
 
 async def _stand_by() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from crossdock.cli.app import Wiring
-from crossdock.cli.governing import app
+from crossdock.cli.drifting import app
 
 if TYPE_CHECKING:
     from crossdock.govern.settings import Settings

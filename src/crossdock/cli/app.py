@@ -74,7 +74,7 @@ json_option = click.option("--json", "wants_json", is_flag=True, help="Print JSO
     "--role",
     "roles",
     multiple=True,
-    type=click.Choice(["door", "settle", "deliver"]),
+    type=click.Choice(["door", "settle", "deliver", "sweep"]),
     help="Only these roles; may be repeated.",
 )
 @click.pass_obj
@@ -85,7 +85,7 @@ def run(wiring: Wiring, roles: tuple[str, ...]) -> None:
     from crossdock.store.migrate import MigrationChanged
 
     try:
-        wiring.run(settings(), roles or ("door", "settle", "deliver"))
+        wiring.run(settings(), roles or ("door", "settle", "deliver", "sweep"))
     except OperationalError as error:
         raise Failure(f"the database can't be reached: {error}".strip(), EXIT_UNREACHABLE) from error
     except (OSError, MigrationChanged) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
@@ -38,6 +38,7 @@ Inquire = Callable[[Command[Any], str, Link[Any]], Awaitable[Outcome]]
 Translate = Callable[[bytes, Origin], Iterator[Translated]]
 Read = Callable[[str, Link[Any]], Awaitable[Reading | None]]
 List = Callable[[str, Link[Any]], Awaitable[Page]]
+Count = Callable[[Link[Any]], Awaitable[int]]
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,18 @@ class Door:
 
 @dataclass(frozen=True)
 class Reads:
-    """What can be read of one kind: one by id, and pages of changes since a cursor ("" is the beginning)."""
+    """What can be read of one kind: one by id, pages of changes since a cursor ("" is the beginning), and all there is."""
 
     read: Read | None = None
     list: List | None = None
+    whole: List | None = None
+    """Pages of everything, of all ages; None where the source keeps no such list."""
+    count: Count | None = None
+    """How many items `whole` comes to, as the source itself counts."""
+    tells: tuple[str, ...] = ()
+    """Other kinds of documents of which each item tells all there is, beside one of its own kind."""
+    shows: tuple[type[msgspec.Struct], ...] = ()
+    """Acts of ours whose outcome is an item of this list, under the id that their receipt named."""
 
 
 @dataclass
@@ -100,6 +109,18 @@ class Connector(Generic[S]):
     """Set in a connection's own copy, from its settings: see `Origin.payments`."""
     settles_in: str = ""
     """The same: see `Origin.settles_in`."""
+
+    def origin(self, connection: str, received_at: datetime, observed: int) -> Origin:
+        """Where a message of this connection comes from; `observed` is 0 unless we read it ourselves."""
+        return Origin(
+            connection=connection,
+            received_at=received_at,
+            observed=observed,
+            orders_of=self.orders_of,
+            payments=self.payments,
+            settles_in=self.settles_in,
+            locations=self.locations,
+        )
 
     def translate(self, *topics: str) -> Callable[[Translate], Translate]:
         """Declare the pure translation of messages of these topics."""
@@ -179,16 +200,44 @@ class Connector(Generic[S]):
         """Declare how one thing is read by its id; None when the target says there is none."""
 
         def declared(function: Read) -> Read:
-            self.reads[kind] = Reads(function, self.reads.get(kind, Reads()).list)
+            self._reads(kind, read=function)
             return function
 
         return declared
 
-    def list(self, kind: str) -> Callable[[List], List]:
-        """Declare how changes are listed since a cursor, with overlap enough for the source's longest transaction."""
+    def list(
+        self, kind: str, *, whole: bool = True, tells: Sequence[str] = (), shows: Sequence[type[msgspec.Struct]] = ()
+    ) -> Callable[[List], List]:
+        """Declare how changes are listed since a cursor, with overlap enough for the source's longest transaction.
+
+        `whole`: from its beginning it lists everything, of all ages.
+        """
 
         def declared(function: List) -> List:
-            self.reads[kind] = Reads(self.reads.get(kind, Reads()).read, function)
+            self._reads(kind, list=function, tells=tuple(tells), shows=tuple(shows))
+            if whole:
+                self._reads(kind, whole=function)
             return function
 
         return declared
+
+    def whole(self, kind: str) -> Callable[[List], List]:
+        """Declare how everything is listed, of all ages, where the list of changes does not go back that far."""
+
+        def declared(function: List) -> List:
+            self._reads(kind, whole=function)
+            return function
+
+        return declared
+
+    def count(self, kind: str) -> Callable[[Count], Count]:
+        """Declare how the source is asked how many there are; it must count exactly what is listed whole."""
+
+        def declared(function: Count) -> Count:
+            self._reads(kind, count=function)
+            return function
+
+        return declared
+
+    def _reads(self, kind: str, **given: Any) -> None:
+        self.reads[kind] = replace(self.reads.get(kind, Reads()), **given)

@@ -95,3 +95,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     items: list[Reading]
     cursor: str
     more: bool
+    asked: int = 0
+    """How many items were asked for at most; 0 where nobody asked."""
+    beyond: str = ""
+    """On the last page, a cursor that asks for what would follow its last item: a source that cut its list short has some."""

@@ -13,9 +13,10 @@ import msgspec
 from crossdock.canonical.nouns import COMMANDS
 from crossdock.connect.connector import Connector
 from crossdock.connect.effects import Effect
-from crossdock.connect.link import Http, Link
+from crossdock.connect.link import Http, Link, Spend
+from crossdock.govern.settings import Connection
 from crossdock.store.budgets import Budget
-from crossdock.store.database import LOST
+from crossdock.store.database import LOST, Database
 
 # The lease must outlive the call by this much, so that nobody else takes over while an answer is being recorded.
 _LEASE_MARGIN_SECONDS = 1.0
@@ -49,13 +50,13 @@ class Line:
         capability = self.connector.capabilities.get(COMMANDS[noun])
         return capability.effects if capability else ()
 
-    def link(self, lease_ends: float) -> Link[Any]:
-        """A link that stops calling when the lease ends (`time.monotonic()` seconds)."""
+    def link(self, lease_ends: float, spend: Spend | None = None) -> Link[Any]:
+        """A link that stops calling when the lease ends (`time.monotonic()` seconds); `spend` instead of the budget's own."""
         guard = _guard_until(lease_ends - _LEASE_MARGIN_SECONDS)
         http = Http(
             self._open_session(),
             str(getattr(self.settings, "url", "")),
-            spend=self._spend,
+            spend=spend or self._spend,
             guard=guard,
             timeout_seconds=float(getattr(self.settings, "timeout_seconds", 30.0)),
         )
@@ -81,6 +82,14 @@ class Line:
 
 
 Lines = Mapping[str, Line]
+
+
+async def line_of(database: Database, each: Connection) -> Line:
+    """The line of a configured connection; its budget is known to all processes from then on."""
+    pace = each.pace
+    budget = Budget(database, each.name, pace.calls_per_second, pace.burst)
+    await budget.declare()
+    return Line(each.name, each.connector, each.settings, budget, pace.in_flight, pace.lanes, pace.bulk_max)
 
 
 def _guard_until(monotonic_seconds: float) -> Callable[[], None]:

@@ -82,6 +82,25 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     burst: float = 10.0
 
 
+class SweepTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[connections.<name>.sweep]`: how what the connection lists is compared with what we hold."""
+
+    every_minutes: float = 15.0
+    """How often changes are listed since the last time. The overlap is the connector's own (`overlap_seconds`)."""
+    whole_every_hours: float = 24.0
+    """How often everything is listed, of all ages."""
+    kinds: tuple[str, ...] | None = None
+    """Only these kinds; by default every kind that can be listed. An empty list sweeps nothing."""
+    repairs_max: int = 100
+    """So much that somebody edited there may be put right after one pass; beyond it the connection brakes, with one case."""
+    gone_max: int = 25
+    """So many things may be missing in a complete list; beyond it nothing is taken for gone, and the connection brakes."""
+    believe_absence: bool = True
+    """What a complete list lacks, and a read by its id does not find, is gone. False where the source hides what is old."""
+    grace_seconds: float = 60.0
+    """What changed less than this before a page was asked for is heard, and not called drift: its message may be on its way."""
+
+
 @dataclass(frozen=True)
 class Connection:
     """One account on one system."""
@@ -90,6 +109,7 @@ class Connection:
     connector: Connector[Any]
     settings: msgspec.Struct
     pace: Pace
+    sweep: SweepTerms = field(default_factory=SweepTerms)
 
     @property
     def webhook_secrets(self) -> list[bytes]:
@@ -123,7 +143,8 @@ class Settings:
 
 
 _KEY_CHARACTERS_MIN = 16
-_HUB_KEYS = ("connector", "in_flight", "lanes", "bulk_max")
+_HUB_KEYS = ("connector", "in_flight", "lanes", "bulk_max", "sweep")
+_PACE_KEYS = ("in_flight", "lanes", "bulk_max")
 
 
 def settings_file(given: str | None) -> Path:
@@ -217,10 +238,20 @@ def _connection(name: str, told: object) -> Connection:
         "calls_per_second": getattr(settings, "calls_per_second", None),
         "burst": getattr(settings, "burst", 10.0),
     }
-    pace = shaped(Pace, declared | {k: table[k] for k in _HUB_KEYS[1:] if k in table}, key)
+    pace = shaped(Pace, declared | {k: table[k] for k in _PACE_KEYS if k in table}, key)
     named = {each: getattr(settings, each, "") for each in ("orders_of", "payments", "settles_in")}
     codes: Mapping[str, str] = getattr(settings, "location_codes", {})
-    return Connection(name, replace(connector, locations=codes, **named), settings, pace)
+    return Connection(name, replace(connector, locations=codes, **named), settings, pace, _sweep(table, key, connector))
+
+
+def _sweep(table: Mapping[str, Any], key: str, connector: Connector[Any]) -> SweepTerms:
+    terms = shaped(SweepTerms, table.get("sweep", {}), f"{key}.sweep")
+    listed = sorted(kind for kind, reads in connector.reads.items() if reads.list or reads.whole)
+    unknown = sorted(set(terms.kinds or ()) - set(listed))
+    if unknown:
+        told = f"it lists {', '.join(listed)}" if listed else "it lists nothing"
+        raise BadSettings(f"{key}.sweep.kinds: {connector.name} has no list of {unknown[0]}; {told}")
+    return terms
 
 
 def _check_roles(policy: Policy, connections: Mapping[str, object]) -> None:
@@ -250,7 +281,12 @@ def shown(settings: Settings) -> dict[str, Any]:
         "people": settings.people,
         "api": plain(settings.api),
         "connections": {
-            name: {"connector": each.connector.name, **plain(each.pace), **plain(each.settings)}
+            name: {
+                "connector": each.connector.name,
+                **plain(each.pace),
+                **plain(each.settings),
+                "sweep": plain(each.sweep),
+            }
             for name, each in settings.connections.items()
         },
     }

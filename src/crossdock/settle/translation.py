@@ -9,8 +9,9 @@ import msgspec
 
 from crossdock.canonical.lookup import Lookup
 from crossdock.canonical.nouns import FACTS
-from crossdock.connect.connector import Connector
-from crossdock.connect.documents import Document, Hint, Ignore, Origin, Untranslatable
+from crossdock.connect.absence import ABSENT, absent
+from crossdock.connect.connector import Connector, Translate
+from crossdock.connect.documents import Document, Hint, Ignore, Untranslatable
 from crossdock.kernel.ids import digest
 from crossdock.kernel.moments import to_micros
 from crossdock.observe.checkpoints import reach
@@ -24,6 +25,8 @@ Connectors = Mapping[str, Connector[msgspec.Struct]]
 """The connectors by the names of their connections."""
 
 HINT = "hint:"
+_OWN: Mapping[str, Translate] = {ABSENT: absent}
+"""What the hub itself finds out about any source."""
 _GONE = b""
 _TOKEN_MIN, _TOKEN_MAX = -(2**63), 2**63 - 1
 _NUL = b"\\u0000"  # as JSON writes it
@@ -56,20 +59,12 @@ def translate(messages: Sequence[Pending], connectors: Connectors) -> Batch:
 
 def _translate_one(message: Pending, connectors: Connectors, batch: Batch) -> None:
     connector = connectors.get(message.connection)
-    function = connector.topics.get(message.topic) if connector else None
-    if function is None:
+    function = (connector.topics.get(message.topic) or _OWN.get(message.topic)) if connector else None
+    if connector is None or function is None:
         reason = f"topic {message.topic} of connection {message.connection} has no translation"
         batch.outcomes.append(_quarantined(message, reason))
         return
-    origin = Origin(
-        connection=message.connection,
-        received_at=message.received_at,
-        observed=message.observed,
-        orders_of=connector.orders_of if connector else "",
-        payments=connector.payments if connector else "",
-        settles_in=connector.settles_in if connector else "",
-        locations=connector.locations if connector else {},
-    )
+    origin = connector.origin(message.connection, message.received_at, message.observed)
     try:
         found = list(function(message.body, origin))
         statements = [_statement(each, message) for each in found if not isinstance(each, Ignore)]

@@ -25,15 +25,20 @@ _TITLES = {
         "was set back to an earlier state",
         "Find out what was restored, then accept its state: crossdock epoch {connection}",
     ),
+    "blast": (
+        "differs from what we hold by more than a sweep may put right",
+        "Look at: crossdock drift --connection {connection}. Then let it go on: crossdock release {connection}; and where the"
+        " differences are right: crossdock sweep {connection} --full --repairs-max N --gone-max N",
+    ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Brake:
-    """`kind` is outage (lifted by the hub), refused or regression (lifted by a person)."""
+    """`kind` is outage (lifted by the hub), refused, regression or blast (lifted by a person)."""
 
     connection: str
-    kind: Literal["outage", "refused", "regression"]
+    kind: Literal["outage", "refused", "regression", "blast"]
     reason: str
 
     @property

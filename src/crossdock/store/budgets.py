@@ -51,3 +51,35 @@ class Budget:
             )
         self._in_hand += float(taken)
         return float(wait_seconds)
+
+
+# What stays in the budget for those that come first: half of what may be spent at once, but never all of it.
+_KEPT_SHARE = 0.5
+
+
+@dataclass
+class Spare:
+    """What a connection's budget has to spare when nobody else wants it: for sweeps, which are shed first."""
+
+    budget: Budget
+    _in_hand: float = 0
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def spend(self, points: int) -> None:
+        """Wait until that many points have been left over by all others, and spend them."""
+        if self.budget.rate is None:
+            return
+        async with self._turn:
+            while self._in_hand < points:
+                wait_seconds = await self._draw(points)
+                if self._in_hand < points:
+                    await asyncio.sleep(wait_seconds)
+            self._in_hand -= points
+
+    async def _draw(self, points: int) -> float:
+        kept = min(self.budget.burst * _KEPT_SHARE, self.budget.burst - 1)
+        told = {"connection": self.budget.connection, "wanted": points - self._in_hand, "kept": max(kept, 0)}
+        async with self.budget.database.transaction() as tx:
+            [(taken, wait_seconds)] = await rows(tx, _SQL["take_spare_points"], told)
+        self._in_hand += float(taken)
+        return float(wait_seconds)

@@ -41,7 +41,9 @@ class OpenCase:
 
 _RAISED = ("cause", "kind", "title", "remedy", "entity", "promise", "detail", "field")
 # Outages and credentials end with their brake; a doubt by a person's word, or by an answer that came late.
-_EMPTY_IS_OVER = ["doubt", "failing", "trouble", "rejected", "mapping", "overdrawn", "quarantine", "unbound"]
+_EMPTY_IS_OVER = [
+    "doubt", "failing", "trouble", "rejected", "mapping", "overdrawn", "quarantine", "unbound", "missing",
+]  # fmt: skip
 
 
 async def raise_cases(tx: Transaction, raised: Sequence[Raised]) -> None:

@@ -15,3 +15,14 @@ update budget b set points = f.points - taken.points, updated_at = clock_timesta
 from filled f cross join lateral (select least(floor(f.points), %(wanted)s) as points) taken
 where b.connection = f.connection
 returning taken.points, greatest(0, (1 - (f.points - taken.points)) / f.rate)
+
+-- take_spare_points: Points above what is kept for those that come first, up to what is wanted; and how long until the next one.
+with filled as (
+    select connection, rate,
+           least(burst, points + rate * extract(epoch from clock_timestamp() - updated_at)) as points
+    from budget where connection = %(connection)s for update
+)
+update budget b set points = f.points - taken.points, updated_at = clock_timestamp(), spent = b.spent + taken.points
+from filled f cross join lateral (select greatest(0, least(floor(f.points - %(kept)s), %(wanted)s)) as points) taken
+where b.connection = f.connection
+returning taken.points, greatest(0.01, (1 + %(kept)s - (f.points - taken.points)) / f.rate)

@@ -27,6 +27,12 @@ with incoming as materialized (
     returning held.connection, held.kind, held.id, old.epoch, old.token, old.digest, old.gone, new.digest as is_digest,
               new.gone as is_gone, old.connection is null as is_new, old.entity is distinct from new.entity as is_bound,
               old.entity as was_entity, new.decided, old.raised_at as was_raised_at, old.observed as was_observed
+), noted as (
+    -- Their leaves are to be counted again before a sweep compares them.
+    insert into sweep_stale (connection, kind, leaf)
+    select connection, kind, sweep_leaf(id) from merged m
+    where (is_new or digest <> is_digest or gone <> is_gone)
+      and exists (select from sweep_tree t where t.connection = m.connection and t.kind = m.kind)
 )
 -- Those that won, then what was held of all: whoever reads this pairs them, for a join of two batches costs their product.
 select connection, kind, id, true as won, is_new or digest <> is_digest or gone <> is_gone or is_bound as changed,

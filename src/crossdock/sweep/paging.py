@@ -1,0 +1,52 @@
+"""One page of a list asked for, and the signs by which a list that was cut short gives itself away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from crossdock.connect.connector import List
+from crossdock.connect.documents import Page, Reading
+from crossdock.connect.link import Link
+from crossdock.store.sweeps import Pass
+
+# Where vendors cut lists: a last page of exactly so many items is asked for what follows it.
+_CUTS = (50, 100, 200, 250, 500, 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What came of asking for a page; `flaw` is why the list is not to be taken for a whole one."""
+
+    items: list[Reading]
+    place: str
+    more: bool
+    flaw: str | None = None
+
+
+async def page(lister: List, claimed: Pass, link: Link[Any]) -> Asked:
+    """The page at the pass's place; where it looks cut, what follows it too."""
+    found = await lister(claimed.place, link)
+    if found.more and found.cursor == claimed.place:
+        return Asked(found.items, found.cursor, False, "its pages do not go on: the cursor stayed where it was")
+    if found.more or not found.beyond or not _looks_cut(found):
+        return Asked(found.items, found.cursor, found.more)
+    behind = await lister(found.beyond, link)
+    seen = {reading.id for reading in found.items}
+    hidden = [reading for reading in behind.items if reading.id not in seen]
+    if not hidden:
+        return Asked(found.items, found.cursor, False)
+    flaw = f"it ended after a page of {len(found.items)}, and had more"
+    return Asked([*found.items, *hidden], behind.cursor, behind.more, flaw)
+
+
+def _looks_cut(found: Page) -> bool:
+    return len(found.items) in _CUTS or (found.asked > 0 and len(found.items) >= found.asked)
+
+
+def miscounted(before: int | None, after: int | None, listed: int) -> str | None:
+    """The source says how many there are, before and after; what it listed must lie between."""
+    counts = [count for count in (before, after) if count is not None]
+    if not counts or min(counts) <= listed <= max(counts):
+        return None
+    return f"it counts {counts[-1]} and lists {listed}"
