@@ -159,6 +159,10 @@ def calls_of(subject: Subject) -> Iterator[Call]:
             yield Call(f"read {kind}", False, _reading(reads.read, _an_id(subject, kind)))
         if reads.list is not None:
             yield Call(f"list {kind}", False, _reading(reads.list, ""))
+        if reads.whole is not None and reads.whole is not reads.list:
+            yield Call(f"list all of {kind}", False, _reading(reads.whole, ""))
+        if reads.count is not None:
+            yield Call(f"count {kind}", False, _counting(reads.count))
 
 
 def name_of(noun: type[msgspec.Struct]) -> str:
@@ -191,6 +195,13 @@ def _inquiring(inquire: Any, command: Command[Any]) -> Callable[[Link[Any]], Awa
 def _reading(function: Any, argument: str) -> Callable[[Link[Any]], Awaitable[list[object]]]:
     async def make(link: Link[Any]) -> list[object]:
         return [await function(argument, link)]
+
+    return make
+
+
+def _counting(count: Any) -> Callable[[Link[Any]], Awaitable[list[object]]]:
+    async def make(link: Link[Any]) -> list[object]:
+        return [await count(link)]
 
     return make
 

@@ -15,7 +15,7 @@ from crossdock.connect.conformance_documents import faults_in
 from crossdock.connect.conformance_subject import ORIGIN, Subject
 from crossdock.connect.conformance_trial import Trial
 from crossdock.connect.conformance_watch import Watch
-from crossdock.connect.connector import Capability, Command, List
+from crossdock.connect.connector import Capability, Command, List, Reads
 from crossdock.connect.documents import Page, Reading
 from crossdock.connect.effects import Keyed, Searchable
 from crossdock.connect.link import Guard, Link
@@ -113,6 +113,8 @@ def stand_in_trials(subject: Subject, open_stand_in: OpenStandIn) -> Iterator[Tr
                 f"list {kind} ends, resumes and loses nothing",
                 partial(_pages, subject, open_stand_in, kind, reads.list),
             )
+        if reads.whole is not None:
+            yield Trial(f"all of {kind} is as many as are counted", partial(_all, subject, open_stand_in, kind, reads))
 
 
 def _questions(subject: Subject, capability: Capability) -> Iterator[tuple[str, _Question]]:
@@ -253,6 +255,26 @@ async def _pages(subject: Subject, open_stand_in: OpenStandIn, kind: str, listin
     lacking = wanted - set[str]().union(*seen)
     assert not lacking, f"the listing from the beginning lacks {sorted(lacking)[:5]}"
     assert not wanted or len(pages) > 1, "all fits on one page; the stand-in must be filled with more"
+    for page in pages:
+        for item in page.items:
+            _must_enter(subject, item)
+
+
+async def _all(subject: Subject, open_stand_in: OpenStandIn, kind: str, reads: Reads, watch: Watch) -> None:
+    """Everything is listed, as the source counts it, and behind the last item there is nothing."""
+    assert reads.whole is not None
+    async with open_stand_in() as stand_in:
+        if stand_in.fill:
+            await stand_in.fill(kind)
+        async with _Bench(subject, stand_in, watch).linked() as link:
+            pages = await _from(reads.whole, "", link)
+            counted = await reads.count(link) if reads.count else None
+            last = pages[-1]
+            behind = await reads.whole(last.beyond, link) if last.beyond else last
+    seen = {item.id for page in pages for item in page.items}
+    assert counted in (None, len(seen)), f"the source counts {counted}, and lists {len(seen)}"
+    hidden = {item.id for item in behind.items} - seen
+    assert not hidden, f"behind the last item there are {sorted(hidden)[:5]}"
     for page in pages:
         for item in page.items:
             _must_enter(subject, item)

@@ -38,7 +38,8 @@ Inquire = Callable[[Command[Any], str, Link[Any]], Awaitable[Outcome]]
 Translate = Callable[[bytes, Origin], Iterator[Translated]]
 Read = Callable[[str, Link[Any]], Awaitable[Reading | None]]
 List = Callable[[str, Link[Any]], Awaitable[Page]]
-Count = Callable[[Link[Any]], Awaitable[int]]
+Count = Callable[[Link[Any]], Awaitable[int | None]]
+"""None: the source does not count so far."""
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,11 @@ def _section(connector: Connector[Any]) -> Iterator[str]:
         rows = [_capability(connector, capability) for capability in _sorted(connector)]
         yield from _table(("verb", "noun", "effect", "at once", "found again", "asks"), rows)
     if connector.reads:
-        rows = [(f"`{kind}`", _yes(reads.read), _yes(reads.list)) for kind, reads in sorted(connector.reads.items())]
-        yield from _table(("reads", "one by id", "changes since a cursor"), rows)
+        rows = [
+            (f"`{kind}`", _yes(reads.read), _yes(reads.list), _yes(reads.whole), _yes(reads.count))
+            for kind, reads in sorted(connector.reads.items())
+        ]
+        yield from _table(("reads", "one by id", "changes since a cursor", "all of it", "counts"), rows)
     yield f"Webhooks: {'checked by signature' if connector.door else 'none'}."
     yield f"Topics: {', '.join(f'`{topic}`' for topic in sorted(connector.topics)) or 'none'}."
     yield ""

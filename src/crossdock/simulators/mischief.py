@@ -18,6 +18,7 @@ import msgspec
 from aiohttp import web
 
 from crossdock.simulators.ledger import Entry, Ledger, ledger_routes
+from crossdock.simulators.listing import HONEST, ListMischief
 from crossdock.simulators.webhooks import Attempt, Message, Sign, WebhookMischief, WebhookSender
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "FaultKind",
     "FaultRule",
     "Ledger",
+    "ListMischief",
     "Message",
     "Mischief",
     "Restorable",
@@ -112,6 +114,7 @@ class Mischief:
     def __init__(self, seed: int = 0) -> None:
         self.random = random.Random(seed)  # noqa: S311  (repeatable on purpose)
         self.webhooks = WebhookMischief()
+        self.lists = HONEST
         self.struck: list[Struck] = []
         self.calls: deque[Call] = deque(maxlen=_CALLS_KEPT)
         """The latest calls by anybody, for whoever judges how many there were in any while."""
@@ -308,6 +311,11 @@ def _fault_routes(app: web.Application, mischief: Mischief) -> None:
         shown = {"rules": mischief.rules, "struck": mischief.struck}
         return web.Response(body=msgspec.json.encode(shown), content_type="application/json")
 
+    async def lie(request: web.Request) -> web.Response:
+        mischief.lists = _asked(await request.read(), ListMischief)
+        return web.Response(status=204)
+
+    app.router.add_post("/_control/lists", lie)
     app.router.add_post("/_control/faults", arm)
     app.router.add_delete("/_control/faults", disarm)
     app.router.add_get("/_control/faults", show)

@@ -113,7 +113,7 @@ class Payments:
         )
         self.books = Books(self.ledger, clock, self._tell, seed=seed)
         self.provider = Provider(self.books)
-        self._api = Api(self.provider, key=api_key, made=self._settle_later)
+        self._api = Api(self.provider, key=api_key, made=self._settle_later, lists=lambda: self.mischief.lists)
 
     @asynccontextmanager
     async def serve(self, port: int = 0) -> AsyncGenerator[Running]:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from crossdock.simulators.listing import ListMischief
 from crossdock.simulators.payments_books import Books
 from crossdock.simulators.payments_form import Form, Turned, invalid
 from crossdock.simulators.payments_keys import Answer
@@ -33,9 +34,12 @@ _RESOURCES = ("payment_intent", "charge", "refund", "dispute", "balance_transact
 
 
 class Api:
-    """The endpoints. `tell_refunded` hears of every refund made, so that it can be settled later."""
+    """The endpoints. `made` hears of every refund, so that it can be settled later; `lists` says how lists lie now."""
 
-    def __init__(self, provider: Provider, *, key: str, made: Callable[[Shown], None]) -> None:
+    def __init__(
+        self, provider: Provider, *, key: str, made: Callable[[Shown], None], lists: Callable[[], ListMischief]
+    ) -> None:
+        self._lists = lists
         self._provider = provider
         self._key = key
         self._made = made
@@ -95,7 +99,7 @@ class Api:
     def _listing(self, kind: str) -> Handler:
         async def show(request: web.Request) -> web.Response:
             lag = self._provider.refunding.list_lag_seconds if kind == "refund" else 0.0
-            return _json(listed(self._books, kind, Form(request.query_string), lag_seconds=lag))
+            return _json(listed(self._books, kind, Form(request.query_string), self._lists(), lag_seconds=lag))
 
         return show
 

@@ -6,6 +6,7 @@ import copy
 import re
 from collections.abc import Callable, Sequence
 
+from crossdock.simulators.listing import HONEST, ListMischief
 from crossdock.simulators.payments_books import Books
 from crossdock.simulators.payments_form import Form, invalid
 from crossdock.simulators.payments_shapes import Shown
@@ -48,13 +49,16 @@ def expanded(books: Books, thing: Shown, paths: Sequence[str]) -> Shown:
     return shown
 
 
-def listed(books: Books, kind: str, form: Form, *, lag_seconds: float = 0.0) -> Shown:
+def listed(books: Books, kind: str, form: Form, lists: ListMischief = HONEST, *, lag_seconds: float = 0.0) -> Shown:
     """One page. `created[gte]=` and its like, `types[]=` and the filters of the kind narrow it."""
     form.only(("limit", "starting_after", "ending_before", "created", "types", *_FILTERS.get(kind, ())))
     visible_until = books.now() - lag_seconds
     found = [t for t in reversed(books.all(kind)) if _wanted(books, t, kind, form) and t["created"] <= visible_until]
     limit = min(form.whole("limit") or 10, 100)
+    found = lists.shown(kind, found, limit, lambda thing: thing["id"])
     page, more = _page(found, limit, form.text("starting_after"), form.text("ending_before"))
+    if page and lists.ends(kind, found.index(page[-1]) + 1):
+        more = False
     inner = [path.removeprefix("data.") for path in form.expand]
     shown = [expanded(books, thing, inner) for thing in page]
     return {"object": "list", "url": f"/v1/{kind}s", "has_more": more, "data": shown}

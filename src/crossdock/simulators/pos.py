@@ -20,7 +20,15 @@ from aiohttp import web
 
 from crossdock.kernel.ids import new_id
 from crossdock.kernel.moments import Clock, system_clock
-from crossdock.simulators.mischief import Attempt, Ledger, Mischief, WebhookSender, control_routes, mischief_middleware
+from crossdock.simulators.mischief import (
+    Attempt,
+    Ledger,
+    ListMischief,
+    Mischief,
+    WebhookSender,
+    control_routes,
+    mischief_middleware,
+)
 from crossdock.simulators.pos_counter import Counter, Disposition, Handed, Json, Sold, Tender, Turned
 from crossdock.simulators.pos_pickups import Changed, Pickups, Placed
 from crossdock.simulators.running import Running, program_arguments, run_program, serving
@@ -232,13 +240,13 @@ class Till:
         types = wanted.get("fulfillment_filter", {}).get("fulfillment_types")
         there = [o for o in self.counter.orders.values() if o["location_id"] in asked.location_ids]
         there = [o for o in there if types is None or {f["type"] for f in o.get("fulfillments", ())} & set(types)]
-        return _json(_page("orders", there, since, asked.cursor, asked.limit, field))
+        return _json(_page("orders", there, since, asked.cursor, asked.limit, self.mischief.lists, field))
 
     async def _list_payments(self, request: web.Request) -> web.Response:
-        return _json(_asked_page("payments", list(self.counter.payments.values()), request))
+        return _json(_asked_page("payments", list(self.counter.payments.values()), request, self.mischief.lists))
 
     async def _list_refunds(self, request: web.Request) -> web.Response:
-        return _json(_asked_page("refunds", list(self.counter.refunds.values()), request))
+        return _json(_asked_page("refunds", list(self.counter.refunds.values()), request, self.mischief.lists))
 
     async def _retrieve_catalog(self, request: web.Request) -> web.Response:
         asked = _decoded(await request.read(), _Retrieve).object_ids
@@ -311,21 +319,30 @@ def _known(things: Mapping[str, Json], request: web.Request) -> Json:
     return found
 
 
-def _asked_page(name: str, things: list[Json], request: web.Request) -> Json:
+def _asked_page(name: str, things: list[Json], request: web.Request, lists: ListMischief) -> Json:
     query = request.query
     limit = int(query.get("limit", "100"))
-    return _page(name, things, query.get("updated_at_begin_time", ""), query.get("cursor", ""), limit)
+    return _page(name, things, query.get("updated_at_begin_time", ""), query.get("cursor", ""), limit, lists)
 
 
-def _page(name: str, things: list[Json], since: str, cursor: str, limit: int, field: str = "updated_at") -> Json:
+def _page(
+    name: str,
+    things: list[Json],
+    since: str,
+    cursor: str,
+    limit: int,
+    lists: ListMischief,
+    field: str = "updated_at",
+) -> Json:
     """By the last change; a cursor is the place of the last item shown."""
     since = since.replace("+00:00", "Z")
     after: list[str] = json.loads(base64.urlsafe_b64decode(cursor)) if cursor else ["", ""]
-    left = sorted((t[field], t["id"]) for t in things if t[field] >= since)
-    left = [place for place in left if list(place) > after]
+    there = sorted((t[field], t["id"]) for t in things if t[field] >= since)
+    there = lists.shown(name, there, limit, lambda place: place[1])
+    left = [place for place in there if list(place) > after]
     by_id = {thing["id"]: thing for thing in things}
     shown = left[: min(limit, _PAGE_MAX)]
-    more = len(left) > len(shown)
+    more = len(left) > len(shown) and not lists.ends(name, len(there) - len(left) + len(shown))
     next_ = {"cursor": base64.urlsafe_b64encode(json.dumps(shown[-1]).encode()).decode()} if more else {}
     return {name: [by_id[id_] for _, id_ in shown]} | next_
 

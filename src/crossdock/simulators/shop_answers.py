@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from itertools import zip_longest
+from typing import TypeVar
 
 from crossdock.kernel.moments import parse
+from crossdock.simulators.listing import HONEST, ListMischief
 from crossdock.simulators.shop_connections import Arguments, first, pages, plain_id, utc_moment
 from crossdock.simulators.shop_graphql import Node, RequestError
 from crossdock.simulators.shop_price_nodes import GraphPrices
@@ -36,6 +39,15 @@ def _id_place(thing: Line | ShippingLine | FulfilmentOrder | FulfilledLine | ToF
     return f"{thing.id:020d}"
 
 
+L = TypeVar("L", Order, Customer)
+
+
+def _place_in(page: Node) -> str:
+    """The place of a page's last thing."""
+    cursor = page["pageInfo"]["endCursor"]
+    return base64.b64decode(cursor).decode() if cursor else ""
+
+
 def _change_place(thing: Order | Customer) -> str:
     return f"{utc_moment(thing.updated_at)} {thing.id:020d}"
 
@@ -43,8 +55,9 @@ def _change_place(thing: Order | Customer) -> str:
 class Answers:
     """Nodes of one shop as it is now."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, lists: ListMischief = HONEST) -> None:
         self._world = world
+        self._lists = lists
 
     @property
     def roots(self) -> Mapping[str, Callable[[Arguments], Node | None]]:
@@ -52,8 +65,10 @@ class Answers:
         return {
             "order": self.order,
             "orders": self.orders,
+            "ordersCount": self.orders_count,
             "customer": self.customer,
             "customers": self.customers,
+            "customersCount": self.customers_count,
             "fulfillment": self.fulfilment,
             "fulfillmentOrder": self.fulfilment_order,
             "refund": self.refund,
@@ -67,7 +82,10 @@ class Answers:
 
     def orders(self, arguments: Arguments) -> Node:
         chosen = by_last_change(self._world.orders.values(), _since(arguments))
-        return pages(chosen, self.order_node, _change_place)(arguments)
+        return self._listed("orders", chosen, self.order_node, arguments)
+
+    def orders_count(self, _: Arguments) -> Node:
+        return {"count": self._lists.counted("orders", len(self._world.orders)), "precision": "EXACT"}
 
     def customer(self, arguments: Arguments) -> Node | None:
         found = self._world.customers.get(plain_id(arguments["id"], "Customer") or 0)
@@ -75,7 +93,20 @@ class Answers:
 
     def customers(self, arguments: Arguments) -> Node:
         chosen = by_last_change(self._world.customers.values(), _since(arguments))
-        return pages(chosen, _customer_node, _change_place)(arguments)
+        return self._listed("customers", chosen, _customer_node, arguments)
+
+    def customers_count(self, _: Arguments) -> Node:
+        return {"count": self._lists.counted("customers", len(self._world.customers)), "precision": "EXACT"}
+
+    def _listed(self, name: str, chosen: Sequence[L], node: Callable[[L], Node], arguments: Arguments) -> Node:
+        """A page of what changed, as the shop shows it now."""
+        page = arguments.get("first", 50)
+        shown = self._lists.shown(name, chosen, page, lambda thing: str(thing.id))
+        found = pages(shown, node, _change_place)(arguments)
+        upto = sum(_change_place(thing) <= _place_in(found) for thing in shown)
+        if not self._lists.ends(name, upto):
+            return found
+        return {**found, "pageInfo": {**found["pageInfo"], "hasNextPage": False}}
 
     def refund(self, arguments: Arguments) -> Node | None:
         number = plain_id(arguments["id"], "Refund")

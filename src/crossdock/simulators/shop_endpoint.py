@@ -124,7 +124,7 @@ class Endpoint:
         return None if found is None else picker.pick(field.fields, found)
 
     def _resolve(self, name: str, arguments: Arguments, key: str, request: web.Request) -> Node | None:
-        if read := Answers(self._shop.world).roots.get(name):
+        if read := Answers(self._shop.world, self._mischief.lists).roots.get(name):
             return read(arguments)
         match name:
             case "refundCreate":

@@ -224,11 +224,13 @@ class Warehouse:
     async def _list_shipments(self, request: web.Request) -> web.Response:
         since, limit = _number(request, "since", 0), _number(request, "limit", 100)
         limit = max(1, min(limit, _PAGE_ITEMS_MAX))
-        parcels = list(self.floor.shipments.values())  # in the order they left, so by sequence
+        left = list(self.floor.shipments.values())  # in the order they left, so by sequence
+        parcels = self.mischief.lists.shown("shipment", left, limit, lambda parcel: parcel["id"])
         start = bisect_right(parcels, since, key=lambda parcel: parcel["sequence"])
         page = parcels[start : start + limit]
         cursor = page[-1]["sequence"] if page else since
-        return _json({"items": page, "cursor": str(cursor), "more": start + limit < len(parcels)})
+        more = start + limit < len(parcels) and not self.mischief.lists.ends("shipment", start + len(page))
+        return _json({"items": page, "cursor": str(cursor), "more": more})
 
     async def _show_shipment(self, request: web.Request) -> web.Response:
         parcel = self.floor.shipments.get(request.match_info["id"])

@@ -21,6 +21,8 @@ class Stated:
 
     document: Document
     digest: bytes
+    is_own: bool
+    """It is the thing itself, and not evidence of one of another id: what a list shows."""
 
     @property
     def name(self) -> tuple[str, str]:
@@ -33,7 +35,7 @@ class Stated:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A reading and what it states; `unreadable` where the inbox will set it aside."""
+    """A reading of a connection and what it states; `unreadable` where the inbox will set it aside."""
 
     reading: Reading
     stated: tuple[Stated, ...]
@@ -62,7 +64,7 @@ def items_of(
         translate = connector.topics.get(reading.topic)
         try:
             told = list(translate(reading.body, origin)) if translate else []
-            stated = tuple(_stated(each) for each in told if isinstance(each, Document))
+            stated = tuple(_stated(each, connection) for each in told if isinstance(each, Document))
             found.append(Item(reading, stated, unreadable=translate is None))
         except (msgspec.ValidationError, msgspec.DecodeError, Untranslatable):
             found.append(Item(reading, (), unreadable=True))
@@ -71,8 +73,9 @@ def items_of(
     return found
 
 
-def _stated(document: Document) -> Stated:
-    return Stated(document, digest(b"" if document.body is None else msgspec.json.encode(document.body)))
+def _stated(document: Document, connection: str) -> Stated:
+    own = document.fact in (None, f"{document.kind}:{connection}:{document.id}")
+    return Stated(document, digest(b"" if document.body is None else msgspec.json.encode(document.body)), own)
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -92,6 +95,6 @@ def _listed(item: Item, kinds: Sequence[str]) -> list[Listed]:
     found = [
         Listed(item.reading.id, s.document.kind, s.document.id, item_of(s.document.id, s.digest))
         for s in item.stated
-        if s.document.kind in kinds and not s.gone
+        if s.document.kind in kinds and s.is_own and not s.gone
     ]
     return found or [Listed(item.reading.id, "", "", 0)]

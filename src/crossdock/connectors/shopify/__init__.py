@@ -17,7 +17,15 @@ from crossdock.connectors.shopify.cancellations import ask_about, cancel_order, 
 from crossdock.connectors.shopify.door import door
 from crossdock.connectors.shopify.fulfilments import find_parcels, show_parcel
 from crossdock.connectors.shopify.graphql_facts import customer_read, order_read
-from crossdock.connectors.shopify.reads import list_customers, list_orders, read_customer, read_order, read_return
+from crossdock.connectors.shopify.reads import (
+    count_customers,
+    count_orders,
+    list_customers,
+    list_orders,
+    read_customer,
+    read_order,
+    read_return,
+)
 from crossdock.connectors.shopify.references import METAFIELDS_MAX, show_references
 from crossdock.connectors.shopify.refunds import ONCE, find_refunds, give_store_credit, record_return
 from crossdock.connectors.shopify.returns_facts import return_read
@@ -74,9 +82,11 @@ def app_changed(body: bytes, origin: Origin) -> Iterator[Translated]:
 
 
 connector.read("order")(read_order)
-connector.list("order")(list_orders)
+connector.list("order", tells=("payment", "capture", "refund"))(list_orders)
+connector.count("order")(count_orders)
 connector.read("customer")(read_customer)
 connector.list("customer")(list_customers)
+connector.count("customer")(count_customers)
 connector.read("return")(read_return)
 
 # Shopify keeps no idempotency key for fulfilments (the schema names the 19 mutations that take one). An order's

@@ -70,6 +70,19 @@ class _Customers(msgspec.Struct):
     customers: _Nodes
 
 
+class _Counted(msgspec.Struct):
+    count: int
+    precision: str
+
+
+class _OrdersCount(msgspec.Struct, rename="camel"):
+    orders_count: _Counted | None
+
+
+class _CustomersCount(msgspec.Struct, rename="camel"):
+    customers_count: _Counted | None
+
+
 class _OneOrder(msgspec.Struct):
     order: dict[str, Any] | None
 
@@ -177,7 +190,8 @@ async def list_orders(cursor: str, link: Link[Settings]) -> Page:
         else await read_order(stub.legacy_resource_id, link)
         for stub, node in zip(stubs, answer.orders.nodes, strict=True)
     ]
-    return _page([reading for reading in readings if reading], stubs, answer.orders.page_info, at)
+    readings = [reading for reading in readings if reading]
+    return _page(readings, stubs, answer.orders.page_info, at, _MANY_ORDERS["orders"])
 
 
 async def read_customer(number: str, link: Link[Settings]) -> Reading | None:
@@ -195,7 +209,20 @@ async def list_customers(cursor: str, link: Link[Settings]) -> Page:
         Reading(topic="graphql/customer", id=stub.legacy_resource_id, body=bytes(node))
         for stub, node in zip(stubs, answer.customers.nodes, strict=True)
     ]
-    return _page(readings, stubs, answer.customers.page_info, at)
+    return _page(readings, stubs, answer.customers.page_info, at, _MANY_CUSTOMERS["customers"])
+
+
+async def count_orders(link: Link[Settings]) -> int | None:
+    """As many as the shop shows this app; without `limit: null` Shopify stops counting at 10,000."""
+    return _exact((await ask("OrdersCount", {}, _OrdersCount, link)).orders_count)
+
+
+async def count_customers(link: Link[Settings]) -> int | None:
+    return _exact((await ask("CustomersCount", {}, _CustomersCount, link)).customers_count)
+
+
+def _exact(counted: _Counted | None) -> int | None:
+    return counted.count if counted and counted.precision == "EXACT" else None
 
 
 def _decoded(cursor: str) -> _Cursor:
@@ -210,8 +237,15 @@ def _asked(at: _Cursor, link: Link[Settings]) -> Mapping[str, object]:
     return {"since": f"updated_at:>='{since.isoformat()}'", "after": at.after}
 
 
-def _page(readings: list[Reading], stubs: list[_Stub], info: PageInfo, at: _Cursor) -> Page:
+def _page(readings: list[Reading], stubs: list[_Stub], info: PageInfo, at: _Cursor, asked: int) -> Page:
     latest = stubs[-1].updated_at if stubs else at.latest
-    more = info.has_next_page and info.end_cursor is not None
-    next_at = _Cursor(at.since, info.end_cursor, latest) if more else _Cursor(since=latest or at.since)
-    return Page(items=readings, cursor=msgspec.json.encode(next_at).decode(), more=more)
+    behind = _encoded(_Cursor(at.since, info.end_cursor, latest)) if info.end_cursor is not None else ""
+    if info.has_next_page and behind:
+        return Page(items=readings, cursor=behind, more=True)
+    # What has changed up to the end is known; the next pass begins there.
+    cursor = _encoded(_Cursor(since=latest or at.since))
+    return Page(items=readings, cursor=cursor, more=False, asked=asked, beyond=behind)
+
+
+def _encoded(cursor: _Cursor) -> str:
+    return msgspec.json.encode(cursor).decode()

@@ -23,11 +23,15 @@ _NO_ORDER = msgspec.Raw(b"null")
 
 
 class _Cursor(msgspec.Struct):
-    """Where a listing stands: `since` what it asks, `after` which page, `latest` the last change it saw."""
+    """Where a listing stands: `since` what it asks, `after` which page, `latest` the last change it saw.
+
+    `behind` asks only for what changed after that moment, with no overlap: a list that ended too early has more there.
+    """
 
     since: str = ""
     after: str = ""
     latest: str = ""
+    behind: str = ""
 
 
 class _Stub(msgspec.Struct):
@@ -93,7 +97,7 @@ async def read_order(order_id: str, link: Link[Settings]) -> Reading | None:
     return (await _with_skus([order], link))[0]
 
 
-@connector.list("order")
+@connector.list("order", tells=("return", "pickup", "shipment"))
 async def list_orders(cursor: str, link: Link[Settings]) -> Page:
     """Orders of all states by their last change, the oldest first, with a minute's overlap."""
     at = _decoded(cursor)
@@ -138,7 +142,7 @@ async def read_payment(payment_id: str, link: Link[Settings]) -> Reading | None:
     return Reading(topic="payment.read", id=payment_id, body=answer.body)
 
 
-@connector.list("payment")
+@connector.list("payment", tells=("capture",))
 async def list_payments(cursor: str, link: Link[Settings]) -> Page:
     at = _decoded(cursor)
     found = (await _listed("/v2/payments", at, link)).decode(_Payments)
@@ -224,6 +228,8 @@ def _decoded(cursor: str) -> _Cursor:
 
 def _since(at: _Cursor, link: Link[Settings]) -> str:
     """Since the last change seen and some time before it; the filter stays the same through all pages."""
+    if at.behind:
+        return (parse(at.behind) + timedelta(milliseconds=1)).isoformat()
     if not at.since:
         return ""
     return (parse(at.since) - timedelta(seconds=link.settings.overlap_seconds)).isoformat()
@@ -231,5 +237,13 @@ def _since(at: _Cursor, link: Link[Settings]) -> str:
 
 def _page(readings: list[Reading], items: Sequence[msgspec.Raw], after: str, at: _Cursor) -> Page:
     latest = _stub(items[-1]).updated_at if items else at.latest
-    next_at = _Cursor(at.since, after, latest) if after else _Cursor(since=latest or at.since)
-    return Page(items=readings, cursor=msgspec.json.encode(next_at).decode(), more=bool(after))
+    if after:
+        next_at = _Cursor(at.since, after, latest, at.behind)
+        return Page(items=readings, cursor=_encoded(next_at), more=True)
+    cursor, behind = _Cursor(since=latest or at.behind or at.since), _Cursor(latest=latest, behind=latest)
+    beyond = _encoded(behind) if items and latest else ""
+    return Page(items=readings, cursor=_encoded(cursor), more=False, asked=_PAGE_ITEMS, beyond=beyond)
+
+
+def _encoded(cursor: _Cursor) -> str:
+    return msgspec.json.encode(cursor).decode()

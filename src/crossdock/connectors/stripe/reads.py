@@ -1,7 +1,7 @@
-"""What can be read from Stripe: payments, refunds and disputes by id, and the events of an account since a cursor.
+"""What can be read from Stripe: payments, refunds and disputes by id, all of them, and the events of an account since a cursor.
 
-A listing is one of events, because only they tell of changes, and they are translated as their webhooks are. Stripe keeps
-them for 30 days.
+A listing of changes is one of events, because only they tell of changes, and they are translated as their webhooks are. Stripe
+keeps them for 30 days; what is older is in the lists of the objects themselves, the newest first.
 """
 
 from __future__ import annotations
@@ -133,7 +133,40 @@ def _head(raw: msgspec.Raw) -> wire.EventHead | None:
         return None
 
 
-connector.list("payment")(
+def _list_objects(path: str, topic: str, expand: str) -> List:
+    """Lists everything there is, the newest first; the cursor is the last object's id. What comes meanwhile is an event."""
+
+    async def listing(cursor: str, link: Link[Settings]) -> Page:
+        fields = [("limit", str(_PAGE_ITEMS)), ("expand[]", f"data.{expand}")]
+        query = urlencode([*fields, ("starting_after", cursor)] if cursor else fields)
+        answer = await get(f"{path}?{query}", link)
+        if answer is None:
+            raise Transient(f"Stripe has no {path} here")
+        page, at = answer.decode(wire.RawPage), _stripes_clock(answer)
+        items = [_object(raw, topic, at) for raw in page.data]
+        last = items[-1].id if items else cursor
+        return Page(items=items, cursor=last, more=page.has_more, asked=_PAGE_ITEMS, beyond=last if items else "")
+
+    return listing
+
+
+def _object(raw: msgspec.Raw, topic: str, at: int) -> Reading:
+    body = msgspec.json.encode({"read_at": at, "object": raw})
+    return Reading(topic=topic, id=_named(raw), body=body)
+
+
+def _named(raw: msgspec.Raw) -> str:
+    """Empty when it has none: the inbox then quarantines it, and the page goes on."""
+    try:
+        return msgspec.json.decode(raw, type=wire.Named).id
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+
+
+connector.whole("payment")(_list_objects("/v1/payment_intents", "payment_intent.read", "latest_charge"))
+connector.whole("refund")(_list_objects("/v1/refunds", "refund.read", "payment_intent"))
+connector.whole("dispute")(_list_objects("/v1/disputes", "dispute.read", "payment_intent"))
+connector.list("payment", whole=False)(
     _list_events(
         "payment_intent.created",
         "payment_intent.processing",
@@ -142,11 +175,11 @@ connector.list("payment")(
         "payment_intent.canceled",
     )
 )
-connector.list("capture")(_list_events("charge.succeeded", "charge.captured", "charge.updated"))
-connector.list("refund")(
+connector.list("capture", whole=False)(_list_events("charge.succeeded", "charge.captured", "charge.updated"))
+connector.list("refund", whole=False)(
     _list_events("refund.created", "refund.updated", "refund.failed", "charge.refund.updated"),
 )
-connector.list("dispute")(
+connector.list("dispute", whole=False)(
     _list_events(
         "charge.dispute.created",
         "charge.dispute.updated",

@@ -204,6 +204,10 @@ class EventHead(msgspec.Struct, frozen=True):
     created: Seconds
 
 
+class Named(msgspec.Struct, frozen=True):
+    id: Id
+
+
 class RawPage(msgspec.Struct, frozen=True):
     data: tuple[msgspec.Raw, ...]
     has_more: bool

@@ -96,6 +96,11 @@ async def changed(
     return Found(found, Place(place.since, place.began, last), True)
 
 
+async def counted(link: Link[Settings], model: str, where: Where, **context: Any) -> int:
+    """How many records there are, as Tryton itself counts."""
+    return await ask(link, f"model.{model}.search_count", int, list(where), **context)
+
+
 def as_stamp(value: datetime) -> Values:
     parts = {"year": value.year, "month": value.month, "day": value.day, "hour": value.hour}
     return {"__class__": "datetime", **parts, "minute": value.minute, "second": value.second,

@@ -9,7 +9,7 @@ import msgspec
 from crossdock.connect.documents import Page, Reading
 from crossdock.connect.link import Link
 from crossdock.connectors.tryton import wire
-from crossdock.connectors.tryton.changes import Found, changed, place_of
+from crossdock.connectors.tryton.changes import Found, changed, counted, place_of
 from crossdock.connectors.tryton.reference import coded_locations, reference
 from crossdock.connectors.tryton.rpc import Day, as_day, ask, fields_of
 from crossdock.connectors.tryton.system import Settings, connector
@@ -39,6 +39,11 @@ async def list_accounts(cursor: str, link: Link[Settings]) -> Page:
     return _page(found, [_account(raw, link) for raw in found.rows])
 
 
+@connector.count("party_account")
+async def count_accounts(link: Link[Settings]) -> int:
+    return await counted(link, "party.party", _OURS, active_test=False)
+
+
 def _account(raw: msgspec.Raw, link: Link[Settings]) -> Reading:
     id_ = msgspec.json.decode(raw, type=wire.Named).id
     body = msgspec.json.encode({"mark": link.settings.shop, "party": raw})
@@ -50,8 +55,8 @@ def _account(raw: msgspec.Raw, link: Link[Settings]) -> Reading:
 
 @connector.read("product")
 async def read_product(sku: str, link: Link[Settings]) -> Reading | None:
-    """One product by its SKU."""
-    asked = [[["code", "=", sku]], 0, 1, [["id", "ASC"]], fields_of(wire.ProductRow)]
+    """One product by its SKU, if it is on sale."""
+    asked = [[["code", "=", sku], ["salable", "=", True]], 0, 1, [["id", "ASC"]], fields_of(wire.ProductRow)]
     found = await ask(link, "model.product.product.search_read", list[msgspec.Raw], *asked)
     return await _product(found[0], link) if found else None
 
@@ -62,6 +67,11 @@ async def list_products(cursor: str, link: Link[Settings]) -> Page:
     related = [("template", "product.template")]
     found = await changed(cursor, link, "product.product", wire.ProductRow, where=_SOLD, related=related)
     return _page(found, [await _product(raw, link) for raw in found.rows])
+
+
+@connector.count("product")
+async def count_products(link: Link[Settings]) -> int:
+    return await counted(link, "product.product", _SOLD)
 
 
 async def _product(raw: msgspec.Raw, link: Link[Settings]) -> Reading:

@@ -36,7 +36,8 @@ async def list_shipments(cursor: str, link: Link[Settings]) -> Page:
         raise unexpected(answer)
     page = answer.decode(wire.ShipmentPage)
     items = [Reading(topic=_TOPIC, id=_id_of(raw), body=bytes(raw)) for raw in page.items]
-    return Page(items=items, cursor=page.cursor, more=page.more)
+    beyond = "" if page.more else page.cursor
+    return Page(items=items, cursor=page.cursor, more=page.more, asked=_PAGE_ITEMS, beyond=beyond)
 
 
 def _id_of(raw: msgspec.Raw) -> str:

@@ -1,5 +1,6 @@
 -- Sweeps: what a source lists is compared with what is held, by digests of buckets in a tree, so that comparing costs the
--- differences and not the data. A leaf is the first 16 bits of the MD5 of a document's id; 16 children make a node.
+-- differences and not the data. A leaf is the first 16 bits of the MD5 of a document's id; 16 children make a node. Documents
+-- that are only evidence of a fact of another id are in no tree, for no list shows them.
 
 create function sweep_leaf(id text) returns integer immutable parallel safe language sql
     return ('x' || left(md5(id), 4))::bit(16)::integer;

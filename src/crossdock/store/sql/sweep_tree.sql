@@ -10,6 +10,7 @@ insert into sweep_node (connection, kind, level, node, items, sum)
 select connection, kind, 4, sweep_leaf(id), count(*), bit_xor(sweep_item(id, digest))
 from document
 where connection = %(connection)s and kind = %(kind)s and sweep_leaf(id) between %(first)s and %(last)s and not gone
+  and fact = kind || ':' || connection || ':' || id
 group by 1, 2, 4
 on conflict (connection, kind, level, node) do update set items = excluded.items, sum = excluded.sum
 
@@ -36,6 +37,7 @@ from unnest(%(leaf)b::int[]) as l(leaf)
 cross join lateral (
     select count(*) as items, coalesce(bit_xor(sweep_item(d.id, d.digest)), 0) as sum from document d
     where d.connection = %(connection)s and d.kind = %(kind)s and sweep_leaf(d.id) = l.leaf and not d.gone
+      and d.fact = d.kind || ':' || d.connection || ':' || d.id
 ) c
 on conflict (connection, kind, level, node) do update set items = excluded.items, sum = excluded.sum
 
@@ -59,4 +61,5 @@ from unnest(%(leaf)b::int[]) as l(leaf)
 cross join lateral (
     select id, digest, entity, epoch, token, recorded_at, raised_at from document d
     where d.connection = %(connection)s and d.kind = %(kind)s and sweep_leaf(d.id) = l.leaf and not d.gone
+      and d.fact = d.kind || ':' || d.connection || ':' || d.id
 ) d
