@@ -30,6 +30,7 @@ from crossdock.gateway.door import WebhookDoor
 from crossdock.gateway.inlet import Inlet
 from crossdock.govern.database import database_of
 from crossdock.govern.settings import Settings
+from crossdock.govern.watching import SetBack, Watch, watched
 from crossdock.settle.rules import Rules, live_rules
 from crossdock.settle.settling import settle_dirty
 from crossdock.settle.translation import translate_pending
@@ -76,6 +77,7 @@ class Hub:
     known: asyncio.Event = field(default_factory=asyncio.Event)
     promised: dict[str, list[asyncio.Event]] = field(default_factory=dict[str, list[asyncio.Event]])
     """By connection, one for each lane: a shared one would be cleared by the first to wake, before a busy one looked."""
+    watch: Watch | None = None
     rounds: int = 0
     connectors: dict[str, Connector[msgspec.Struct]] = field(init=False)
 
@@ -104,6 +106,8 @@ class Hub:
 
     async def beat(self) -> int:
         await self.leases.beat()
+        if self.watch is not None:
+            await self.watch.beat(self.database)
         await asyncio.sleep(self.leases.ttl_seconds / 4)
         return 1
 
@@ -124,10 +128,12 @@ class Hub:
 
 
 @contextlib.asynccontextmanager
-async def open_hub(settings: Settings, url: str, roles: Collection[Role]) -> AsyncGenerator[Hub]:
+async def open_hub(
+    settings: Settings, url: str, roles: Collection[Role], watch: Watch | None = None
+) -> AsyncGenerator[Hub]:
     """A hub on a database that is up to date; it does nothing before its roles are run."""
-    connectors = settings.translators
-    async with Database(url, connections_max=8 + 2 * len(connectors), by_key=True) as database:
+    connectors, greet = settings.translators, watch.compare if watch else None
+    async with Database(url, connections_max=8 + 2 * len(connectors), by_key=True, greet=greet) as database:
         leases = Leases(database, __version__, settings.hub.lease_seconds, settles="settle" in roles)
         async with database.transaction() as tx:
             rules = await live_rules(tx, settings)
@@ -139,8 +145,11 @@ async def open_hub(settings: Settings, url: str, roles: Collection[Role]) -> Asy
             for _ in range(line.lanes)
         ]
         sweepers = [sweeper_of(database, settings.connections[name], line) for name, line in lines.items()]
+        if watch is not None:
+            for lane in lanes:
+                lane.note = watch.note
         try:
-            yield Hub(settings, database, leases, rules, lanes, lines, sweepers)
+            yield Hub(settings, database, leases, rules, lanes, lines, sweepers, watch=watch)
         finally:
             for line in lines.values():
                 await line.close()
@@ -169,17 +178,20 @@ async def run(settings: Settings, url: str, roles: Collection[Role]) -> None:
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    async with open_hub(settings, url, roles) as hub:
+    watch = await watched(url, settings.data, "the hub")
+    async with open_hub(settings, url, roles, watch) as hub:
         await hub.leases.beat()
         work = [asyncio.create_task(each) for each in _work(hub, roles)]
-        stopping = asyncio.create_task(_until(stop))
+        stopping = [asyncio.create_task(_until(stop)), asyncio.create_task(_until(watch.set_back))]
         # A role that ends by itself (a port that is taken) ends the process; the loops never do.
-        done, _ = await asyncio.wait([*work, stopping], return_when=asyncio.FIRST_COMPLETED)
-        for each in (*work, stopping):
+        done, _ = await asyncio.wait([*work, *stopping], return_when=asyncio.FIRST_COMPLETED)
+        for each in (*work, *stopping):
             each.cancel()
-        await asyncio.gather(*work, stopping, return_exceptions=True)
+        await asyncio.gather(*work, *stopping, return_exceptions=True)
+        if watch.set_back.is_set():
+            raise SetBack(SetBack.__doc__)
         await hub.leases.leave()
-        for each in done - {stopping}:
+        for each in done - {*stopping}:
             each.result()
 
 

@@ -13,7 +13,7 @@ import msgspec
 from crossdock.cli.asking import ask
 from crossdock.connect.secrets import Secret
 from crossdock.govern.settings import Connection, Settings
-from crossdock.store import health
+from crossdock.store import health, recovery
 from crossdock.store.database import Database
 
 _CLOCK_SECONDS_MAX = 5.0
@@ -41,11 +41,15 @@ async def _examine(database: Database, told: Settings) -> list[Finding]:
         settings = await health.durability(tx)
         database_time = await health.clock(tx)
         bytes_used, brakes, oldest = await health.size(tx), await health.brakes(tx), await health.oldest_pending(tx)
+        last = await recovery.last_recovery(tx)
     findings = [*_durability(settings), _clock(database_time), *_disk(told), *_secrets(told), *_approvers(told)]
     findings += [
         Finding("brake", True, f"{connection} is stopped: {reason}", "see: crossdock cases")
         for connection, reason in brakes
     ]
+    if last is not None and last.go_on_at is None:
+        detail = f"the database was set back to {last.restored_to:%Y-%m-%d %H:%M:%S} UTC, and no act is done"
+        findings.append(Finding("restored", True, detail, "see: crossdock recovery"))
     findings.append(Finding("inbox", oldest > 60, f"the oldest pending message is {oldest:.0f} s old",
                             "start a hub process with the settle role: crossdock run"))  # fmt: skip
     findings.append(Finding("database", False, f"{bytes_used / 1e6:.0f} MB"))

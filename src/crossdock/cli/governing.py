@@ -1,4 +1,5 @@
-"""The verbs of people who allow and change what the hub does: approvals, policies and campaigns. Completes the command."""
+"""The verbs of people who allow and change what the hub does: approvals, policies, campaigns, and how it goes on after its
+database was set back. Completes the command."""
 
 from __future__ import annotations
 
@@ -167,3 +168,41 @@ def chaos(connector: str, stand_in: str | None, rounds: int, seed: int, wants_js
     found = enduring.endured(connector, stand_in, rounds, seed)
     tell(wants_json, enduring.as_builtins(found), enduring.as_text(found))
     sys.exit(EXIT_FOUND if found.violations else EXIT_OK)
+
+
+@app.group("recovery", invoke_without_command=True)
+@json_option
+@click.pass_context
+def recovery(context: click.Context, wants_json: bool) -> None:
+    """Where the hub stands after its database was set back to a backup."""
+    if context.invoked_subcommand is None:
+        from crossdock.cli import recovering
+
+        found = recovering.standing()
+        tell(wants_json, recovering.as_builtins(found), recovering.as_text(found))
+
+
+@recovery.command("begin")
+@by_option
+@json_option
+def recovery_begin(by: str | None, wants_json: bool) -> None:
+    """Say that the database was set back, where nothing told the hub: its file was restored with it, or is lost."""
+    from crossdock.cli import deciding
+
+    deciding.decided(deciding_person(by), lambda decider: decider.restored())
+    tell(
+        wants_json,
+        {"stopped": True},
+        "No act is done before: crossdock recovery go-on. Start the hub's processes anew.",
+    )
+
+
+@recovery.command("go-on")
+@by_option
+@json_option
+def recovery_go_on(by: str | None, wants_json: bool) -> None:
+    """The sources have told again what was forgotten: acts are done, each looked for first where that can be."""
+    from crossdock.cli import deciding
+
+    deciding.decided(deciding_person(by), lambda decider: decider.go_on())
+    tell(wants_json, {"goes_on": True}, "Acts are done again; see: crossdock recovery")

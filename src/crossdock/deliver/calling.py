@@ -12,6 +12,7 @@ from crossdock.connect.documents import Reading
 from crossdock.connect.link import Link
 from crossdock.connect.receipts import Outcome
 from crossdock.deliver.lines import Line, NotSent
+from crossdock.deliver.remembering import recognised, under_every_key
 from crossdock.deliver.sealing import Noun, Ready
 from crossdock.kernel.faults import Fault, Rejected, Transient, Unknown
 from crossdock.observe.checkpoints import reach
@@ -19,6 +20,8 @@ from crossdock.observe.checkpoints import reach
 Answer = Outcome | Reading | NotSent
 Findings = dict[int, Answer | None]
 """promise -> what a search found; None: it is not there."""
+Facts = Mapping[str, Sequence[str]]
+"""By entity, what may have caused its acts; needed only after the database was set back."""
 Answers = dict[int, Answer]
 """promise -> what came of it; a reading is what a fetch brought."""
 
@@ -128,7 +131,7 @@ async def _read(line: Line, lookup: Lookup, link: Link[Any]) -> Reading | Fault:
     return found or Rejected(f"{line.connection} has no {lookup.kind} {lookup.id}", field=lookup.kind)
 
 
-async def search(line: Line, doubtful: Sequence[Ready], lease_ends: float) -> Findings:
+async def search(line: Line, doubtful: Sequence[Ready], lease_ends: float, facts: Facts) -> Findings:
     """Look for doubtful acts by our reference; None: not there."""
     link = line.link(lease_ends)
     found: Findings = {}
@@ -136,24 +139,24 @@ async def search(line: Line, doubtful: Sequence[Ready], lease_ends: float) -> Fi
     for each in doubtful:
         by_noun.setdefault(each.noun, []).append(each)
     for noun, group in by_noun.items():
-        found |= await _search_noun(line, noun, group, link)
+        found |= await _search_noun(line, noun, group, link, facts)
     return found
 
 
-async def _search_noun(line: Line, noun: Noun, group: Sequence[Ready], link: Link[Any]) -> Findings:
+async def _search_noun(line: Line, noun: Noun, group: Sequence[Ready], link: Link[Any], facts: Facts) -> Findings:
     finder = line.connector.finders.get(noun)
     if finder is None:
         lacking = Transient(f"{line.connector.name} declares {noun.__name__} searchable without a find")
         return {each.claimed.promise: lacking for each in group}
     try:
-        there = await finder([each.command for each in group], link)
+        there = await finder(under_every_key(group, facts), link)
     except Rejected as refused:  # the search is refused, which says nothing of what is searched for
         return {each.claimed.promise: Transient(f"can't be searched for: {refused.detail}") for each in group}
     except (Fault, NotSent) as fault:
         return {each.claimed.promise: fault for each in group}
     except Exception as error:  # noqa: BLE001  # as above
         return {each.claimed.promise: _broken(error) for each in group}
-    return {each.claimed.promise: there.get(each.command.key) for each in group}
+    return {each.claimed.promise: recognised(each, there, facts) for each in group}
 
 
 async def inquire(line: Line, accepted: Sequence[Ready], lease_ends: float) -> Answers:

@@ -251,9 +251,30 @@ def resendable(situation: Situation) -> bool:
     if situation.claimed.verb != Verb.ACT:
         return True
     keyed = (effect for effect in situation.effects if isinstance(effect, Keyed))
-    # An act that wasn't sealed when the lane took it was sealed in this very round.
-    sealed_at = situation.claimed.sealed_at or situation.now
+    # An act that wasn't sealed when the lane took it was sealed in this very round, if not in a time that is forgotten.
+    claimed = situation.claimed
+    sealed_at = min(claimed.sealed_at or situation.now, claimed.forgotten_since or situation.now)
     return any(key_holds(effect, sealed_at, situation.now) for effect in keyed)
+
+
+def forgotten(situation: Situation, *, by_level: bool, can_be_found: bool) -> Next | None:
+    """What follows instead of a first send, for an act that may have been done in a time the database has forgotten.
+
+    None: it can't have been, or its target knows a repeat for what it is. One that is owed `by_level` need not have had
+    the same key then, so that no target knows it.
+    """
+    claimed = situation.claimed
+    if claimed.forgotten_since is None or claimed.key is not None:
+        return None
+    searchable = any(isinstance(effect, Searchable) for effect in situation.effects)
+    if not searchable and not by_level and resendable(situation):
+        return None
+    detail = (
+        f"it may have been done before the database was set back to {claimed.forgotten_since:%Y-%m-%d %H:%M:%S} UTC"
+    )
+    if by_level and can_be_found and not searchable:
+        return Next(situation.follow(Stage.DOUBTFUL, Actor.CLOCK, 0.0), "unknown", f"{detail}; looked for first")
+    return _given_up(situation, detail)
 
 
 def _in_doubt(situation: Situation, detail: str) -> Next:

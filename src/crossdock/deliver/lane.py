@@ -5,23 +5,25 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from crossdock.canonical.nouns import COMMANDS
 from crossdock.connect.documents import Reading
 from crossdock.connect.receipts import Confirmed
 from crossdock.deliver import calling, sealing
 from crossdock.deliver.calling import Answer
-from crossdock.deliver.following import Actor, Next, Situation, after, after_search, crashed, resendable
+from crossdock.deliver.following import Actor, Next, Situation, after, after_search, crashed, forgotten, resendable
 from crossdock.deliver.lines import Line, NotSent
 from crossdock.deliver.recording import Results, record
-from crossdock.deliver.sealing import Sealing, as_sealed
+from crossdock.deliver.remembering import BY_LEVEL
+from crossdock.deliver.sealing import Ready, Sealing, as_sealed
 from crossdock.kernel.faults import Fault, Throttled, Transient
 from crossdock.kernel.moments import to_micros
 from crossdock.observe.checkpoints import reach
 from crossdock.promises.difference import Stage
-from crossdock.store import brakes, delivery
+from crossdock.store import brakes, delivery, recovery
 from crossdock.store.brakes import Brake, Permit
 from crossdock.store.database import LOST, Database, Transaction
 from crossdock.store.delivery import Claimed, Wake, nobody_to_wake
@@ -31,6 +33,10 @@ _LOST_ROUNDS_MAX = 3
 # A database that fails over is away for seconds to minutes; answers are kept so long, and asked about anew after that.
 _RECORD_SECONDS_MAX = 600.0
 _RECORD_AGAIN_SECONDS, _RECORD_AGAIN_SECONDS_MAX = 0.1, 5.0
+
+
+def _unnoted(fence: int) -> None:
+    """Nobody watches the database here."""
 
 
 @dataclass
@@ -47,6 +53,8 @@ class Lane:
     wake: Wake = nobody_to_wake
     luck: random.Random = field(default_factory=random.Random)
     record_seconds: float = _RECORD_SECONDS_MAX
+    note: Callable[[int], None] = _unnoted
+    """Is told the highest fence of each round, once it is committed and before anything is called."""
     _ramp: int = 200
     _lost_rounds: int = 0
 
@@ -62,7 +70,9 @@ class Lane:
             now = claimed[0].claimed_at
             ready = [situation for c in claimed if _to_send(situation := self._situation(c, now))]
             sealed = await sealing.seal(tx, ready, now, self.worker, self.code) if ready else Sealing()
+            sealed.hold_back([held for situation in ready if (held := self._forgotten(situation))])
             reach("seal:before_commit")
+        self.note(max(each.fence for each in claimed))
         reach("seal:after_commit")
         answers = await self._answers(claimed, sealed, lease_ends)
         heard = _heard(answers)
@@ -93,6 +103,11 @@ class Lane:
         effects = self.line.effects(claimed.noun)
         return Situation(claimed, self.line.connection, effects, now, self.luck.random(), reached)
 
+    def _forgotten(self, situation: Situation) -> Next | None:
+        noun = situation.claimed.noun
+        can_be_found = COMMANDS[noun] in self.line.connector.finders
+        return forgotten(situation, by_level=noun in BY_LEVEL, can_be_found=can_be_found)
+
     async def _answers(
         self, claimed: Sequence[Claimed], sealed: Sealing, lease_ends: float
     ) -> dict[int, Answer | None]:
@@ -103,8 +118,16 @@ class Lane:
         if accepted := [as_sealed(c) for c in claimed if c.stage == Stage.ACCEPTED]:
             answers |= await calling.inquire(self.line, accepted, lease_ends)
         if doubtful := [as_sealed(c) for c in claimed if c.stage == Stage.DOUBTFUL]:
-            answers |= await calling.search(self.line, doubtful, lease_ends)
+            answers |= await calling.search(self.line, doubtful, lease_ends, await self._causes(doubtful))
         return answers
+
+    async def _causes(self, doubtful: Sequence[Ready]) -> Mapping[str, Sequence[str]]:
+        """What acts of a forgotten time may have been done for, by entity."""
+        forgotten = {r.claimed.entity for r in doubtful if r.claimed.forgotten_since and r.claimed.noun in BY_LEVEL}
+        if not forgotten:
+            return {}
+        async with self.database.transaction() as tx:
+            return await recovery.facts_of(tx, forgotten)
 
     def _results(
         self,

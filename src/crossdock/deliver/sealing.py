@@ -55,6 +55,14 @@ class Sealing:
     pins: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
     taken: Counter[str] = field(default_factory=Counter[str])
 
+    def hold_back(self, held: Sequence[Next]) -> None:
+        """These are sealed, and not to be sent now, if they are ready at all."""
+        ready = {each.claimed.promise for each in self.ready}
+        kept = [each for each in held if each.follow.promise in ready]
+        away = {each.follow.promise for each in kept}
+        self.ready = [each for each in self.ready if each.claimed.promise not in away]
+        self.held += kept
+
 
 def as_sealed(claimed: Claimed) -> Ready:
     """A promise sealed in an earlier round, as the same command again."""

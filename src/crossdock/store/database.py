@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any, LiteralString
 
 import psycopg
@@ -15,6 +15,7 @@ Row = tuple[Any, ...]
 Transaction = psycopg.AsyncConnection[Row]
 Asked = tuple[LiteralString, Mapping[str, object] | None]
 """A statement and its parameters."""
+Greet = Callable[[Transaction], Awaitable[None]]
 
 LOST = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.TransactionTimeout)
 """The server, the connection or the transaction went away (a restart, a fail-over, a deadlock): the same may succeed later."""
@@ -41,16 +42,19 @@ class Database:
     """A pool of connections; every statement runs inside a transaction that commits when its block ends well.
 
     `by_key`: for the hub's loops, whose statements must follow indexes; reports want the planner's own choice.
+    `greet` is told of every new connection before it is used, and may refuse it.
     """
 
-    def __init__(self, url: str, *, connections_max: int = 10, by_key: bool = False) -> None:
-        self.url = url
+    def __init__(
+        self, url: str, *, connections_max: int = 10, by_key: bool = False, greet: Greet | None = None
+    ) -> None:
+        self.url, self._greet, self._by_key = url, greet, by_key
         self._pool: AsyncConnectionPool[_Connection] = AsyncConnectionPool(
             url,
             connection_class=_Connection,
             # Its own transactions, because psycopg's would wait for the answer to BEGIN. Prepared at the first use.
             kwargs={"autocommit": True, "prepare_threshold": 0},
-            configure=_by_key if by_key else None,
+            configure=self._configure,
             min_size=1,
             max_size=connections_max,
             open=False,
@@ -64,6 +68,12 @@ class Database:
 
     async def __aexit__(self, *_: object) -> None:
         await self._pool.close()
+
+    async def _configure(self, connection: _Connection) -> None:
+        if self._by_key:
+            await connection.execute(_BY_KEY, prepare=False)
+        if self._greet is not None:
+            await self._greet(connection)
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Transaction]:
@@ -84,10 +94,6 @@ class Database:
         """For statements that only read, each by itself: nothing to begin, nothing to commit."""
         async with self._pool.connection() as connection, connection.pipeline():
             yield connection
-
-
-async def _by_key(connection: _Connection) -> None:
-    await connection.execute(_BY_KEY, prepare=False)
 
 
 async def _checked(connection: _Connection) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from crossdock.store import cases, delivery, documents
+from crossdock.store import cases, delivery, documents, recovery
 from crossdock.store.accounts import amounts, move_accounts
 from crossdock.store.brakes import lift_brake, stopped_by
 from crossdock.store.database import Row, Transaction, rows, run
@@ -89,6 +89,17 @@ class Decider:
         await self.record("epoch", connection=connection, epoch=epoch)
         await lift_brake(self.tx, connection, self.by)
         return epoch
+
+    async def go_on(self) -> None:
+        """The sources have told again what a restored database had forgotten: acts are done, each looked for first."""
+        if not await recovery.go_on(self.tx, self.by):
+            raise NotDecidable("nothing is stopped: the database was not found set back, or it goes on already")
+        await self.record("go on")
+
+    async def restored(self) -> None:
+        """The database was set back, and nothing told the hub."""
+        await self.record("restored")
+        await recovery.restored(self.tx, self.by)
 
     async def retry(self, case_id: int) -> int:
         """Try everything in a case again; answers how many promises."""

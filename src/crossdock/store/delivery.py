@@ -52,6 +52,8 @@ class Claimed(NamedTuple):
     valid_until: datetime | None = None
     searches: int = 0
     unclear: int = 0
+    forgotten_since: datetime | None = None
+    """The database was set back to then, and what caused this act may have been acted on before that was noticed."""
 
     @property
     def slot(self) -> str:

@@ -6,6 +6,9 @@ with picked as materialized (
         select q.promise from due q join entity e on e.key = q.entity
         where q.target = %(target)s and q.priority = p.priority and q.due_at <= now()
           and (q.stage <> 0 or e.revision = e.settled)
+          -- After the database was set back no act is done before the sources were read again.
+          and (q.stage > 1 or not exists (select from recovery where go_on_at is null)
+               or exists (select from promise p where p.id = q.promise and p.verb <> 2))
         order by q.due_at limit %(limit)s
         for update of q skip locked
     ) d
@@ -27,7 +30,8 @@ select l.promise, l.entity, l.stage, l.fence, l.attempts, l.ordinal, l.document,
        case when l.document = '' then false else exists (
            select from due o where o.entity = l.entity and o.target = %(target)s and o.document = l.document
              and o.promise <> l.promise and o.stage in (1, 2, 3)) end as document_busy,
-       now(), p.valid_until, l.searches, l.unclear
+       now(), p.valid_until, l.searches, l.unclear,
+       case when p.verb = 2 then (select min(restored_to) from recovery where p.cause_recorded_at <= go_on_at) end
 from leased l
 join promise p on p.id = l.promise
 left join intent i on i.promise = l.promise and i.ordinal = l.ordinal
