@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from crossdock.store.database import Database
 from crossdock.store.inbox import Message
 
 ROOT = Path(__file__).parents[2]
+PROGRAM = ("-m", "crossdock.main")
 SECRET = "a secret between the stand-in and the hub"
 _READY_SECONDS = 30.0
 
@@ -127,12 +128,24 @@ class Hubs:
 
 @contextlib.asynccontextmanager
 async def hubs(
-    database_url: str, target: str, folder: Path, *, kill_at: str = "", stop_at: str = "", count: int = 1
+    database_url: str,
+    target: str,
+    folder: Path,
+    *,
+    kill_at: str = "",
+    stop_at: str = "",
+    count: int = 1,
+    settings: str = "",
+    program: Sequence[str] = PROGRAM,
 ) -> AsyncGenerator[Hubs]:
-    """Two processes of all roles, of which the first to reach the point (for the n-th time) dies or stops there."""
+    """Two processes of all roles, of which the first to reach the point (for the n-th time) dies or stops there.
+
+    `program` follows the interpreter; `settings` are the whole of theirs, where the usual ones won't do.
+    """
     file, marker = folder / "crossdock.toml", folder / "struck"
     names = ("shop", "erp", "warehouse", "mail")
-    file.write_text(_SETTINGS + "".join(_CONNECTION.format(name=name, target=target) for name in names))
+    usual = _SETTINGS + "".join(_CONNECTION.format(name=name, target=target) for name in names)
+    file.write_text(settings or usual)
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
@@ -143,17 +156,19 @@ async def hubs(
         **({"CROSSDOCK_KILL_AT": kill_at} if kill_at else {}),
         **({"CROSSDOCK_STOP_AT": stop_at} if stop_at else {}),
     }
-    started = await asyncio.gather(*(_start(file, folder / f"hub-{n}.log", environment) for n in range(2)))
+    logs = [folder / f"hub-{n}.log" for n in range(2)]
+    started = await asyncio.gather(*(start(program, file, log, environment) for log in logs))
     try:
         yield Hubs(list(started), database_url, marker)
     finally:
         await asyncio.gather(*(each.end() for each in started))
 
 
-async def _start(file: Path, log: Path, environment: dict[str, str]) -> HubProcess:
+async def start(program: Sequence[str], file: Path, log: Path, environment: Mapping[str, str]) -> HubProcess:
+    """One process that works."""
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "crossdock.main", "--config", str(file), "run",
+            sys.executable, *program, "--config", str(file), "run",
             stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output, env=environment, cwd=ROOT,
         )  # fmt: skip
     ends = time.monotonic() + _READY_SECONDS
