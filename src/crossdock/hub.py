@@ -23,12 +23,17 @@ from crossdock import __version__
 from crossdock.cli.sweeping import sweeper_of
 from crossdock.cli.tracing import builtins_of
 from crossdock.connect.connector import Connector
+from crossdock.console.app import Console, with_console
+from crossdock.console.bulk import work_on_jobs
+from crossdock.console.counting import count_what_is_due
+from crossdock.console.desk import Desk, open_desk
 from crossdock.deliver.lane import Lane
 from crossdock.deliver.lines import Line, line_of
 from crossdock.gateway.api import Api, with_api
 from crossdock.gateway.door import WebhookDoor
 from crossdock.gateway.inlet import Inlet
 from crossdock.govern.database import database_of
+from crossdock.govern.inviting import invitation, whoever_started_this
 from crossdock.govern.settings import Settings
 from crossdock.govern.watching import SetBack, Watch, watched
 from crossdock.settle.rules import Rules, live_rules
@@ -60,6 +65,8 @@ _UNBOUND_MINUTES_MAX = 15
 _FAILED_SECONDS = 1.0
 # Lists are due in minutes, so looking for one that is costs next to nothing.
 _SWEEP_IDLE_SECONDS_MAX = 2.0
+# How often the console looks whether something is to be counted or decided; nobody waits for it.
+_CONSOLE_SECONDS = 0.5
 
 
 @dataclass
@@ -199,9 +206,9 @@ async def _until(stop: asyncio.Event) -> None:
     await stop.wait()
 
 
-def _say_ready(address: str) -> None:
+def _say_ready(address: str, **more: str) -> None:
     """One JSON line for whoever started this process."""
-    sys.stdout.write(json.dumps({"ready": True, "address": address, "pid": os.getpid()}) + "\n")
+    sys.stdout.write(json.dumps({"ready": True, "address": address, "pid": os.getpid(), **more}) + "\n")
     sys.stdout.flush()
 
 
@@ -273,10 +280,37 @@ class _Server(uvicorn.Server):
 
 
 async def _listen(hub: Hub) -> None:
+    async with open_desk(hub.settings, hub.database.url, hub.received) as desk:
+        beside = [
+            asyncio.create_task(_keep_on("count for the console", partial(_count, desk))),
+            asyncio.create_task(_keep_on("decide on many cases", partial(_work_on_jobs, desk))),
+        ]
+        try:
+            await _serve(hub, desk)
+        finally:
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+
+
+async def _count(desk: Desk) -> int:
+    await asyncio.sleep(_CONSOLE_SECONDS)
+    return await count_what_is_due(desk.database)
+
+
+async def _work_on_jobs(desk: Desk) -> int:
+    done = await work_on_jobs(desk.database)
+    if not done:
+        await asyncio.sleep(_CONSOLE_SECONDS)
+    return done
+
+
+async def _serve(hub: Hub, desk: Desk) -> None:
     host, _, port = hub.settings.hub.listen.rpartition(":")
     inlet = Inlet(hub.database, hub.received)
     webhooks = WebhookDoor(hub.settings.connections, inlet, hub.settings.hub.message_bytes_max)
-    app = with_api(Api(hub.settings, hub.database, partial(builtins_of, settings=hub.settings), hub.received), webhooks)
+    api = Api(hub.settings, hub.database, partial(builtins_of, settings=hub.settings), hub.received)
+    app = with_console(console := Console(desk), with_api(api, webhooks))
     server = _Server(
         uvicorn.Config(
             app,
@@ -297,9 +331,11 @@ async def _listen(hub: Hub) -> None:
                 await serving
                 raise OSError(f"can't listen on {hub.settings.hub.listen}")
         bound = server.servers[0].sockets[0].getsockname()
-        _say_ready(f"http://{bound[0]}:{bound[1]}")
+        address = f"http://{bound[0]}:{bound[1]}"
+        _say_ready(address, console=address + await invitation(desk.database, whoever_started_this()))
         await serving
     finally:
+        console.close()
         server.should_exit = True
         await asyncio.wait([serving], timeout=5)
         await inlet.close()

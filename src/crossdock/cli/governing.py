@@ -206,3 +206,18 @@ def recovery_go_on(by: str | None, wants_json: bool) -> None:
 
     deciding.decided(deciding_person(by), lambda decider: decider.go_on())
     tell(wants_json, {"goes_on": True}, "Acts are done again; see: crossdock recovery")
+
+
+@app.command()
+@by_option
+@click.option(
+    "--view-only", is_flag=True, help="They may look, and decide nothing but what their roles in [people] say."
+)
+@click.option("--address", metavar="URL", help="Where people reach the hub (default: hub.listen of the settings).")
+@json_option
+def console(by: str | None, view_only: bool, address: str | None, wants_json: bool) -> None:
+    """Print a link into the console for one person (--by). It lets them in once, within half an hour."""
+    from crossdock.cli import entering
+
+    link = entering.link_for(deciding_person(by), view_only=view_only, address=address)
+    tell(wants_json, {"console": link}, link)

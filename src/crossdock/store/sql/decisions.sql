@@ -1,5 +1,8 @@
--- record: A person's word, kept for good.
-insert into decision (at, by, what, detail) values (now(), %(by)s, %(what)s, %(detail)s)
+-- record: A person's word, kept for good; a case it is about is another than it was for those who look at it.
+with about as (
+    update cases set revision = revision + 1 where id = (%(detail)s::jsonb ->> 'case')::bigint
+)
+insert into decision (at, by, what, detail) values (now(), %(by)s, %(what)s, %(detail)s::jsonb)
 
 -- map: What one of our keys is called at this target.
 insert into mapping (connection, kind, key, value, by, at)

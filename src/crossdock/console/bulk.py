@@ -1,0 +1,63 @@
+"""One decision on all that fits a filter, not on what is visible: looked at first, frozen, then done with an outcome each."""
+
+from __future__ import annotations
+
+from crossdock.console.asking import Answered, Asked, Denied, see, to
+from crossdock.console.cases import described, filter_of
+from crossdock.console.desk import Desk
+from crossdock.console.signing_in import Person
+from crossdock.store import bulk as store
+from crossdock.store import desk as items_store
+from crossdock.store.database import Database
+
+_STEP = 200
+_ITEMS = 100
+_VALUED = 500
+_WHAT = {"retry": "Try again"}
+
+
+async def preview(desk: Desk, asked: Asked, person: Person) -> Answered:
+    """Freeze the set; nothing is done before the person has seen it."""
+    what = asked.of_form("what")
+    if what not in _WHAT:
+        raise Denied(422, "Something is missing", "Say what is to be done with them.")
+    wanted = filter_of(asked)
+    async with desk.deciding(person) as decider:
+        frozen = await store.freeze(decider, what, "", wanted, described(wanted))
+    return see(to("bulk", frozen.job))
+
+
+async def job(desk: Desk, asked: Asked, person: Person, id_: str) -> Answered:
+    page = asked.number("page")
+    number = int(id_) if id_.isdecimal() and len(id_) < 19 else -1
+    async with desk.looking() as tx:
+        found = await store.job_by_id(tx, number)
+        if found is None:
+            raise Denied(404, "There is no such job", "A job nobody confirms within a day is gone.")
+        entities = await store.entities(tx, number, _VALUED)
+        return desk.pages.page(
+            "bulk.html",
+            asked,
+            person,
+            job=found,
+            title=_WHAT.get(found.what, found.what),
+            outcomes=await store.outcomes(tx, number),
+            items=(rows := await store.items(tx, number, _ITEMS + 1, page * _ITEMS))[:_ITEMS],
+            worth=await items_store.worth_of(tx, entities),
+            valued_all=len(entities) < _VALUED,
+            page=page,
+            more=len(rows) > _ITEMS,
+        )
+
+
+async def confirm(desk: Desk, asked: Asked, person: Person, id_: str) -> Answered:
+    number = int(id_) if id_.isdecimal() and len(id_) < 19 else -1
+    async with desk.deciding(person) as decider:
+        await store.confirm(decider, number)
+    return see(to("bulk", number))
+
+
+async def work_on_jobs(database: Database) -> int:
+    """The next step of a confirmed job; answers how many items it was."""
+    async with database.transaction() as tx:
+        return await store.step(tx, _STEP)

@@ -1,0 +1,234 @@
+"""Cases: what needs a person, found by facets and words, and one case whole: evidence, history, and what can be decided."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from crossdock.console.asking import Answered, Asked, Denied, to
+from crossdock.console.desk import Desk
+from crossdock.console.evidence import Node, decoded, marks_of, tree
+from crossdock.console.masking import for_eyes, masked
+from crossdock.console.signing_in import Person
+from crossdock.console.wording import KINDS
+from crossdock.store import desk as store
+from crossdock.store.database import Transaction
+from crossdock.store.desk import Facet, Filter, Group, Item
+from crossdock.store.inbox import MESSAGE
+
+_GROUPS = 100
+_ITEMS = 25
+_BLOCKED = 8
+NOBODY = "-"
+_QUIET = {"snoozed": True, "all": None}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One value of a facet and where choosing it leads."""
+
+    label: str
+    count: int
+    href: str
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An item with its evidence, masked where the person's roles ask for that."""
+
+    item: Item
+    detail: str
+    evidence: tuple[Node, ...]
+    hidden: bool
+    attempts: list[tuple[Any, ...]]
+
+
+def filter_of(asked: Asked) -> Filter:
+    """As the address or a form says it."""
+
+    def said(name: str) -> str:
+        return asked.of_form(name) or asked.of_query(name)
+
+    return Filter(
+        kind=said("kind"),
+        system=said("system"),
+        whose=said("whose"),
+        quiet=_QUIET.get(said("show"), False),
+        text=said("text"),
+    )
+
+
+def described(wanted: Filter) -> str:
+    """For people."""
+    words = [
+        KINDS.get(wanted.kind, wanted.kind),
+        wanted.system and f"at {wanted.system}",
+        wanted.whose and ("nobody's" if wanted.whose == NOBODY else f"of {wanted.whose}"),
+        {True: "snoozed", None: "snoozed or not", False: ""}[wanted.quiet],
+        wanted.text and f"“{wanted.text}”",
+    ]
+    return ", ".join(word for word in words if word) or "all open cases"
+
+
+def query_of(wanted: Filter) -> dict[str, str]:
+    show = {True: "snoozed", None: "all", False: ""}[wanted.quiet]
+    return {"kind": wanted.kind, "system": wanted.system, "whose": wanted.whose, "show": show, "text": wanted.text}
+
+
+async def listed(desk: Desk, asked: Asked, person: Person) -> Answered:
+    wanted, page = filter_of(asked), asked.number("page")
+    async with desk.looking() as tx:
+        counted = await store.facets(tx, wanted.quiet)
+        groups = await store.groups(tx, wanted, _GROUPS + 1, page * _GROUPS)
+    return desk.pages.page(
+        "cases.html",
+        asked,
+        person,
+        groups=groups[:_GROUPS],
+        facets=facets_of(counted, wanted, person),
+        wanted=wanted,
+        query=query_of(wanted),
+        described=described(wanted),
+        cases=sum(each.cases for each in counted),
+        page=page,
+        more=len(groups) > _GROUPS,
+    )
+
+
+def facets_of(counted: Iterable[Facet], wanted: Filter, person: Person) -> list[tuple[str, list[Choice]]]:
+    """(title, choices); each choice is a link that keeps what else is chosen."""
+    found = list(counted)
+    kinds = Counter[str]()
+    systems = Counter[str]()
+    people = Counter[str]({person.name: 0, NOBODY: 0})
+    for each in found:
+        kinds[each.kind] += each.cases
+        systems[each.system] += each.cases
+        people[each.assignee or NOBODY] += each.cases
+    del systems[""]
+    names = {NOBODY: "nobody", person.name: "me"}
+    return [
+        ("Cause", _choices("kind", kinds, wanted, KINDS)),
+        ("System", _choices("system", systems, wanted, {})),
+        ("Whose", _choices("whose", people, wanted, names)),
+    ]
+
+
+def _choices(name: str, counted: Counter[str], wanted: Filter, labels: dict[str, str]) -> list[Choice]:
+    chosen = getattr(wanted, name)
+    if chosen and chosen not in counted:
+        counted = counted + Counter({chosen: 0})
+        counted[chosen] = 0
+    rest = query_of(wanted)
+    return [
+        Choice(labels.get(key, key), count, to("cases", **{**rest, name: "" if key == chosen else key}), key == chosen)
+        for key, count in sorted(counted.items(), key=lambda each: (-each[1], each[0]))
+    ]
+
+
+async def case(desk: Desk, asked: Asked, person: Person, id_: str) -> Answered:
+    page = asked.number("page")
+    async with desk.looking() as tx:
+        found = await case_asked(tx, id_)
+        items = await store.items(tx, found.id, _ITEMS + 1, page * _ITEMS)
+        shown = await _shown(tx, found, items[:_ITEMS], person)
+        about: dict[str, Any] = {
+            "numbers": await store.numbers_of(tx, [item.entity for item in items]),
+            "history": [_told(row) for row in await store.history(tx, found.id)],
+            "earlier": await store.earlier(tx, found.cause),
+            "mapping": await _mapping(tx, found),
+        }
+    return desk.pages.page(
+        "case.html",
+        asked,
+        person,
+        case=found,
+        items=shown,
+        page=page,
+        more=len(items) > _ITEMS,
+        people=sorted({name for names in desk.settings.people.values() for name in names} | {person.name}),
+        said=_said(asked),
+        **about,
+    )
+
+
+async def case_asked(tx: Transaction, id_: str) -> Group:
+    found = await store.case_by_id(tx, int(id_)) if id_.isdecimal() and len(id_) < 19 else None
+    if found is None:
+        raise Denied(404, "There is no such case", "It may never have been; closed ones are kept.")
+    return found
+
+
+async def _mapping(tx: Transaction, found: Group) -> dict[str, Any] | None:
+    """For a name that a system doesn't know: what giving one would release, and what its like are called there."""
+    if found.kind != "mapping" or found.closed_at is not None:
+        return None
+    _, connection, kind, key = found.cause.split("/", 3)
+    promises, entities, some = await store.blocked_on(tx, found.cause, _BLOCKED)
+    return {
+        "connection": connection,
+        "kind": kind,
+        "key": key,
+        "promises": promises,
+        "entities": entities,
+        "some": some,
+        "worth": await store.worth_of(tx, [row[1] for row in some]) if entities <= _BLOCKED else found.worth,
+        "siblings": await store.siblings(tx, connection, kind, key),
+    }
+
+
+async def _shown(tx: Transaction, found: Group, items: list[Item], person: Person) -> list[Shown]:
+    tried = await store.attempts(tx, [item.promise for item in items if item.promise])
+    return [await _one(tx, found, item, tried.get(item.promise, []), person) for item in items]
+
+
+async def _one(tx: Transaction, found: Group, item: Item, tried: list[tuple[Any, ...]], person: Person) -> Shown:
+    body = decoded(item.body)
+    is_raw = item.entity.startswith(MESSAGE)
+    if is_raw and person.sees_buyers:
+        body = await _message(tx, item.entity)
+    elif body is not None and not person.sees_buyers:
+        body = masked(body)
+    clean = for_eyes(person.sees_buyers)
+    evidence = tree(body, marks_of(found.cause, item.detail, item.field)) if body is not None else ()
+    attempts = [(at, outcome, clean(detail)) for at, outcome, detail in tried]
+    return Shown(item, clean(item.detail), evidence, is_raw and not person.sees_buyers, attempts)
+
+
+async def _message(tx: Transaction, entity: str) -> Any:
+    connection, _, message_id = entity.removeprefix(MESSAGE).partition(":")
+    found = await store.message(tx, connection, message_id)
+    if found is None:
+        return None
+    body: bytes = found[4]
+    told = decoded(body)
+    return {"not JSON": body[:2000].decode(errors="replace")} if told is None else told
+
+
+def _told(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """(at, by, what, some words on it)"""
+    at, by, what, detail = row
+    told: dict[str, Any] = msgspec.json.decode(detail)
+    words = ", ".join(f"{name} {value}" for name, value in told.items() if name not in ("case", "promises", "digest"))
+    return at, by, what, words
+
+
+_SAID = {
+    "retried": "{n} to be tried again.",
+    "mapped": "{n} released. They are on their way.",
+    "resolved": "Recorded.",
+    "assigned": "It has somebody now.",
+    "snoozed": "Out of sight until it grows.",
+    "woken": "Back in sight.",
+}
+
+
+def _said(asked: Asked) -> str:
+    """What the last form came to; the words are ours, only the number is the address's."""
+    number = asked.number("n")
+    return _SAID.get(asked.of_query("done"), "").format(n=f"{number} promise{'' if number == 1 else 's'}")

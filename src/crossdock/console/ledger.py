@@ -1,0 +1,149 @@
+"""The books by day, channel and currency: what came in, went back, was sold and credited; down to its lines, and as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+
+from crossdock.console.asking import Answered, Asked, Denied
+from crossdock.console.desk import Desk
+from crossdock.console.signing_in import Person
+from crossdock.console.wording import amount
+from crossdock.store import ledger as store
+from crossdock.store.ledger import Entry
+
+COLUMNS = ("captured", "refunded", "disputed", "sold", "billed further", "credited")
+_DAYS = 7
+_DAYS_MAX = 92
+_ENTRIES_MAX = 50_000
+_LINES_SHOWN = 500
+# A spreadsheet runs a cell that begins so as a formula; a quotation mark in front makes it text (OWASP, CSV injection).
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One day of one channel in one currency; amounts in minor units by column."""
+
+    day: date
+    channel: str
+    currency: str
+    sums: Counter[str] = field(default_factory=Counter[str])
+
+    @property
+    def kept(self) -> int:
+        """What came in and stayed."""
+        return self.sums["captured"] - self.sums["refunded"] - self.sums["disputed"]
+
+
+@dataclass(frozen=True)
+class Span:
+    """Whole days by UTC, the last one included."""
+
+    first: date
+    last: date
+
+    @property
+    def since(self) -> datetime:
+        return datetime.combine(self.first, time(), UTC)
+
+    @property
+    def until(self) -> datetime:
+        return datetime.combine(self.last + timedelta(days=1), time(), UTC)
+
+
+async def books(desk: Desk, asked: Asked, person: Person) -> Answered:
+    span, entries = await _entries(desk, asked)
+    day = asked.of_query("day")
+    lines = [each for each in entries if str(each.day) == day] if day else []
+    return desk.pages.page(
+        "books.html",
+        asked,
+        person,
+        span=span,
+        table=list(by_day(entries)),
+        totals=totals(entries),
+        columns=COLUMNS,
+        channel=asked.of_query("channel"),
+        currency=asked.of_query("currency"),
+        day=day,
+        lines=lines[:_LINES_SHOWN],
+        left_out=max(0, len(lines) - _LINES_SHOWN),
+        complete=len(entries) < _ENTRIES_MAX,
+    )
+
+
+async def export(desk: Desk, asked: Asked, person: Person) -> Answered:
+    """Every line of these days as CSV, amounts in the currency's own decimals."""
+    span, entries = await _entries(desk, asked)
+    if len(entries) >= _ENTRIES_MAX:
+        raise Denied(413, "That is too much for one file", f"More than {_ENTRIES_MAX:,} lines; choose fewer days.")
+    name = f"books-{span.first}-{span.last}.csv"
+    told = (b"content-disposition", f'attachment; filename="{name}"'.encode())
+    return Answered(200, as_csv(entries).encode(), b"text/csv; charset=utf-8", (told,))
+
+
+async def _entries(desk: Desk, asked: Asked) -> tuple[Span, list[Entry]]:
+    span = span_of(asked.of_query("from"), asked.of_query("to"), datetime.now(UTC).date())
+    channel, currency = asked.of_query("channel"), asked.of_query("currency")
+    async with desk.looking() as tx:
+        found = await store.entries(tx, span.since, span.until, channel, currency, _ENTRIES_MAX)
+    return span, found
+
+
+def span_of(first: str, last: str, today: date) -> Span:
+    """The days that were asked for; the last week when none were. `Denied` when they are none, or too many."""
+    try:
+        end = date.fromisoformat(last) if last else today
+        start = date.fromisoformat(first) if first else end - timedelta(days=_DAYS - 1)
+    except (ValueError, OverflowError) as error:
+        raise Denied(422, "That is no day", "Write days as 2026-11-22.") from error
+    if not start <= end or (end - start).days >= _DAYS_MAX or end.year > today.year + 1:
+        raise Denied(422, "Those are no days to show", f"At most {_DAYS_MAX} days, the first before the last.")
+    return Span(start, end)
+
+
+def counts(entry: Entry) -> bool:
+    """A refund that failed and a dispute that was won moved nothing."""
+    return entry.status not in ("failed", "won")
+
+
+def by_day(entries: Iterable[Entry]) -> Iterator[Line]:
+    found: dict[tuple[date, str, str], Line] = {}
+    for each in entries:
+        key = (each.day, each.channel, each.currency)
+        if counts(each):
+            found.setdefault(key, Line(*key)).sums[each.what] += each.minor
+    yield from (found[key] for key in sorted(found, key=lambda key: (-key[0].toordinal(), *key[1:])))
+
+
+def totals(entries: Iterable[Entry]) -> list[tuple[str, Counter[str]]]:
+    """Of each currency; currencies never add up."""
+    found: dict[str, Counter[str]] = {}
+    for each in entries:
+        if counts(each):
+            found.setdefault(each.currency, Counter())[each.what] += each.minor
+    return sorted(found.items())
+
+
+def as_csv(entries: Iterable[Entry]) -> str:
+    written = io.StringIO()
+    sheet = csv.writer(written)
+    sheet.writerow(["day", "at", "channel", "entity", "what", "id", "system", "amount", "currency", "status"])
+    for each in entries:
+        money = amount(each.minor, each.currency).rpartition(" ")[0].replace(",", "")
+        texts = [each.channel, each.entity, each.what, each.id, each.system]
+        sheet.writerow(
+            [each.day, each.at.astimezone(UTC).isoformat(), *map(harmless, texts), money, harmless(each.currency),
+             harmless(each.status)]
+        )  # fmt: skip
+    return written.getvalue()
+
+
+def harmless(text: str) -> str:
+    """A text that no spreadsheet takes for a formula, wherever it comes from."""
+    return "'" + text if text.lstrip().startswith(_FORMULA) or text.startswith(_FORMULA) else text

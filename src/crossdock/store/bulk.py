@@ -1,0 +1,114 @@
+"""One decision on many case items: the set frozen when it is looked at, done in steps that survive any process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+
+from crossdock.store import cases
+from crossdock.store.database import Row, Transaction, columns, rows, run
+from crossdock.store.decisions import Decider, NotDecidable
+from crossdock.store.desk import Filter
+from crossdock.store.statements import load
+
+_SQL = load("bulk")
+_AGAIN = load("decisions")["try_again"]
+
+AGAIN = "tried again"
+GONE = "gone already"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`left`: items without an outcome."""
+
+    id: int
+    what: str
+    reason: str
+    filter: str
+    by: str
+    items: int
+    frozen_at: datetime
+    confirmed_at: datetime | None
+    done_at: datetime | None
+    left: int
+
+
+class Frozen(NamedTuple):
+    job: int
+    items: int
+    cases: int
+    entities: int
+
+
+class Taken(NamedTuple):
+    job: int
+    case_id: int
+    entity: str
+    promise: int
+    what: str
+    by: str
+    reason: str
+
+
+async def freeze(decider: Decider, what: str, reason: str, wanted: Filter, described: str) -> Frozen:
+    """A job about everything that fits now; it does nothing before it is confirmed."""
+    about = {"what": what, "reason": reason, "filter": described, "by": decider.by}
+    [(job,)] = await rows(decider.tx, _SQL["open_job"], about)
+    [counts] = await rows(decider.tx, _SQL["freeze"], {"job": job, **msgspec.structs.asdict(wanted)})
+    return Frozen(job, *counts)
+
+
+async def confirm(decider: Decider, job: int) -> int:
+    """Have it done; answers how many items."""
+    found = await rows(decider.tx, _SQL["confirm"], {"job": job, "by": decider.by})
+    if not found:
+        raise NotDecidable("it was confirmed already, is empty, or somebody else's")
+    await decider.record("bulk", job=job, items=found[0][0])
+    return found[0][0]
+
+
+async def job_by_id(tx: Transaction, job: int) -> Job | None:
+    found = await rows(tx, _SQL["job"], {"job": job})
+    return Job(*found[0]) if found else None
+
+
+async def outcomes(tx: Transaction, job: int) -> list[Row]:
+    """(outcome, how many)"""
+    return await rows(tx, _SQL["outcomes"], {"job": job})
+
+
+async def items(tx: Transaction, job: int, limit: int, offset: int = 0) -> list[Row]:
+    """(case, entity, promise, outcome, at, promise's name, target)"""
+    return await rows(tx, _SQL["items"], {"job": job, "limit": limit, "offset": offset})
+
+
+async def entities(tx: Transaction, job: int, limit: int) -> list[str]:
+    return [row[0] for row in await rows(tx, _SQL["entities"], {"job": job, "limit": limit})]
+
+
+async def step(tx: Transaction, limit: int) -> int:
+    """The next items of the oldest confirmed job; answers how many."""
+    await run(tx, _SQL["finish"])
+    taken = [Taken(*row) for row in await rows(tx, _SQL["take"], {"limit": limit})]
+    if not taken:
+        return 0
+    again = await _try_again(tx, taken)
+    records: list[Row] = [(*each[:4], AGAIN if each.promise in again else GONE) for each in taken]
+    await run(tx, _SQL["done"], columns(("job", "case_id", "entity", "promise", "outcome"), records))
+    await run(tx, _SQL["finish"])
+    await cases.close_empty(tx, taken[0].by)
+    return len(taken)
+
+
+async def _try_again(tx: Transaction, taken: Sequence[Taken]) -> set[int]:
+    """Those that are tried again; others were decided, corrected or done meanwhile."""
+    about = {"case_id": [each.case_id for each in taken], "promise": [each.promise for each in taken]}
+    movable = {row[0] for row in await rows(tx, _SQL["movable"], about)}
+    await run(tx, _AGAIN, {"promise": sorted(movable), "bump": 0})
+    await run(tx, _SQL["leave_cases"], {"promise": sorted(movable)})
+    return movable

@@ -1,0 +1,80 @@
+"""The two stories worked by hand through the pages: the stuck order found, mapped and seen to go; the refund approved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playwright.async_api import expect
+
+from tests.browser.desks import counter, shoot
+from tests.integration.test_books import PLACED, paid, returned
+from tests.stage import order, shipment
+
+
+async def test_the_stuck_order_is_found_its_product_mapped_and_it_goes(database_url: str, tmp_path: Path) -> None:
+    async with counter(database_url, tmp_path) as desk:
+        await desk.stage.tell(order("7", skus=("NONE-HAT",)), order("8", skus=("NONE-HAT",)), order("9"))
+        await desk.stage.run()
+        await desk.count()
+        page = await desk.enter("otto")
+        await shoot(page, "home-stuck")
+        tile = page.locator("#tile-invoicing")
+        await expect(tile).to_contain_text("2 orders")
+        await expect(tile).to_contain_text("60.00 USD")
+        await tile.click()
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Orders stuck before invoicing")
+        await shoot(page, "work-stuck")
+        await page.get_by_role("link", name="#7").click()
+        await shoot(page, "order-stuck")
+        await page.get_by_role("link", name="erp does not know product NONE-HAT").click()
+        await expect(page.get_by_text("Releases 2 promises of 2 orders worth 60.00 USD")).to_be_visible()
+        await expect(page.locator(".tree mark").first).to_have_text("NONE-HAT")
+        await shoot(page, "case-mapping")
+        await page.get_by_label("erp calls product “NONE-HAT”").fill("HAT-1")
+        await page.get_by_role("button", name="Map and release").click()
+        await expect(page.get_by_role("status")).to_have_text("2 promises released. They are on their way.")
+        await desk.stage.run()
+        await page.get_by_role("searchbox", name="Find an order").fill("#7")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Order #7")
+        await expect(page.locator("#live")).to_contain_text("confirmed as No-S")
+        await shoot(page, "order-gone")
+        assert desk.stage.target
+        assert sorted(desk.stage.target.slots("sales_order")) == [
+            "order:shop:7/sale",
+            "order:shop:8/sale",
+            "order:shop:9/sale",
+        ]
+        assert desk.stage.rows("select distinct by from decision") == [("otto",)]
+
+
+async def test_a_refund_is_approved_by_finance_and_paid_once(database_url: str, tmp_path: Path) -> None:
+    async with counter(database_url, tmp_path) as desk:
+        await desk.stage.tell(PLACED, *paid(3000))
+        await desk.stage.run()
+        await desk.stage.tell(shipment("s1", PLACED, units=2))
+        await desk.stage.run()
+        await desk.stage.tell(returned(2))
+        await desk.stage.run()
+        await desk.count()
+        page = await desk.enter("mara")
+        await shoot(page, "home-refund")
+        await page.locator("#tile-approvals").click()
+        await shoot(page, "approvals")
+        await page.get_by_role("link", name="#1").click()
+        await shoot(page, "order-refund")
+        await page.get_by_role("button", name="Approve 20.00 USD").click()
+        await expect(page.get_by_role("status")).to_contain_text("Approved")
+        await desk.stage.run()
+        await expect(page.locator("#live")).to_contain_text("asked for; approval over 10.00 by finance ✓ mara")
+        await shoot(page, "order-refunded")
+        assert desk.stage.target
+        assert len(desk.stage.target.effects("payment_refund")) == 1
+        await page.locator(".act", has_text="Refund").first.click()
+        await shoot(page, "act-why")
+        await page.get_by_role("link", name="Books").click()
+        await shoot(page, "books")
+        await page.get_by_role("link", name="Connections").click()
+        await shoot(page, "connections")
+        await page.get_by_role("link", name="Cases").click()
+        await shoot(page, "cases-empty")
