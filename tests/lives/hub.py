@@ -383,6 +383,6 @@ class Hub:
         claimed = Claimed(
             row.id, ENTITY, int(stage), row.fence, row.attempts, row.ordinal, row.document, None, row.name,
             int(verb), noun, row.owed.cause.id, "[]", "{}", False, b"", row.key if sealed else None, sealed, b"{}",
-            b"", None, None, False, self.now, None, 0, row.unclear,
+            b"", None, None, self.now, None, 0, row.unclear,
         )  # fmt: skip
         return Situation(claimed, row.owed.to, EFFECTS.get(row.owed.to, UNIQUE_KEY), self.now, 0.5)

@@ -155,7 +155,7 @@ def _situation(world: World, life: Life) -> Situation:
     assert life.stage is not None
     claimed = Claimed(
         1, "order:shop:1", int(life.stage), 1, life.attempts, 1, "sale", None, "sale", int(Verb.ACT), "sales_order",
-        "cause", "[]", "{}", False, b"{}", None if at is None else "key", at, b"{}", b"", None, None, False,
+        "cause", "[]", "{}", False, b"{}", None if at is None else "key", at, b"{}", b"", None, None,
         _BEGIN + life.now * TICK,
     )  # fmt: skip
     return Situation(claimed, "erp", world.effects, _BEGIN + life.now * TICK, 0.5)

@@ -450,7 +450,7 @@ class Model:
         claimed = Claimed(
             1, ENTITY, stage, 1, row.attempts, row.ordinal, self._document(row), None, act.name, int(Verb.ACT),
             NAMES[type(act.body)], act.cause.id, "[]", "{}", False, b"", "key" if sealed else None, sealed, b"{}", b"",
-            None, None, False, NOW, None, 0, row.unclear,
+            None, None, NOW, None, 0, row.unclear,
         )  # fmt: skip
         return Situation(claimed, "psp", self.world.effects, NOW, 0.5)
 

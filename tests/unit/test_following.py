@@ -39,7 +39,7 @@ def claimed(stage: Stage = Stage.READY, verb: Verb = Verb.ACT, attempts: int = 0
     sealed = None if stage == Stage.READY else "order:shop:1/sale/order:shop:1/1"
     return Claimed(
         7, "order:shop:1", int(stage), 3, attempts, 1, "sale", None, "sale", int(verb), "sales_order", "order:shop:1",
-        "[]", "{}", False, b"{}", sealed, NOW - HOUR, b"{}", b"", None, None, False, NOW,
+        "[]", "{}", False, b"{}", sealed, NOW - HOUR, b"{}", b"", None, None, NOW,
     )  # fmt: skip
 
 

@@ -44,10 +44,11 @@ class Results:
 
 async def record(tx: Transaction, connection: str, connector: Connector[Any], results: Results) -> set[Brake]:
     """Write a batch's results; answers the brakes that were applied."""
-    # First, for settling locks in this order too: what is known of an entity, then its promises.
+    # Everybody locks in this order: what is known of an entity, then promises, then accounts.
+    await documents.add_aliases(tx, [(n, c.entity) for c, a in results.confirmed for n in _names(connection, a)])
     if again := _to_settle_again(connector, results):
         await documents.mark_dirty(tx, again)
-    await _receipts(tx, connection, connector, results)
+    met = await _receipts(tx, connection, connector, results)
     written = await delivery.reschedule(tx, [n.follow for _, n in results.next])
     mine = [(claimed, n) for claimed, n in results.next if claimed.promise in written]
     await delivery.note_attempts(tx, [_attempt(claimed, n) for claimed, n in mine if n.outcome not in _NOT_CALLED])
@@ -55,10 +56,11 @@ async def record(tx: Transaction, connection: str, connector: Connector[Any], re
     await cases.stop_failing(tx, [case.promise for case in raised if case.kind != "failing"])
     await cases.raise_cases(tx, raised)
     freed = [claimed for claimed, n in mine if n.frees_accounts]
-    await move_accounts(tx, _amounts(freed, -1), Counter())
-    await delivery.free_documents(tx, [(c.entity, c.document) for c in freed])
-    await campaigns.uncover(tx, [claimed.promise for claimed, n in mine if n.outcome == OVER_CAP])
+    touched = [(c.entity, c.document) for c in met if c.document != c.name]
+    await delivery.free_documents(tx, touched + [(c.entity, c.document) for c in freed])
     await _release_stored(tx, mine)
+    await campaigns.uncover(tx, [claimed.promise for claimed, n in mine if n.outcome == OVER_CAP])
+    await move_accounts(tx, _amounts([*met, *freed], -1), _amounts(met, 1))
     brakes = {n.brake for _, n in mine if n.brake is not None}
     for brake in brakes:
         await apply_brake(tx, brake)
@@ -72,18 +74,15 @@ def _to_settle_again(connector: Connector[Any], results: Results) -> set[str]:
     return returned | {c.entity for c, answer in results.confirmed if _differs(c, connector, answer)}
 
 
-async def _receipts(tx: Transaction, connection: str, connector: Connector[Any], results: Results) -> None:
+async def _receipts(tx: Transaction, connection: str, connector: Connector[Any], results: Results) -> Sequence[Claimed]:
+    """Answers which promises were met just now."""
     answered = [_answered(claimed, connector, c) for claimed, c in results.confirmed]
     answered += [Answered(c.promise, c.slot, r.id, "", None, 0) for c, r, _ in results.fetched]
     closed, results.released = await delivery.confirm(tx, answered)
-    met = [claimed for claimed, _ in results.confirmed if claimed.promise in closed]
-    await move_accounts(tx, _amounts(met, -1), _amounts(met, 1))
-    await delivery.free_documents(tx, [(c.entity, c.document) for c in met if c.document != c.name])
-    named = [(name, c.entity) for c, answer in results.confirmed for name in _names(connection, answer)]
-    await documents.add_aliases(tx, named)
     messages = [Message(connection, r.topic, r.body, f"read:{c.promise}:{c.fence}", at) for c, r, at in results.fetched]
     if messages:
         await inbox.store(tx, messages)
+    return [claimed for claimed, _ in results.confirmed if claimed.promise in closed]
 
 
 def _names(connection: str, confirmed: Confirmed) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
@@ -78,12 +78,13 @@ async def seal(tx: Transaction, situations: Sequence[Situation], now: datetime, 
     sealing = Sealing()
     fresh = [s for s in situations if s.claimed.key is None]
     bodies = {s.claimed.promise: decoder(s.claimed.noun).decode(s.claimed.body) for s in fresh}
+    busy = await delivery.busy(tx, situations[0].target, [s.claimed for s in situations])
     left = await lock_accounts(tx, (m for s in fresh for m in s.claimed.movements()))
     names = await _mapped(tx, fresh, bodies)
     documents: set[tuple[str, str]] = set()
     for situation in situations:
         claimed = situation.claimed
-        if held := _busy(situation, documents) or (_holding(situation, left) if claimed.key is None else None):
+        if held := _busy(situation, busy, documents) or (_holding(situation, left) if claimed.key is None else None):
             sealing.held.append(held)
             continue
         documents.add((claimed.entity, claimed.document))
@@ -105,10 +106,10 @@ async def _mapped(
     return await delivery.mapped(tx, fresh[0].target, keys) if keys else {}
 
 
-def _busy(situation: Situation, documents: set[tuple[str, str]]) -> Next | None:
+def _busy(situation: Situation, busy: Set[int], documents: Set[tuple[str, str]]) -> Next | None:
     """At most one unresolved act per target document (S8): the others wait for it, at the stage they are in."""
     claimed = situation.claimed
-    if not claimed.document_busy and (claimed.entity, claimed.document) not in documents:
+    if claimed.promise not in busy and (claimed.entity, claimed.document) not in documents:
         return None
     # Woken as soon as the other act is resolved; the wait is for the case that its process dies.
     follow = situation.follow(Stage(claimed.stage), Actor.TARGET, 1.0)

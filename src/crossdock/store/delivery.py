@@ -47,7 +47,6 @@ class Claimed(NamedTuple):
     sealed_digest: bytes | None
     needs: str | None
     met: str | None
-    document_busy: bool
     claimed_at: datetime
     valid_until: datetime | None = None
     searches: int = 0
@@ -120,6 +119,13 @@ async def claim(
     """
     parameters = {"target": target, "limit": limit, "lease_seconds": lease_seconds, "probe": probe}
     return [Claimed(*row) for row in await rows(tx, _SQL["claim"], parameters)]
+
+
+async def busy(tx: Transaction, target: str, claimed: Sequence[Claimed]) -> set[int]:
+    """Those whose target document has another unresolved act, or is about to: of two that ask at once, one at most isn't."""
+    records: list[Row] = [(c.promise, c.entity, c.document) for c in claimed]
+    parameters = {**columns(("promise", "entity", "document"), records), "target": target}
+    return {row[0] for row in await rows(tx, _SQL["busy"], parameters)}
 
 
 async def mapped(tx: Transaction, target: str, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:

@@ -27,15 +27,26 @@ select l.promise, l.entity, l.stage, l.fence, l.attempts, l.ordinal, l.document,
        case when p.needs = '{}' then null else (
            select jsonb_object_agg(n.key, jsonb_build_array(r.remote_id, r.number))::text
            from jsonb_each_text(p.needs) n join receipt r on r.slot = n.value) end,
-       case when l.document = '' then false else exists (
-           select from due o where o.entity = l.entity and o.target = %(target)s and o.document = l.document
-             and o.promise <> l.promise and o.stage in (1, 2, 3)) end as document_busy,
        now(), p.valid_until, l.searches, l.unclear,
        case when p.verb = 2 then (select min(restored_to) from recovery where p.cause_recorded_at <= go_on_at) end
 from leased l
 join promise p on p.id = l.promise
 left join intent i on i.promise = l.promise and i.ordinal = l.ordinal
 order by l.promise
+
+-- busy: Which of these claimed promises touch a target document that another act is unresolved on, or is being sealed for by somebody else. Those that are only ready are held until commit, so that nobody seals them meanwhile; waits for nobody.
+with mine as (
+    select * from unnest(%(promise)b::bigint[], %(entity)b::text[], %(document)b::text[]) as m(promise, entity, document)
+), free as materialized (
+    select o.promise from (select distinct entity, document from mine) m
+    join due o on o.entity = m.entity and o.target = %(target)s and o.document = m.document
+    where o.stage = 0
+    for update of o skip locked
+)
+select m.promise from mine m
+where exists (
+    select from due o where o.entity = m.entity and o.target = %(target)s and o.document = m.document
+      and o.promise <> m.promise and (o.stage in (1, 2, 3) or (o.stage = 0 and o.promise <> all(array(select promise from free)))))
 
 -- mapped: What the target calls these keys of ours.
 select k.kind, k.key, m.value
