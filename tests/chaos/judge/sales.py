@@ -107,8 +107,8 @@ class Sale:
 
     @property
     def meddled(self) -> bool:
-        """Somebody other than the hub moved its money."""
-        return self.disputed or self.clerk or self.failed
+        """Somebody other than the hub moved its money, or more was promised back than ever came in."""
+        return self.disputed or self.clerk or self.failed or self.due + self.maybe > self.captured
 
     @property
     def shipped(self) -> Counter[str]:
