@@ -13,7 +13,10 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from crossdock.canonical.order import PartyAccount, SalesOrder
+from crossdock.canonical.nouns import NAMES
+from crossdock.canonical.order import ErpAddress, OpenUnits, PartyAccount, SalesOrder
+from crossdock.canonical.returns import CreditMemo, GoodsReturn, SupplementaryInvoice
+from crossdock.canonical.shipment import GoodsIssue, InvoicePosting
 from crossdock.connect.connector import Command, Connector
 from crossdock.connect.documents import Page, Reading
 from crossdock.connect.effects import Keyed
@@ -88,9 +91,21 @@ async def keep(commands: Sequence[Command[PartyAccount]], link: Link[Settings]) 
     return {each.key: Confirmed(id=id_, body=each.body) for each, id_ in zip(commands, ids, strict=True)}
 
 
-@connector.act(SalesOrder, effect=[Keyed()])
-async def sell(command: Command[SalesOrder], link: Link[Settings]) -> Outcome:
-    return Confirmed(id=command.key)
+async def done(command: Command[Any], link: Link[Settings]) -> Outcome:
+    told = {"noun": NAMES[type(command.body)], "entity": command.entity, "body": msgspec.to_builtins(command.body)}
+    await link.http.post("/acts", {"key": command.key, **told})
+    held = command.body if isinstance(command.body, OpenUnits) else None
+    return Confirmed(id=command.key, body=held)
+
+
+async def all_done(commands: Sequence[Command[Any]], link: Link[Settings]) -> Mapping[str, Outcome]:
+    return {command.key: await done(command, link) for command in commands}
+
+
+for _noun in (SalesOrder, GoodsIssue, InvoicePosting, CreditMemo, SupplementaryInvoice, GoodsReturn):
+    connector.act(_noun, effect=[Keyed()])(done)
+for _noun in (ErpAddress, OpenUnits):
+    connector.state(_noun)(all_done)
 
 
 @dataclass
@@ -154,6 +169,12 @@ class Lists:
         count = sum(name[0] == request.match_info["kind"] for name in self.things)
         return _json({"count": count + self.miscounts})
 
+    async def _acts(self, request: web.Request) -> web.Response:
+        told = await request.json()
+        if not any(entry.key == told["key"] for entry in self.ledger.select(told["noun"])):
+            self.ledger.append(told["noun"], told["key"], entity=told["entity"], body=told["body"])
+        return _json({})
+
     async def _accounts(self, request: web.Request) -> web.Response:
         ids: list[str] = []
         for item in await request.json():
@@ -177,6 +198,7 @@ class Lists:
         app.router.add_get("/list/{kind}", self._list)
         app.router.add_get("/one/{kind}/{id}", self._one)
         app.router.add_get("/count/{kind}", self._count)
+        app.router.add_post("/acts", self._acts)
         app.router.add_post("/accounts", self._accounts)
         async with serving(app) as running:
             self.url = running.url

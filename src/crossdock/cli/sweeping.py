@@ -21,7 +21,7 @@ from crossdock.store.sweeps import Ended
 from crossdock.sweep.source import Source
 from crossdock.sweep.sweeper import Sweeper
 
-_IDLE_SECONDS = 0.2
+_IDLE_SECONDS = 0.01
 # A pass that stands still for this long is left to the running hub, or to the next try.
 _STUCK_SECONDS_MAX = 60.0
 
@@ -69,38 +69,53 @@ def swept(connection: str, kind: str | None, *, full: bool, limits: Limits) -> l
 
 
 async def sweep_now(sweeper: Sweeper, kind: str | None, *, full: bool, limits: Limits | None = None) -> list[Ended]:
-    """Have the passes made, by this process or another, and wait until they are over."""
-    limits, connection = limits or Limits(), sweeper.source.connection
-    kinds = _kinds(sweeper, kind, full=full)
+    """Have the passes made, by this process or another, and wait until they are over.
+
+    `full`: everything, of all ages; of what keeps no such list, its changes. A list that was never swept is swept whole.
+    """
     await sweeper.plan()
     async with sweeper.database.transaction() as tx:
-        runs = await sweeps.order_pass(
-            tx, connection, kinds, whole=full, repairs_max=limits.repairs_max, gone_max=limits.gone_max
-        )
+        begun = await sweeps.begun(tx, sweeper.source.connection)
+    ended: list[Ended] = []
+    for whole in (True, False):
+        kinds = [each for each in _kinds(sweeper, kind) if _is_whole(sweeper, each, begun, full=full) is whole]
+        if kinds:
+            ended += await _passes(sweeper, kinds, limits or Limits(), whole=whole)
+    return ended
+
+
+def _kinds(sweeper: Sweeper, kind: str | None) -> list[str]:
+    source = sweeper.source
+    if kind is not None and kind not in source.kinds:
+        told = f"it lists {', '.join(source.kinds)}" if source.kinds else "it lists nothing"
+        raise Failure(f"{source.connection} has no list of {kind}; {told}")
+    return list(source.kinds) if kind is None else [kind]
+
+
+def _is_whole(sweeper: Sweeper, kind: str, begun: frozenset[str], *, full: bool) -> bool:
+    reads = sweeper.source.kinds[kind]
+    if reads.whole is None or reads.list is None:
+        return reads.whole is not None
+    return full or (kind not in begun and kind not in sweeper.source.apart())
+
+
+async def _passes(sweeper: Sweeper, kinds: list[str], limits: Limits, *, whole: bool) -> list[Ended]:
+    connection, told = sweeper.source.connection, {"repairs_max": limits.repairs_max, "gone_max": limits.gone_max}
+    async with sweeper.database.transaction() as tx:
+        runs = await sweeps.order_pass(tx, connection, kinds, whole=whole, **told)
     still_until = time.monotonic() + _STUCK_SECONDS_MAX
     while True:
         if await sweeper.round():
             still_until = time.monotonic() + _STUCK_SECONDS_MAX
         async with sweeper.database.transaction() as tx:
-            over = await sweeps.passes_after(tx, connection, kinds, min(runs.values()) - 1, whole=full)
+            over = await sweeps.passes_after(tx, connection, kinds, min(runs.values()) - 1, whole=whole)
             stopped = await sweeps.permit(tx, connection)
         ended = [each for each in over if each.run >= runs[each.kind]]
-        if {each.kind for each in ended} >= set(kinds):
-            return ended
-        if stopped == "braked":
+        if {each.kind for each in ended} >= set(kinds) or stopped == "braked":
             return ended
         if time.monotonic() > still_until:
             raise Failure(f"{connection} was not swept; see crossdock cases, and whether it answers", EXIT_FOUND)
-        await asyncio.sleep(0 if ended else _IDLE_SECONDS / 10)
-
-
-def _kinds(sweeper: Sweeper, kind: str | None, *, full: bool) -> list[str]:
-    source = sweeper.source
-    known = [each for each, whole in source.to_sweep() if whole is full]
-    if kind is not None and kind not in known:
-        told = f"it lists {', '.join(known)}" if known else "it lists nothing"
-        raise Failure(f"{source.connection} has no such list of {kind}; {told}")
-    return known if kind is None else [kind]
+        await asyncio.sleep(_IDLE_SECONDS)
 
 
 def as_builtins(found: list[Ended]) -> list[dict[str, Any]]:

@@ -201,6 +201,11 @@ async def order_pass(
     return {kind: run or next_run for kind, run in found}
 
 
+async def begun(tx: Transaction, connection: str) -> frozenset[str]:
+    """The kinds of which it is known where their changes begin."""
+    return frozenset(row[0] for row in await rows(tx, _SQL["begun"], {"connection": connection}))
+
+
 async def last_run(tx: Transaction) -> int:
     return (await rows(tx, _SQL["last_run"]))[0][0]
 

@@ -54,17 +54,19 @@ async def apart(tx: Transaction, claimed: Pass, items: Sequence[Item], connector
         Apart(item, stated, mine, _cause(stated, mine))
         for item in items
         for stated in item.stated
-        if _differs(stated, mine := held.get(stated.name), claimed.now)
+        if _differs(stated, mine := held.get(stated.name), claimed)
     ]
     found = await _owned(tx, claimed, found, owned_kinds(connector))
     return await _made(tx, claimed, found, connector)
 
 
-def _differs(stated: Stated, held: Held | None, asked_at: datetime) -> bool:
+def _differs(stated: Stated, held: Held | None, claimed: Pass) -> bool:
     if held is None:
         return not stated.gone
-    if held.raised_at > asked_at:
+    if held.raised_at > claimed.now:
         return False
+    if not claimed.whole and stated.document.token < held.token:
+        return False  # changes may be told as events, and an older one is history
     return held.gone != stated.gone or held.digest != stated.digest
 
 

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from crossdock.canonical.payment import PaymentCapture, PaymentRefund
 from crossdock.connect.connector import List
 from crossdock.connect.documents import Page, Reading
 from crossdock.connect.link import Answer, Link
@@ -175,8 +176,10 @@ connector.list("payment", whole=False)(
         "payment_intent.canceled",
     )
 )
-connector.list("capture", whole=False)(_list_events("charge.succeeded", "charge.captured", "charge.updated"))
-connector.list("refund", whole=False)(
+connector.list("capture", whole=False, shows=[PaymentCapture])(
+    _list_events("charge.succeeded", "charge.captured", "charge.updated")
+)
+connector.list("refund", whole=False, shows=[PaymentRefund])(
     _list_events("refund.created", "refund.updated", "refund.failed", "charge.refund.updated"),
 )
 connector.list("dispute", whole=False)(

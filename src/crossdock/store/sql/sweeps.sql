@@ -106,6 +106,9 @@ select kind, run, began_at, ended_at, pages, listed, counted, differing, touched
 where connection = %(connection)s and kind = any(%(kind)b::text[]) and whole = %(whole)s and run > %(after)s
 order by run
 
+-- begun: Kinds of this connection of which it is known where their changes begin.
+select kind from sweep where connection = %(connection)s and not whole and (cursor <> '' or run is not null)
+
 -- last_run: The highest run there has been.
 select greatest(coalesce((select max(run) from sweep_pass), 0), coalesce((select max(run) from sweep), 0))
 

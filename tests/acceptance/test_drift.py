@@ -1,0 +1,168 @@
+"""Ways in which systems drift apart behind the hub's back: all found in one sweep, and nothing done that wasn't owed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from crossdock.simulators.shop_state import Order
+from crossdock.store.drift import Found
+from tests.acceptance.drifting import ROSE, Silence, silence
+
+Expected = tuple[str, str, str]
+"""(connection, kind, cause)"""
+
+
+@dataclass
+class Town:
+    """What was known before anything drifted, and what a sweep should find of what drifted."""
+
+    at: Silence
+    orders: dict[str, Order] = field(default_factory=dict[str, Order])
+    customers: dict[str, int] = field(default_factory=dict[str, int])
+    expected: dict[str, tuple[Expected, str]] = field(default_factory=dict[str, tuple[Expected, str]])
+    """By what happened, what it is found as, and the id of the thing."""
+
+    def expect(self, what: str, connection: str, kind: str, cause: str, id_: object) -> None:
+        self.expected[what] = ((connection, kind, cause), str(id_))
+
+
+async def _before(town: Town) -> None:
+    """A quiet day: everything is known, sold, and at rest."""
+    at = town.at
+    for name in ("fewer", "cancelled", "moved", "clerk", "disputed", "deleted", "parcel", "discount", "more", "quiet"):
+        town.orders[name] = await at.paid()
+    for name in ("failed", "won"):
+        town.orders[name] = await at.paid()
+    town.orders["held"] = at.order()
+    await at.do("psp", "pay", order=str(town.orders["held"].id), amount=2000, capture_method="manual")
+    await at.do("psp", "clerk_refund", order=str(town.orders["failed"].id), amount=300)
+    await at.do("psp", "open_dispute", order=str(town.orders["won"].id), amount=400)
+    for name in ("mailed", "left", "renamed", "unmailed", "stale", "still"):
+        made = at.shop.create_customer(name.title(), "Example", f"{name}@example.com", address=ROSE)
+        town.customers[name] = made.id
+    await at.sweep()
+    await at.sweep()  # what the first one made the hub do is in the lists, too
+    await at.checked()
+
+
+async def _shop_drifts(town: Town) -> None:
+    at, orders = town.at, town.orders
+    fewer = orders["fewer"]
+    at.shop.set_quantity(fewer.id, fewer.lines[0].id, 1)
+    town.expect("units taken off", "shop", "order", "changed", fewer.id)
+    at.shop.cancel_order(orders["cancelled"].id, refund=False)
+    town.expect("order cancelled", "shop", "order", "changed", orders["cancelled"].id)
+    at.shop.edit_address(orders["moved"].id, ROSE)
+    town.expect("stale address", "shop", "order", "changed", orders["moved"].id)
+    at.shop.add_discount(orders["discount"].id, "3.00")
+    town.expect("discount given", "shop", "order", "changed", orders["discount"].id)
+    at.shop.add_line(orders["more"].id, "MUG", 1)
+    town.expect("line added", "shop", "order", "changed", orders["more"].id)
+    at.shop.delete_order(orders["deleted"].id)
+    town.expect("order deleted", "shop", "order", "gone", orders["deleted"].id)
+    town.orders["new"] = at.order()
+    town.expect("order never told", "shop", "order", "unheard", town.orders["new"].id)
+    at.shop.update_customer(town.customers["mailed"], email="new@example.com")
+    town.expect("customer's address of mail", "shop", "customer", "changed", town.customers["mailed"])
+    at.shop.delete_customer(town.customers["left"])
+    town.expect("customer deleted", "shop", "customer", "gone", town.customers["left"])
+    made = at.shop.create_customer("New", "Example", "fresh@example.com")
+    town.expect("customer never told", "shop", "customer", "unheard", made.id)
+
+
+async def _money_drifts(town: Town) -> None:
+    at, orders = town.at, town.orders
+    paid = await at.do("psp", "pay", order=str(orders["new"].id), amount=2000)
+    town.expect("payment never told", "psp", "payment", "unheard", paid["id"])
+    charge = at.psp.books.get("payment_intent", paid["id"])["latest_charge"]
+    town.expect("capture unheard of", "psp", "capture", "unheard", f"{charge}-2000")
+    refund = await at.do("psp", "clerk_refund", order=str(orders["clerk"].id), amount=500)
+    town.expect("refund by hand", "psp", "refund", "unheard", refund["id"])
+    dispute = await at.do("psp", "open_dispute", order=str(orders["disputed"].id), amount=700)
+    town.expect("dispute never told", "psp", "dispute", "unheard", dispute["id"])
+    [failing] = [r for r in at.psp.books.all("refund") if r["amount"] == 300]
+    await at.do("psp", "settle_refund", refund=failing["id"], outcome="failed")
+    town.expect("refund of wrong status", "psp", "refund", "changed", failing["id"])
+    won = await at.do("psp", "close_dispute", order=str(orders["won"].id), won=True)
+    town.expect("dispute won", "psp", "dispute", "changed", won["id"])
+    expired = await at.do("psp", "expire", order=str(orders["held"].id))
+    town.expect("authorisation ran out", "psp", "payment", "changed", expired["id"])
+
+
+async def _store_drifts(town: Town) -> None:
+    at = town.at
+    parcel = await at.do("wms", "ship", reference=f"order:shop:{town.orders['parcel'].id}", location="MAIN")
+    town.expect("parcel never told", "wms", "shipment", "unheard", parcel["id"])
+    sold = await at.do("till", "sell", lines=[{"sku": "MUG", "units": 1}], tender="CASH")
+    town.expect("sale at the till", "till", "order", "unheard", sold["id"])
+    [payment] = [p for p in at.till.counter.payments.values() if p["order_id"] == sold["id"]]
+    town.expect("payment at the till", "till", "payment", "unheard", payment["id"])
+    back = await at.do("till", "take_return", lines=[{"sku": "MUG", "units": 1}], source_order=sold["id"])
+    town.expect("goods handed in", "till", "return", "unheard", back["id"])
+    out = await at.do("till", "payout", id=back["id"], amount=1000, tender="CASH")
+    town.expect("cash paid out", "till", "refund", "unheard", out["id"])
+
+
+async def _erp_drifts(town: Town) -> None:
+    edits: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+        "renamed": lambda body: {**body, "name": "Somebody Else"},
+        "unmailed": lambda body: {key: value for key, value in body.items() if key != "email"},
+        "stale": lambda body: {**body, "address": {**body["address"], "street": ["9 Old Road"]}},
+    }
+    for name, edit in edits.items():
+        code = f"customer:shop:{town.customers[name]}"
+        held = town.at.erp.things["party_account", code]
+        town.at.erp.put(type(held)(kind=held.kind, id=code, entity=code, token=held.token + 1, body=edit(held.body)))
+        town.expect(f"account {name} at the ERP", "erp", "party_account", "edited", code)
+
+
+def _found(town: Town, listed: list[Found]) -> dict[str, bool]:
+    there = {((each.connection, each.kind, each.cause), each.thing) for each in listed}
+    return {what: wanted in there for what, wanted in town.expected.items()}
+
+
+async def test_every_drift_is_found_in_one_sweep_and_only_what_is_owed_is_done(database_url: str, tmp_path: Path):
+    async with silence(database_url, tmp_path) as at:
+        town = Town(at)
+        await _before(town)
+        known = {each.id for each in await at.drift()}
+        refunds, accounts = at.refunded(), len(at.erp.ledger.select("account"))
+        sales = {entry.key for entry in at.erp.ledger.select("sales_order")}
+        for drifts in (_shop_drifts, _money_drifts, _store_drifts, _erp_drifts):
+            await drifts(town)
+        assert len(town.expected) >= 20
+        ended = await at.sweep()
+        assert {each.verdict for each in ended} == {"complete"}
+        new = [each for each in await at.drift() if each.id not in known]
+        assert [what for what, there in _found(town, new).items() if not there] == []
+        _nothing_else_was_found(town, new)
+        _only_what_is_owed_was_done(town, refunds, accounts, sales)
+        await at.checked()
+        known |= {each.id for each in new}
+        await at.sweep()
+        assert [each for each in await at.drift() if each.id not in known] == [], "the next sweep finds nothing more"
+
+
+def _nothing_else_was_found(town: Town, new: list[Found]) -> None:
+    """What else is listed are other documents of the same deeds: a sale's capture, what left with it, the order's own word."""
+    wanted = {id_ for _, id_ in town.expected.values()}
+    others = {(each.connection, each.kind) for each in new if each.thing not in wanted}
+    assert others <= {("till", "capture"), ("till", "shipment"), ("till", "refund"), ("psp", "capture")}
+
+
+def _only_what_is_owed_was_done(town: Town, refunds: list[tuple[str, int]], accounts: int, sales: set[str]) -> None:
+    at = town.at
+    owed = {"fewer": 1000, "cancelled": 2000, "discount": 300}
+    paid = [(f"order:shop:{town.orders[name].id}", minor) for name, minor in owed.items()]
+    assert at.refunded() == sorted(refunds + paid)
+    sold = {entry.key.split("/")[0] for entry in at.erp.ledger.select("sales_order") if entry.key not in sales}
+    at_the_till = town.expected["sale at the till"][1]
+    assert sold == {f"order:shop:{town.orders[name].id}" for name in ("new", "more")} | {f"order:till:{at_the_till}"}
+    told = [entry.key for entry in at.erp.ledger.select("account")[accounts:]]
+    repaired = [f"customer:shop:{town.customers[name]}" for name in ("mailed", "renamed", "unmailed", "stale")]
+    assert set(repaired) <= set(told)
+    assert len(told) == len(repaired) + 1, "each once, and the new customer's"
+    assert at.erp.body("party_account", repaired[1])["name"] == "Renamed Example"
