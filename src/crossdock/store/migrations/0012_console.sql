@@ -79,4 +79,3 @@ create index bulk_item_open on bulk_item (job) where outcome is null;
 
 -- The books by day: what is heard of money is rare beside everything else; a receipt's time is summarised, not indexed.
 create index document_money on document (recorded_at) where kind in ('capture', 'refund', 'dispute');
-create index receipt_at on receipt using brin (at);
