@@ -15,6 +15,7 @@ from crossdock.cli.wording import NOBODY, Known, as_what, clock, day_and_clock, 
 from crossdock.govern.settings import Settings
 from crossdock.promises.difference import Stage
 from crossdock.promises.standing import Standing
+from crossdock.promises.undoing import undone_by
 from crossdock.settle.looking import look
 from crossdock.settle.rules import Rules, rules_seen
 from crossdock.settle.statement import Statement, stated
@@ -210,6 +211,7 @@ def _promise(promise: TracedPromise) -> dict[str, Any]:
         "confirmed_at": promise.confirmed_at,
         "remote_id": promise.remote_id,
         "number": promise.number,
+        "undone_by": undone_by(promise.noun),
     }
 
 

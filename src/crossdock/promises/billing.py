@@ -64,7 +64,6 @@ def _correction(
         priority=Priority.MONEY,
         document=name,
         needs=every_sale(standing) | {f"invoice:{n}": Kept(standing.entity, each) for n, each in enumerate(invoices)},
-        undo=None,
     )
 
 

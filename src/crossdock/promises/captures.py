@@ -73,7 +73,6 @@ def _capture(
         priority=Priority.MONEY,
         document=f"payment:{payment.body.id}",
         within=(Within(f"authorised/{payment.fact}", part, record.money(payment.body.authorised)),),
-        undo=None,
     )
 
 
@@ -93,7 +92,6 @@ def _void(order_fact: Fact, payment: Tendered, policy: Policy) -> Act:
         by=due(order_fact.changed_at, policy.deadlines.capture_minutes),
         priority=Priority.MONEY,
         document=f"payment:{payment.body.id}",
-        undo=None,
     )
 
 

@@ -74,13 +74,11 @@ class State(Owed):
 
 @dataclass(frozen=True, kw_only=True)
 class Act(Owed):
-    """Cause this effect once."""
+    """Cause this effect once; what corrects it when its premise is withdrawn is in `undoing`."""
 
     within: tuple[Within, ...] = ()
     pins: Mapping[str, str] = field(default_factory=dict[str, str])
     """What its seal fixes for good."""
-    undo: str | None = None
-    """The promise that corrects it when its premise is withdrawn; None: never by itself, a person decides."""
     valid_until: datetime | None = None
     """Not sealed after this: what allowed it, an approval for instance, has run out, and it is worked out anew."""
 

@@ -22,6 +22,7 @@ from crossdock.promises.refunds import money_going_back, owed_refunds
 from crossdock.promises.returns import owed_for_returns
 from crossdock.promises.shipments import owed_for_shipments
 from crossdock.promises.standing import Fact, Standing
+from crossdock.promises.taken_back import owed_for_taken_back
 from crossdock.promises.unheard import owed_for_unheard
 from crossdock.promises.unordered import owed_for_unordered
 
@@ -56,6 +57,7 @@ def owed_for_order(standing: Standing, policy: Policy) -> Iterator[Obligation]:
     yield from owed_for_unheard(standing, order_fact, record, policy)
     refunds = list(owed_refunds(standing, order_fact, record, policy))
     yield from owed_for_returns(standing, record, policy, erp, money_going_back(refunds))
+    yield from owed_for_taken_back(standing, record)
     if erp is not None and _to_be_sold(standing, order, policy):
         yield from owed_corrections(standing, order_fact, record, policy, erp)
     yield from owed_captures(standing, order_fact, record, policy)

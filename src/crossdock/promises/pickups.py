@@ -82,7 +82,6 @@ def _store_asked(standing: Standing, stated: Fact, policy: Policy, store: str, e
         needs={SALE: Kept(standing.entity, SALE)} if erp else {},
         pins={"store": store},
         valid_until=hold_until,
-        undo=PICKUP_RELEASE,
     )
     yield Wait(name="hold", on="clock", what="the end of the time it would be kept", until=hold_until)
 
@@ -115,7 +114,6 @@ def _buyer_told(standing: Standing, order: Order, fact: Fact, policy: Policy) ->
         by=due(fact.changed_at, policy.deadlines.notice_minutes),
         priority=Priority.NOTICES,
         valid_until=asked.body.hold_until,
-        undo=None,
     )
 
 
@@ -258,7 +256,6 @@ def _cancellation(standing: Standing, order: Order, fact: Fact, policy: Policy) 
         cause=fact,
         by=due(fact.changed_at, policy.deadlines.shop_minutes),
         priority=Priority.ORDERS,
-        undo=None,
     )
 
 

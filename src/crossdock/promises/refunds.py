@@ -162,7 +162,6 @@ def _on_payment(owed: _Owed, entitlement: Entitlement, balance: Balance, start: 
         document=f"payment:{payment.body.id}",
         within=(captured,) if cap is None else (captured, cap),
         valid_until=permission if permission != _ALWAYS else None,
-        undo=None,
     )
     yield from _notice(owed, name, body)
 
@@ -200,7 +199,6 @@ def _store_credit(owed: _Owed, entitlement: Entitlement, fact: Fact) -> Iterator
         by=due(fact.changed_at, owed.policy.deadlines.refund_minutes),
         priority=Priority.MONEY,
         valid_until=permission if permission != _ALWAYS else None,
-        undo=None,
     )
 
 
@@ -339,7 +337,6 @@ def _notice(owed: _Owed, name: str, body: PaymentRefund) -> Iterator[Obligation]
         by=due(fact.changed_at, owed.policy.deadlines.refund_minutes),
         priority=Priority.NOTICES,
         needs={"refund": Kept(owed.standing.entity, name)},
-        undo=None,
     )
 
 

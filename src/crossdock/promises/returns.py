@@ -136,7 +136,6 @@ def _goods_return(
         document="sale",
         needs={SALE: Kept(standing.entity, SALE)}
         | {f"issue:{n}": Kept(standing.entity, name) for n, name in enumerate(issues)},
-        undo=None,
     )
 
 
@@ -230,7 +229,6 @@ def _return_record(
         document="refunds",
         needs=_shown_before(standing, record, lines)
         | {f"refund:{n}": Kept(standing.entity, each.name) for n, each in enumerate(refunds)},
-        undo=None,
     )
 
 

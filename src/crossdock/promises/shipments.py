@@ -169,7 +169,6 @@ def _erp(
         document=SALE,
         needs={SALE: Kept(standing.entity, sale)},
         within=_ordered_units(standing, record, shipment),
-        undo=None,
     )
     yield Act(
         name=f"invoice:{suffix}",
@@ -181,7 +180,6 @@ def _erp(
         document=SALE,
         # Delivery is billed with the first parcel, from whichever sale it left; so the posting has to know them all.
         needs=every_sale(standing) | {"issue": Kept(standing.entity, issue)},
-        undo=None,
     )
 
 
@@ -234,7 +232,6 @@ def _fulfilment(standing: Standing, order: Order, fact: Fact, lines: tuple[Fulfi
         by=due(fact.recorded_at, policy.deadlines.shop_minutes),
         priority=Priority.ORDERS,
         document="fulfilments",
-        undo=None,
     )
 
 
@@ -254,7 +251,6 @@ def _notice(order: Order, fact: Fact, policy: Policy, mail: str) -> Act:
         cause=fact,
         by=due(fact.recorded_at, policy.deadlines.notice_minutes),
         priority=Priority.NOTICES,
-        undo=None,
     )
 
 
