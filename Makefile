@@ -14,6 +14,7 @@ ARGS ?=
 MINUTES ?= 5
 SEED ?=
 FAULTS ?=
+ERP ?= stand-in
 RECORD ?= .crossdock/chaos/record.jsonl
 
 ROOT := $(CURDIR)
@@ -42,7 +43,7 @@ help: ## list the verbs (this)
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
 	  /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@printf '\nVariables: ONCE=1 (demo), BENCH=orders,door (bench), JOBS=2 (tests at once), ARGS="-k parcel" (tests)\n           MINUTES=5, SEED=7, FAULTS="kill" (chaos)\n'
+	@printf '\nVariables: ONCE=1 (demo), BENCH=orders,door (bench), JOBS=2 (tests at once), ARGS="-k parcel" (tests)\n           MINUTES=5, SEED=7, FAULTS="kill", ERP=tryton (chaos)\n'
 
 demo: $(STAMP) ## play an order through a real ERP, then keep running; ONCE=1 checks every ledger and exits
 	@$(BIN)/crossdock demo $(if $(ONCE),--once)
@@ -81,7 +82,7 @@ bench: $(STAMP) ## measure; BENCH=orders,door for some; one JSON object a line
 	@$(BIN)/python -m bench $(BENCH)
 
 chaos: $(STAMP) ## strike a retailer's day with faults for MINUTES=5, and judge it; SEED=7 for one day again
-	@$(BIN)/python -m tests.chaos.campaign --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) --faults "$(FAULTS)" --record $(RECORD)
+	@$(BIN)/python -m tests.chaos.campaign --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) --faults "$(FAULTS)" --erp $(ERP) --record $(RECORD)
 
 nightly: $(STAMP) ## what takes hours: every test of chaos, 10,000 lives with wrong clocks, an hour of chaos
 	@$(PREPARE_ERP)

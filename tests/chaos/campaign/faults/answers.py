@@ -33,7 +33,7 @@ class Ambiguous:
     count = 2000
 
     async def inject(self, world: World, random: Random) -> None:
-        where = random.choice(sorted(WRITES))
+        where = random.choice(sorted(WRITES.keys() & world.mischiefs.keys()))
         mischief = world.mischiefs[where]
         mischief.arm(*(FaultRule(match=WRITES[where], **each) for each in _doubts(where, random)))
         await asyncio.sleep(_TROUBLE_SECONDS)
@@ -74,7 +74,7 @@ class Storm:
     count = 20
 
     async def inject(self, world: World, random: Random) -> None:
-        where = random.choice(sorted(WRITES))
+        where = random.choice(sorted(WRITES.keys() & world.mischiefs.keys()))
         mischief = world.mischiefs[where]
         before = len(mischief.struck)
         rule = FaultRule(match="POST", kind="refuse", status=429, retry_after=0.4, times=40, probability=0.8)
@@ -90,7 +90,7 @@ class Outage:
     count = 60
 
     async def inject(self, world: World, random: Random) -> None:
-        where = random.choice(sorted(WRITES))
+        where = random.choice(sorted(WRITES.keys() & world.mischiefs.keys()))
         mischief = world.mischiefs[where]
         before = len(mischief.struck)
         mischief.arm(FaultRule(match="", kind="refuse", status=random.choice((0, 500, 503)), times=None))
@@ -105,6 +105,8 @@ class SlowErp:
     count = 10
 
     async def inject(self, world: World, random: Random) -> None:
+        if "erp" not in world.mischiefs:
+            return
         mischief = world.mischiefs["erp"]
         before = len(mischief.struck)
         mischief.arm(FaultRule(match="POST", kind="slow", seconds=random.uniform(0.6, 0.95), times=30))

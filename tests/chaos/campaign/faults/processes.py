@@ -82,9 +82,8 @@ class RollingRestart:
         config = world.retailer.config
         told = config.read_text()
         version = f"v{time.monotonic_ns()}"
-        config.write_text(
-            re.sub(r"^returns = \[.*\]$", f'returns = [{{ "version" = "{version}" }}]', told, flags=re.MULTILINE)
-        )
+        was = r'^returns = \[\{ "version" = "[^"]*"'
+        config.write_text(re.sub(was, f'returns = [{{ "version" = "{version}"', told, flags=re.MULTILINE))
         assert version in config.read_text()
         async with world.unwatched():
             for place in reversed(range(len(ROLES))):

@@ -57,7 +57,7 @@ class ConnectionsUsedUp:
         held: list[psycopg.Connection] = []
         try:
             await asyncio.to_thread(_use_up, world, held)
-            world.struck[self.name] += await asyncio.to_thread(cut, world) > 0
+            world.struck[self.name] += await asyncio.to_thread(_cut, held[0]) > 0
             await asyncio.to_thread(_use_up, world, held)
             await asyncio.sleep(_USED_UP_SECONDS)
         finally:
@@ -68,10 +68,15 @@ class ConnectionsUsedUp:
 def cut(world: World) -> int:
     """End every session of the run's database but this one; answers how many."""
     with psycopg.connect(world.database_url, autocommit=True) as connection:
-        return connection.execute(
-            "select count(pg_terminate_backend(pid)) from pg_stat_activity"
-            " where datname = current_database() and pid <> pg_backend_pid() and application_name <> 'hoarder'"
-        ).fetchone()[0]
+        return _cut(connection)
+
+
+def _cut(by: psycopg.Connection) -> int:
+    [(count,)] = by.execute(
+        "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+        " where datname = current_database() and pid <> pg_backend_pid() and application_name <> 'hoarder'"
+    ).fetchall()
+    return count
 
 
 def _use_up(world: World, held: list[psycopg.Connection]) -> None:
