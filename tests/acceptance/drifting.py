@@ -26,6 +26,7 @@ from crossdock.simulators.pos import Till
 from crossdock.simulators.shop import Shop
 from crossdock.simulators.shop_actions import Bought
 from crossdock.simulators.shop_state import Address, Order
+from crossdock.simulators.tryton import Tryton
 from crossdock.simulators.warehouse import Warehouse
 from crossdock.store import drift, settling
 from crossdock.store.documents import bind_waiting, mark_dirty
@@ -36,6 +37,7 @@ from tests.standin.lists import Lists
 
 SAGE = Address(first_name="Ada", last_name="Example", address1="1 Sage Street", city="Springfield", country_code="US")
 ROSE = Address(first_name="Ada", last_name="Example", address1="2 Rose Street", city="Springfield", country_code="US")
+SKU = "MUG-01"
 _SWEPT = ("shop", "psp", "wms", "till", "erp")
 
 
@@ -55,9 +57,10 @@ class Silence(Stage):
         """One pass of every list of every connection; then everything that follows, to its end, without another sweep."""
         ended: list[Ended] = []
         for sweeper in self.hub.sweepers:
-            if sweeper.source.connection in _SWEPT:
-                ended += await sweep_now(sweeper, None, full=full)
-        await self.rest()
+            for kind in sweeper.source.kinds if sweeper.source.connection in _SWEPT else ():
+                ended += await sweep_now(sweeper, kind, full=full)
+                await self.settle()
+            await self.rest()  # what waits for longer than some seconds goes before a sweep
         return ended
 
     async def rest(self) -> None:
@@ -78,7 +81,7 @@ class Silence(Stage):
     def order(self, units: int = 2, **rest: Any) -> Order:
         """An order of mugs at ten dollars, paid by an outside provider; nobody hears of it."""
         told = {"shipping_address": SAGE, "email": "ada@example.com", **rest}
-        return self.shop.place_order([Bought("MUG", units)], authorised=True, manual_gateway=True, **told)
+        return self.shop.place_order([Bought(SKU, units)], authorised=True, manual_gateway=True, **told)
 
     async def paid(self, units: int = 2, **rest: Any) -> Order:
         placed = self.order(units, **rest)
@@ -94,7 +97,9 @@ class Silence(Stage):
         return sorted((e.details["metadata"]["crossdock_key"].split("/")[0], e.details["amount"]) for e in made)
 
 
-def _settings(urls: dict[str, str], folder: Path, location: str, policy: dict[str, Any]) -> Settings:
+def _settings(
+    urls: dict[str, str], folder: Path, location: str, policy: dict[str, Any], real: Tryton | None
+) -> Settings:
     def secret(name: str, text: str) -> str:
         (folder / name).write_text(text)
         return f"file:{folder / name}"
@@ -107,7 +112,7 @@ def _settings(urls: dict[str, str], folder: Path, location: str, policy: dict[st
         "psp": {"connector": "stripe", "api_key": secret("psp-key", providers.API_KEY), "orders_of": "shop"},
         "wms": {"connector": "wms", "api_key": secret("wms-key", warehouses.API_KEY)},
         "till": till,
-        "erp": {"connector": "tests.standin.lists"},
+        "erp": {"connector": "tests.standin.lists"} if real is None else _tryton(real, secret("erp", real.password)),
     }
     return settings_from(
         {
@@ -120,17 +125,25 @@ def _settings(urls: dict[str, str], folder: Path, location: str, policy: dict[st
     )
 
 
+def _tryton(at: Tryton, password: str) -> dict[str, Any]:
+    told = {"connector": "tryton", "database": at.db, "user": at.user, "password": password}
+    return {**told, "shop": at.facts["shop_name"], "warehouse": at.facts["warehouse_code"]}
+
+
 @asynccontextmanager
-async def silence(database_url: str, folder: Path, **policy: Any) -> AsyncIterator[Silence]:
+async def silence(database_url: str, folder: Path, real: Tryton | None = None, **policy: Any) -> AsyncIterator[Silence]:
+    """`real`: a Tryton in the place of the stand-in for an ERP."""
     async with AsyncExitStack() as stack:
         shop, psp, wms, till = Shop(points_max=100_000), Payments(), Warehouse(), Till()
-        shop.add_product("MUG", "Mug", "10.00")
+        shop.add_product(SKU, "Mug", "10.00")
         erp = await stack.enter_async_context(Lists().serve())
-        urls = {"erp": erp.url}
+        urls = {"erp": erp.url if real is None else real.url}
         for name, system in (("shop", shop), ("psp", psp), ("wms", wms), ("till", till)):
             urls[name] = (await stack.enter_async_context(system.serve())).url
         location = str(next(iter(shop.world.locations)))
-        hub = await stack.enter_async_context(open_hub(_settings(urls, folder, location, policy), database_url, ROLES))
+        hub = await stack.enter_async_context(
+            open_hub(_settings(urls, folder, location, policy, real), database_url, ROLES)
+        )
         http = await stack.enter_async_context(aiohttp.ClientSession())
         await hub.leases.beat()
         yield Silence(database_url, hub, None, shop, psp, wms, till, erp, http, urls)

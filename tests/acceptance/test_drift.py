@@ -9,7 +9,7 @@ from typing import Any
 
 from crossdock.simulators.shop_state import Order
 from crossdock.store.drift import Found
-from tests.acceptance.drifting import ROSE, Silence, silence
+from tests.acceptance.drifting import ROSE, SKU, Silence, silence
 
 Expected = tuple[str, str, str]
 """(connection, kind, cause)"""
@@ -59,7 +59,7 @@ async def _shop_drifts(town: Town) -> None:
     town.expect("stale address", "shop", "order", "changed", orders["moved"].id)
     at.shop.add_discount(orders["discount"].id, "3.00")
     town.expect("discount given", "shop", "order", "changed", orders["discount"].id)
-    at.shop.add_line(orders["more"].id, "MUG", 1)
+    at.shop.add_line(orders["more"].id, SKU, 1)
     town.expect("line added", "shop", "order", "changed", orders["more"].id)
     at.shop.delete_order(orders["deleted"].id)
     town.expect("order deleted", "shop", "order", "gone", orders["deleted"].id)
@@ -96,11 +96,11 @@ async def _store_drifts(town: Town) -> None:
     at = town.at
     parcel = await at.do("wms", "ship", reference=f"order:shop:{town.orders['parcel'].id}", location="MAIN")
     town.expect("parcel never told", "wms", "shipment", "unheard", parcel["id"])
-    sold = await at.do("till", "sell", lines=[{"sku": "MUG", "units": 1}], tender="CASH")
+    sold = await at.do("till", "sell", lines=[{"sku": SKU, "units": 1}], tender="CASH")
     town.expect("sale at the till", "till", "order", "unheard", sold["id"])
     [payment] = [p for p in at.till.counter.payments.values() if p["order_id"] == sold["id"]]
     town.expect("payment at the till", "till", "payment", "unheard", payment["id"])
-    back = await at.do("till", "take_return", lines=[{"sku": "MUG", "units": 1}], source_order=sold["id"])
+    back = await at.do("till", "take_return", lines=[{"sku": SKU, "units": 1}], source_order=sold["id"])
     town.expect("goods handed in", "till", "return", "unheard", back["id"])
     out = await at.do("till", "payout", id=back["id"], amount=1000, tender="CASH")
     town.expect("cash paid out", "till", "refund", "unheard", out["id"])

@@ -81,6 +81,27 @@ async def test_what_was_heard_of_since_the_page_was_asked_for_is_no_difference(d
         assert (await at.swept("order")).differing == 0
 
 
+async def test_an_older_version_in_a_list_of_changes_is_history(database_url: str):
+    async with swept(database_url) as at:
+        await at.hear(at.source.put(an_order("1", 1, units=3)))
+        await at.sweep()
+        await at.hear(an_order("1", 2, units=2))
+        at.source.put(an_order("1", 1, units=3))
+        found = await at.swept("order", full=False)
+        assert (found.listed, found.differing) == (1, 0)
+
+
+async def test_converged_is_as_of_the_least_recently_verified_list(database_url: str):
+    async with swept(database_url) as at:
+        await at.hear(at.source.put(an_order("1")))
+        await at.sweeper().plan()
+        assert (await at.checked()).as_of is None
+        first = await at.sweep()
+        await at.sweep("order", full=False)
+        checked = await at.checked()
+        assert checked.as_of == min(each.began_at for each in first if each.kind != "order")
+
+
 # ---- lists that are not whole
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from crossdock.canonical.erp import ErpSale
 from crossdock.canonical.lookup import Lookup
 from crossdock.canonical.order import (
     ErpAddress,
@@ -59,6 +60,7 @@ FACTS: dict[str, type[msgspec.Struct]] = {
     "order": Order,
     "shipment": Shipment,
     "fulfilment": Fulfilment,
+    "sale": ErpSale,
     "invoice": Invoice,
     "party_account": PartyAccount,
     "product": Product,

@@ -33,7 +33,19 @@ async def _with_books(database: Database, told: Settings) -> Check:
 
 def as_builtins(found: Check) -> dict[str, object]:
     """The check as JSON, with its verdict."""
-    return {"holds": found.holds, **msgspec.to_builtins(found)}
+    return {"holds": found.holds, "as_of": found.as_of, **msgspec.to_builtins(found)}
+
+
+def _verified(found: Check) -> list[str]:
+    """Converged is a word about a moment: the one up to which sweeps know what the systems held."""
+    if not found.verified:
+        return []
+    if found.as_of is not None:
+        return [f"Converged as of {found.as_of:%Y-%m-%d %H:%M:%S} UTC, when the least recently swept list was verified"]
+    unswept = [
+        f"{each.connection} {each.kind}" for each in found.verified if each.changes is None and each.whole is None
+    ]
+    return [f"Converged as far as was told: not swept yet are {', '.join(unswept)}"]
 
 
 def as_text(found: Check) -> str:
@@ -44,6 +56,7 @@ def as_text(found: Check) -> str:
         f" + {inbox.quarantined} quarantined + {inbox.pending} pending",
         f"Entities  {found.entities:>8} = " + " + ".join(f"{count} {state}" for state, count in found.states.items()),
     ]
+    lines += _verified(found)
     if found.unbound:
         lines.append(f"Unbound   {found.unbound:>8} documents belong to nothing we know yet")
     if found.withheld:

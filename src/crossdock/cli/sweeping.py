@@ -24,6 +24,10 @@ from crossdock.sweep.sweeper import Sweeper
 _IDLE_SECONDS = 0.01
 # A pass that stands still for this long is left to the running hub, or to the next try.
 _STUCK_SECONDS_MAX = 60.0
+_WHY = {
+    "shed": "what was received or promised waits, and goes first; is a hub running, and does it keep up?",
+    "free": "it does not answer, or leaves nothing of its call budget; see crossdock cases",
+}
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ async def _passes(sweeper: Sweeper, kinds: list[str], limits: Limits, *, whole: 
         if {each.kind for each in ended} >= set(kinds) or stopped == "braked":
             return ended
         if time.monotonic() > still_until:
-            raise Failure(f"{connection} was not swept; see crossdock cases, and whether it answers", EXIT_FOUND)
+            raise Failure(f"{connection} was not swept: {_WHY[stopped]}", EXIT_FOUND)
         await asyncio.sleep(_IDLE_SECONDS)
 
 

@@ -12,6 +12,7 @@ from crossdock.kernel.money import AnyMoney, Money, total
 from crossdock.promises.billing import owed_corrections
 from crossdock.promises.captures import owed_captures
 from crossdock.promises.changes import order_record, owed_at_warehouse, owed_for_changes
+from crossdock.promises.held import troubles_with_what_is_held
 from crossdock.promises.money import SALE
 from crossdock.promises.obligations import Act, Kept, Obligation, Priority, State, Trouble, Wait
 from crossdock.promises.picked import PICKUP_ORDER, as_picked, is_fetched, with_handed_over
@@ -46,6 +47,7 @@ def owed_for_order(standing: Standing, policy: Policy) -> Iterator[Obligation]:
     if erp is not None and _to_be_sold(standing, order, policy):
         yield from _sale(standing, order_fact, record, policy, erp)
         yield from owed_for_changes(standing, order_fact, record, policy, erp)
+        yield from troubles_with_what_is_held(standing, policy, erp)
     if _to_be_shipped(standing, order, policy):
         yield from _shipment_order(standing, order_fact, record, policy, erp)
         yield from owed_at_warehouse(standing, order_fact, record, policy, erp)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
+from crossdock.store import sweeps
 from crossdock.store.database import Transaction, rows
 from crossdock.store.statements import load
 
@@ -47,6 +50,16 @@ class Finding(msgspec.Struct, frozen=True):
     example: str | None
 
 
+class Listed(msgspec.Struct, frozen=True):
+    """Up to when a sweep has verified one list of a connection: what changed, and all of it; None: not yet."""
+
+    connection: str
+    kind: str
+    changes: datetime | None
+    whole: datetime | None
+    flaw: str | None
+
+
 class Check(msgspec.Struct, frozen=True, kw_only=True):
     """Where everything stands, counted."""
 
@@ -56,6 +69,14 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     invariants: list[Finding]
     unbound: int
     withheld: int
+    verified: list[Listed] = []
+
+    @property
+    def as_of(self) -> datetime | None:
+        """What converged has done so with what every system held at this moment; None while some list was never swept."""
+        moments = [max(filter(None, (each.changes, each.whole)), default=None) for each in self.verified]
+        known = [moment for moment in moments if moment is not None]
+        return min(known) if known and len(known) == len(moments) else None
 
     @property
     def holds(self) -> bool:
@@ -76,4 +97,5 @@ async def check(tx: Transaction) -> Check:
         invariants=found,
         unbound=(await rows(tx, _SQL["unbound"]))[0][0],
         withheld=(await rows(tx, _SQL["withheld"]))[0][0],
+        verified=[Listed(v.connection, v.kind, v.changes, v.whole, v.flaw) for v in await sweeps.verified(tx)],
     )

@@ -26,7 +26,7 @@ _CUSTOMER = re.compile(r"customer:[a-z0-9_]{1,60}:[!-~]{1,120}")
 @connector.translate(ACCOUNT)
 def account(body: bytes, origin: Origin) -> Iterator[Translated]:
     """An account as Tryton holds it: evidence for the state the hub keeps there."""
-    reading = _read(body, wire.AccountReading)
+    reading = read_as(body, wire.AccountReading)
     party = reading.party
     if not _CUSTOMER.fullmatch(party.code):
         yield Ignore("party_of_someone_else")
@@ -37,7 +37,7 @@ def account(body: bytes, origin: Origin) -> Iterator[Translated]:
 
 @connector.translate(PRODUCT)
 def product(body: bytes, origin: Origin) -> Iterator[Translated]:
-    reading = _read(body, wire.ProductReading)
+    reading = read_as(body, wire.ProductReading)
     row = reading.product
     listed = Product(sku=row.code, name=row.name, list_price=_price(row, reading.currency))
     yield Document(
@@ -48,7 +48,7 @@ def product(body: bytes, origin: Origin) -> Iterator[Translated]:
 @connector.translate(STOCK)
 def stock_level(body: bytes, origin: Origin) -> Iterator[Translated]:
     """What is counted at one location; there is no clock in it, so the later read speaks."""
-    reading = _read(body, wire.LevelReading)
+    reading = read_as(body, wire.LevelReading)
     on_hand = _units(reading.on_hand)
     free = min(_units(reading.free), on_hand)
     level = StockLevel(
@@ -81,7 +81,7 @@ def _sane(row: wire.PartyRow | wire.ProductRow) -> int:
         raise Untranslatable("the time of the last change is not in the calendar") from error
 
 
-def _read(body: bytes, shape: type[T]) -> T:
+def read_as(body: bytes, shape: type[T]) -> T:
     """The reading in its wire type. msgspec raises these two of Python's beside its own."""
     try:
         return msgspec.json.decode(body, type=shape)

@@ -1,0 +1,23 @@
+"""What an ERP holds of what it was told, as it states it itself."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from crossdock.kernel.money import AnyMoney
+
+
+class ErpSale(msgspec.Struct, frozen=True, kw_only=True):
+    """One sale of an order. `net`, `tax` and `total` are as it was confirmed, `lines_net` is what its lines come to now."""
+
+    id: str
+    number: str
+    part: int
+    """1: the order's first sale; a later one holds what was added since."""
+    state: Literal["open", "done", "cancelled"]
+    net: AnyMoney
+    tax: AnyMoney
+    total: AnyMoney
+    lines_net: AnyMoney
