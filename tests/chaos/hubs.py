@@ -87,11 +87,11 @@ class Hubs:
     database_url: str
     marker: Path
 
-    async def tell(self, message: Message) -> None:
+    async def tell(self, message: Message, patience_seconds: float = 20.0) -> None:
         """A vendor's webhook: sent to one process after the other until one of them says 200."""
         signature = hmac.digest(SECRET.encode(), message.body, "sha256").hex()
         headers = {"X-Topic": message.topic, "X-Id": message.message_id or "", "X-Signature": signature}
-        ends = time.monotonic() + 20
+        ends = time.monotonic() + patience_seconds
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
             while time.monotonic() < ends:
                 for hub in self.processes:

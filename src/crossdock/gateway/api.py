@@ -53,7 +53,7 @@ class Api:
             await self._serve(scope, receive, send)
         except Problem as problem:
             await _refuse(send, problem)
-        except (psycopg.OperationalError, PoolTimeout) as error:
+        except (psycopg.OperationalError, PoolTimeout, TimeoutError) as error:
             log.error("api: no database", error=str(error))
             await _refuse(send, Problem(503, "no-database", "nothing can be stored now; ask again, with the same key"))
 

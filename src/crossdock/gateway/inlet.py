@@ -14,6 +14,8 @@ from crossdock.store.inbox import Message
 
 _BATCH_MAX = 500
 _ANSWER_SECONDS_MAX = 2.0
+# Vendors give up after 5 s and send again; a connection that is silent for longer must not keep the door from the next.
+_STORE_SECONDS_MAX = 5.0
 
 
 class Inlet:
@@ -50,7 +52,7 @@ class Inlet:
     async def _write_batch(self, batch: list[tuple[Message, asyncio.Future[None]]]) -> None:
         failure: Exception | None = None
         try:
-            async with self._database.transaction() as tx:
+            async with asyncio.timeout(_STORE_SECONDS_MAX), self._database.transaction() as tx:
                 await inbox.store(tx, [message for message, _ in batch])
                 reach("door:before_commit")
             reach("door:after_commit")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any, LiteralString
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool
 
@@ -34,6 +36,13 @@ select set_config('transaction_timeout', '30s', false) where current_setting('tr
 # idle time-out takes its locks from it.
 
 
+# A connection whose other end is gone looks busy for ever where nobody tells (a firewall that forgot it, a proxy that died).
+# The server ends the loops' transactions after 30 s by itself, so an answer that takes longer never comes.
+_SILENT_SECONDS = 35.0
+_CONNECT_SECONDS = 10
+_ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
+
+
 class _Connection(psycopg.AsyncConnection[Row]):
     trusted_until: float = 0.0
 
@@ -49,11 +58,12 @@ class Database:
         self, url: str, *, connections_max: int = 10, by_key: bool = False, greet: Greet | None = None
     ) -> None:
         self.url, self._greet, self._by_key = url, greet, by_key
+        self._silent_seconds = _SILENT_SECONDS if by_key else None
         self._pool: AsyncConnectionPool[_Connection] = AsyncConnectionPool(
             url,
             connection_class=_Connection,
             # Its own transactions, because psycopg's would wait for the answer to BEGIN. Prepared at the first use.
-            kwargs={"autocommit": True, "prepare_threshold": 0},
+            kwargs={"autocommit": True, "prepare_threshold": 0, **_kept_alive(url)},
             configure=self._configure,
             min_size=1,
             max_size=connections_max,
@@ -77,8 +87,11 @@ class Database:
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Transaction]:
-        """A transaction in a pipeline: what is only run goes out with the next thing that is asked, or with the commit."""
-        async with self._pool.connection() as connection:
+        """A transaction in a pipeline: what is only run goes out with the next thing that is asked, or with the commit.
+
+        `TimeoutError` when a loop's connection is silent for too long; whether it was committed is not known then.
+        """
+        async with asyncio.timeout(self._silent_seconds), self._pool.connection() as connection:
             try:
                 async with connection.pipeline():
                     await connection.execute("begin")
@@ -92,8 +105,19 @@ class Database:
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncGenerator[Transaction]:
         """For statements that only read, each by itself: nothing to begin, nothing to commit."""
-        async with self._pool.connection() as connection, connection.pipeline():
+        async with (
+            asyncio.timeout(self._silent_seconds),
+            self._pool.connection() as connection,
+            connection.pipeline(),
+        ):
             yield connection
+
+
+def _kept_alive(url: str) -> dict[str, int]:
+    """What notices a dead peer, where the address says nothing else of it."""
+    said = conninfo_to_dict(url)
+    wanted = {"connect_timeout": _CONNECT_SECONDS, **_ALIVE}
+    return {name: value for name, value in wanted.items() if name not in said}
 
 
 async def _checked(connection: _Connection) -> None:

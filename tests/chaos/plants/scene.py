@@ -43,6 +43,11 @@ class Scene:
     sent: list[Message] = field(default_factory=list[Message])
     """Every message that was answered with 200, as often as it was."""
     hub: Hubs | None = None
+    target_at: str = ""
+    database_at: str = ""
+    """Where the hub's processes reach either, when not directly."""
+    patience_seconds: float = 20.0
+    """How long a sender tries."""
 
     @contextlib.asynccontextmanager
     async def hubs(
@@ -56,24 +61,31 @@ class Scene:
         count: int = 1,
     ) -> AsyncGenerator[Hubs]:
         """Two processes with these roles; `each` is added to every connection's settings."""
-        connection = {"connector": "tests.standin", "url": self.target.url, "timeout_seconds": 1.0}
-        connection |= {"webhook_secrets": ["env:STANDIN_SECRET"], **(each or {})}
         self._hurry_sleepers()
-        tables = {"hub": HUB, "roles": roles, "policy": policy or {}} | {
-            f"connections.{name}": connection for name in NAMES
-        }
         async with hubs(
-            self.database_url,
+            self.database_at or self.database_url,
             self.target.url,
             self.folder,
             kill_at=kill_at,
             stop_at=stop_at,
             count=count,
-            settings=as_toml(tables),
+            settings=self.settings(roles, each, policy),
             program=program(self.plant),
         ) as running:
             self.hub = running
             yield running
+
+    def settings(
+        self,
+        roles: Mapping[str, str] = ERP,
+        each: Mapping[str, Any] | None = None,
+        policy: Mapping[str, Any] | None = None,
+    ) -> str:
+        """What the hub's processes are told."""
+        connection = {"connector": "tests.standin", "url": self.target_at or self.target.url, "timeout_seconds": 1.0}
+        connection |= {"webhook_secrets": ["env:STANDIN_SECRET"], **(each or {})}
+        tables = {"hub": HUB, "roles": roles, "policy": policy or {}}
+        return as_toml(tables | {f"connections.{name}": connection for name in NAMES})
 
     def _hurry_sleepers(self) -> None:
         """What a sleeper holds locked in the middle of a transaction the database takes from it; here sooner than usual."""
@@ -86,7 +98,7 @@ class Scene:
         assert self.hub is not None
         for each in said:
             sent = each if isinstance(each, Message) else message(*_told(each))
-            await self.hub.tell(sent)
+            await self.hub.tell(sent, self.patience_seconds)
             self.sent.append(sent)
 
     async def ask(self, *words: str) -> Any:
