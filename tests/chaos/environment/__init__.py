@@ -1,0 +1,1 @@
+"""What befalls the machine: its clock, its disk, its files, and the hub's own versions."""
