@@ -99,7 +99,7 @@ async def counter(database_url: str, folder: Path, settings: str = SETTINGS) -> 
         async with (
             open_hub(read, database_url, ROLES) as hub,
             open_desk(read, database_url, hub.received) as desk,
-            _served(desk) as address,
+            served(desk) as address,
             _chromium() as browser,
         ):
             await hub.leases.beat()
@@ -111,7 +111,7 @@ async def counter(database_url: str, folder: Path, settings: str = SETTINGS) -> 
 
 
 @contextlib.asynccontextmanager
-async def _served(desk: Desk) -> AsyncGenerator[str]:
+async def served(desk: Desk) -> AsyncGenerator[str]:
     async def nothing(scope: Any, receive: Any, send: Any) -> None:
         raise AssertionError(f"not the console's: {scope['path']}")
 

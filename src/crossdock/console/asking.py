@@ -88,6 +88,8 @@ def asked_of(scope: Scope, body: bytes) -> Asked:
     raw: bytes = scope.get("raw_path") or str(scope["path"]).encode()
     path = raw.split(b"?")[0].decode("latin-1").removeprefix(PREFIX).strip("/")
     parts = tuple(unquote(part, errors="replace") for part in path.split("/")) if path else ()
+    if any("\0" in part for part in parts):
+        raise Denied(404, "There is no such page", "No name holds such a character.")
     form = fields(body.decode(errors="replace"))
     return Asked(scope["method"], parts, fields(scope.get("query_string", b"").decode("latin-1")), headers, form)
 

@@ -18,7 +18,7 @@ from crossdock.store.database import Database
 COOKIE = "crossdock_session"
 _SESSION_HOURS = 12
 _TOKEN_BYTES = 32
-DECIDES = frozenset({"operator", "finance", "engineer", "admin"})
+DECIDES = frozenset({"operator", "engineer", "admin"})
 """Roles that may decide cases; approvals need the role that the request names besides."""
 SEES_BUYERS = frozenset({"operator", "finance", "support", "admin"})
 """Roles that see buyers' names and addresses; to all others they are masked."""

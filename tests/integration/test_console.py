@@ -1,0 +1,341 @@
+"""The console's door: nobody in without a link of their own, no form from elsewhere, nothing decided that its person may not."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+
+import psycopg
+import pytest
+
+from crossdock.console.app import ROUTES
+from crossdock.console.bulk import work_on_jobs
+from crossdock.console.counting import count_what_is_due
+from crossdock.console.ledger import harmless
+from crossdock.console.masking import MASK
+from crossdock.console.vendored import VENDORED, statics
+from crossdock.govern.inviting import VIEWING, invitation
+from crossdock.store import figures
+from crossdock.store.database import Database
+from tests.contract.npm import member
+from tests.integration.consoles import House, Visitor, house
+from tests.integration.crowd import crowd
+from tests.stage import order, staged
+from tests.standin.target import Target
+
+_PATHS = ["/".join("1" if part == "*" else part for part in route.pattern) for route in ROUTES]
+_PUBLISHED = {"htmx.min.js": "dist/htmx.min.js", "sse.min.js": "dist/sse.min.js"}
+
+
+async def stuck(database_url: str, *ids: str) -> None:
+    """Orders the ERP refuses."""
+    async with Target().serve() as target, staged(database_url, target) as stage:
+        await stage.tell(*(order(id_, skus=("BAD",)) for id_ in ids))
+        await stage.run()
+
+
+async def case_of(desk: House) -> int:
+    async with desk.desk.looking() as tx:
+        return (await (await tx.execute("select max(id) from cases")).fetchall())[0][0]
+
+
+async def decisions(desk: House) -> list[tuple[str, str]]:
+    async with desk.desk.looking() as tx:
+        return [tuple(row) for row in await (await tx.execute("select by, what from decision order by id")).fetchall()]
+
+
+async def test_nobody_sees_or_does_anything_without_a_session(database_url: str) -> None:
+    async with house(database_url) as desk:
+        stranger = desk.stranger()
+        for route, path in zip(ROUTES, _PATHS, strict=True):
+            answer = await (stranger.get(path) if route.method == "GET" else stranger.post(path, revision=0))
+            assert answer.status == 401, path
+            assert "crossdock console" in answer.text
+        assert (await stranger.get("live/home")).status == 401
+        assert (await stranger.get("/")).headers["location"] == "/console"
+        assert (await desk.stranger().get("", Cookie="crossdock_session=guessed")).status == 401
+
+
+async def test_a_link_lets_one_person_in_once_and_looking_at_it_does_not_use_it_up(database_url: str) -> None:
+    async with house(database_url) as desk:
+        link = await invitation(desk.desk.database, "Otto")
+        first, second = desk.stranger(), desk.stranger()
+        for _ in range(3):  # a mail scanner, a preview, a browser
+            assert "Welcome, Otto" in (await second.get(link)).text
+        assert (await first.enter(link)).status == 303
+        assert "Otto" in (await first.get()).text
+        assert (await second.post(link)).status == 403
+        assert (await second.get(link)).status == 403
+        assert (await second.get()).status == 401
+
+
+async def test_a_link_that_ran_out_lets_nobody_in(database_url: str) -> None:
+    async with house(database_url) as desk:
+        link = await invitation(desk.desk.database, "Otto", minutes=0)
+        assert (await desk.stranger().post(link)).status == 403
+
+
+async def test_a_session_is_a_new_one_that_scripts_and_other_sites_never_see_and_ends_when_its_person_leaves(
+    database_url: str,
+) -> None:
+    async with house(database_url) as desk:
+        link = await invitation(desk.desk.database, "Otto")
+        visitor = desk.stranger()
+        fixed = {"Cookie": "crossdock_session=chosen-by-somebody-else"}
+        cookie = (await visitor.post(link, headers=fixed)).headers["set-cookie"]
+        assert "chosen-by" not in cookie
+        assert {"HttpOnly", "SameSite=Strict", "Path=/console"} <= {part.strip() for part in cookie.split(";")}
+        async with desk.desk.looking() as tx:
+            stored = await (await tx.execute("select digest from console_session")).fetchall()
+        token = cookie.split(";")[0].partition("=")[2]
+        assert stored == [(hashlib.sha256(token.encode()).digest(),)]
+        otto = await desk.person("Otto")
+        assert (await otto.post("leave")).status == 303
+        assert (await otto.get()).status == 401
+        link = await invitation(desk.desk.database, "Otto")
+        behind_tls = await desk.stranger().post(link, headers={"X-Forwarded-Proto": "https"})
+        assert "Secure" in behind_tls.headers["set-cookie"]
+
+
+async def test_a_form_from_elsewhere_changes_nothing(database_url: str) -> None:
+    await stuck(database_url, "1")
+    async with house(database_url) as desk:
+        otto, other = await desk.person("Otto"), await desk.person("Eve")
+        case = f"case/{await case_of(desk)}/snooze"
+        right = otto.csrf
+        for otto.csrf in ("", "0" * 64, other.csrf):
+            assert (await otto.post(case, revision=0, quiet="yes")).status == 403
+        otto.csrf = right
+        for site in ("cross-site", "same-site"):
+            assert (await otto.post(case, {"Sec-Fetch-Site": site}, revision=0, quiet="yes")).status == 403
+        assert await decisions(desk) == []
+        assert (await otto.post(case, {"Sec-Fetch-Site": "same-origin"}, revision=0, quiet="yes")).status == 303
+        assert await decisions(desk) == [("Otto", "snooze")]
+
+
+async def test_every_answer_keeps_strangers_scripts_and_frames_out(database_url: str) -> None:
+    async with house(database_url) as desk:
+        otto = await desk.person("Otto")
+        css = next(iter(statics()))
+        digest = statics()[css].digest[:16]
+        paths = [
+            "",
+            "cases",
+            "case/999",
+            "no-such-page",
+            "order/order:shop:none",
+            f"static/{digest}/{css}",
+            "books.csv",
+            "enter/x",
+        ]
+        for path in paths:
+            headers = (await otto.get(path)).headers
+            policy = headers["content-security-policy"]
+            assert "default-src 'none'" in policy
+            assert "unsafe" not in policy
+            assert "frame-ancestors 'none'" in policy
+            assert headers["referrer-policy"] == "no-referrer"
+            assert headers["x-content-type-options"] == "nosniff"
+            assert ("immutable" in headers["cache-control"]) == path.startswith("static/")
+
+
+def test_each_form_needs_a_role_that_decides_or_one_that_its_request_names() -> None:
+    open_to_all = [route.pattern for route in ROUTES if route.method == "POST" and not route.decides]
+    assert open_to_all == [("approval", "*")]  # where govern.approving looks for the person in the request's role
+
+
+async def test_whoever_only_looks_decides_nothing_and_sees_no_buyer(database_url: str) -> None:
+    await stuck(database_url, "1")
+    async with house(database_url) as desk:
+        viewer, otto = await desk.person("Ann", VIEWING), await desk.person("Otto")
+        for route, path in zip(ROUTES, _PATHS, strict=True):
+            if route.decides:
+                assert (await viewer.post(path, revision=0)).status == 403, path
+        assert await decisions(desk) == []
+        pages = ["order/order:shop:1", f"case/{await case_of(desk)}", "act/1"]
+        async with desk.desk.looking() as tx:
+            pages[2] = f"act/{(await (await tx.execute('select min(id) from promise')).fetchall())[0][0]}"
+        for path in pages:
+            full, hidden = (await otto.get(path)).text, (await viewer.get(path)).text
+            for personal in ("Ada Example", "ada@example.com", "1 Sage Street", "62701"):
+                assert personal in full, (path, personal)
+                assert personal not in hidden, (path, personal)
+            assert MASK in hidden
+
+
+async def test_of_two_who_decide_the_second_is_told_who_was_faster(database_url: str) -> None:
+    await stuck(database_url, "1", "2")
+    async with house(database_url) as desk:
+        otto, mara = await desk.person("Otto"), await desk.person("mara")
+        case = f"case/{await case_of(desk)}"
+        answers = await asyncio.gather(
+            otto.post(f"{case}/snooze", revision=0, quiet="yes"),
+            mara.post(f"{case}/assign", revision=0, assignee="mara"),
+        )
+        assert sorted(each.status for each in answers) == [303, 409]
+        [(by, what)] = await decisions(desk)
+        [told] = [each.text for each in answers if each.status == 409]
+        assert f"{by} did “{what}” meanwhile" in told
+        assert (await otto.post(f"{case}/retry", revision=1)).status == 303
+        closed = await mara.post(f"{case}/retry", revision=2)
+        assert closed.status == 409
+        assert "is closed already, by Otto" in closed.text
+
+
+async def test_the_home_page_says_unknown_for_whatever_is_old_missing_or_could_not_be_counted(
+    database_url: str,
+) -> None:
+    async with house(database_url) as desk:
+        otto = await desk.person("Otto")
+        assert "Nobody can say" in (await otto.get()).text
+        assert "Nothing needs you" not in (await otto.get()).text
+        await count_what_is_due(desk.desk.database)
+        assert "Nothing needs you" in (await otto.get()).text
+        for trouble in (
+            "update figure set stale_at = now() - interval '1 s' where name = 'stuck'",
+            "update figure set value = null, failed = 'canceling statement' where name = 'approvals'",
+            "delete from figure where name = 'check'",
+        ):
+            async with desk.desk.looking() as tx:
+                await tx.execute("update figure set at = now(), stale_at = now() + interval '1 hour'")
+                await tx.execute(trouble)
+            text = (await otto.get()).text
+            assert "Nothing needs you" not in text
+            assert "unknown" in text or "not counted yet" in text
+            async with desk.desk.looking() as tx:
+                await tx.execute("delete from figure")
+            await count_what_is_due(desk.desk.database)
+
+
+async def test_a_figure_that_can_not_be_counted_says_so_and_the_others_are_counted(database_url: str) -> None:
+    async with Database(database_url) as database:
+        with psycopg.connect(database_url) as apart:
+            apart.execute("alter view stuck rename to hidden")
+        assert await count_what_is_due(database) == len(figures.NAMES)
+        async with database.transaction() as tx:
+            found = await figures.figures(tx)
+        assert "stuck" in (found["stuck"].failed or "")
+        assert [name for name, each in found.items() if each.value is None] == ["stuck"]
+        assert await count_what_is_due(database) == 0  # not again before it is due
+
+
+async def test_ten_thousand_items_are_frozen_shown_and_done_with_an_outcome_each(database_url: str) -> None:
+    crowd(database_url, 1_000_000 // 100)
+    async with house(database_url) as desk:
+        async with desk.desk.looking() as tx:  # every order is in the case
+            await tx.execute("""insert into case_item select (select max(id) from cases), entity, id, now(), 'refused', null
+                                from promise on conflict do nothing""")
+            await tx.execute("""insert into due select id, entity, target, 1, 'infinity', 5, 2, 0, 0, 2, now(), 'sale'
+                                from promise on conflict do nothing""")
+        otto, mara = await desk.person("Otto"), await desk.person("mara")
+        frozen = await otto.post("bulk", what="retry", kind="rejected")
+        job = frozen.headers["location"].removeprefix("/console/")
+        preview = (await otto.get(job)).text
+        assert "Try again: 10,000 items" in preview
+        assert "at least" in preview
+        async with desk.desk.looking() as tx:  # one is put right meanwhile, and one comes too late for the set
+            await tx.execute("delete from case_item where promise = 7")
+            await tx.execute("insert into case_item select max(id), 'order:shop:late', 0, now(), 'late' from cases")
+        assert (await mara.post(f"{job}/confirm")).status == 409
+        assert (await otto.post(f"{job}/confirm")).status == 303
+        assert (await otto.post(f"{job}/confirm")).status == 409
+        done = 0
+        while step := sum(await asyncio.gather(*(work_on_jobs(desk.desk.database) for _ in range(3)))):
+            done += step
+        assert done == 10_000
+        text = (await otto.get(job)).text
+        assert "9,999 tried again, 1 gone already" in text
+        assert "done" in text
+        async with desk.desk.looking() as tx:
+            ready = await (await tx.execute("select count(*) from due where stage = 0 and due_at <= now()")).fetchall()
+            left = await (await tx.execute("select entity from case_item")).fetchall()
+        assert ready == [(9_999,)]
+        assert left == [("order:shop:late",)]
+        assert ("Otto", "bulk") in await decisions(desk)
+
+
+async def test_a_snoozed_case_comes_back_when_it_grows_and_is_never_closed_by_it(database_url: str) -> None:
+    await stuck(database_url, "1")
+    async with house(database_url) as desk:
+        otto = await desk.person("Otto")
+        case = await case_of(desk)
+        await otto.post(f"case/{case}/snooze", revision=0, quiet="yes")
+        assert "erp refuses" not in (await otto.get("cases")).text
+        assert "erp refuses" in (await otto.get("cases?show=snoozed")).text
+        await stuck(database_url, "2")
+        assert "erp refuses" in (await otto.get("cases")).text
+        assert "<option selected>" not in (await otto.get(f"case/{case}")).text
+
+
+async def test_the_first_load_is_at_most_100_kilobytes(database_url: str) -> None:
+    async with house(database_url) as desk:
+        otto = await desk.person("Otto")
+        await count_what_is_due(desk.desk.database)
+        page = await otto.get("")
+        files = [each.body for name, each in statics().items() if name in page.text]
+        assert len(files) == len(statics())
+        assert len(page.body) + sum(map(len, files)) <= 100_000
+
+
+@pytest.mark.parametrize("name", VENDORED)
+def test_what_is_of_others_is_as_they_published_it(name: str) -> None:
+    package, licence, digest = VENDORED[name]
+    assert hashlib.sha256(statics()[name].body).hexdigest() == digest
+    assert hashlib.sha256(member(package, _PUBLISHED[name])).hexdigest() == digest
+    text = " ".join(member(package, "LICENSE").decode().split())
+    assert licence == "0BSD"
+    assert "for any purpose with or without fee is hereby granted." in text  # and ISC would go on: "provided that"
+
+
+def test_nothing_is_served_that_is_neither_ours_nor_recorded() -> None:
+    assert set(statics()) == {*VENDORED, "console.css", "icon.svg"}
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "|x", "%x"])
+def test_no_cell_of_an_export_is_a_formula(text: str) -> None:
+    assert harmless(text).startswith("'")
+
+
+async def test_the_books_sum_what_they_show_and_export_the_same(database_url: str) -> None:
+    crowd(database_url, 100)
+    async with house(database_url) as desk:
+        otto = await desk.person("Otto")
+        page = (await otto.get("books?currency=USD")).text
+        expected = f"{sum(1000 + n % 5000 for n in range(1, 101)) / 100:,.2f}"
+        assert expected in page
+        exported = (await otto.get("books.csv")).text.splitlines()
+        captured = [row.split(",") for row in exported if ",captured," in row]
+        assert f"{sum(float(row[7]) for row in captured):,.2f}" == expected
+        for query in ("from=yesterday", "from=2026-01-02&to=2026-01-01", "from=0001-01-01", "to=9999-12-31"):
+            assert (await otto.get(f"books?{query}")).status == 422
+
+
+async def walk(visitor: Visitor, paths: list[str]) -> None:
+    for path in paths:
+        assert (await visitor.get(path)).status in (200, 303, 404, 405, 409, 422), path
+
+
+async def test_whatever_is_asked_gets_an_answer_and_no_stack_trace(database_url: str) -> None:
+    async with house(database_url) as desk:
+        otto = await desk.person("Otto")
+        odd = [
+            "%00",
+            "%ff",
+            "..%2f..",
+            "9" * 40,
+            "order/%2f",
+            "order/a:b:%00",
+            "case/-1",
+            "case/" + "9" * 30,
+            "act/x",
+            "bulk/0",
+        ]
+        queries = [
+            "cases?page=-1",
+            "cases?page=99999999999999999999",
+            "cases?kind=%00",
+            "search?q=%00",
+            "work/x",
+            "books?day=%27",
+        ]
+        await walk(otto, [*odd, *queries, "live", "live/case/x", "static/x/y"])

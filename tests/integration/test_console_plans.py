@@ -1,0 +1,85 @@
+"""The statements of the pages follow indexes: beside 20,000 orders none of them reads a table that grows with every order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+import pytest
+
+from crossdock.store.statements import load
+from tests.integration.crowd import crowd
+
+ORDERS = 20_000
+_READS_ALL = re.compile(r"Seq Scan on (\w+)")
+_GROWN = 1_000
+"""Rows; what has fewer here does not grow with every order."""
+_ENTITY = ["order:shop:700"]
+_PAGE = {"limit": 101, "offset": 0}
+_ALL = {"kind": "", "system": "", "whose": "", "quiet": False, "text": ""}
+_LOOKED_AT: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
+    ("figures", "counted", {}),
+    ("desk", "facets", {"quiet": False}),
+    ("desk", "groups", {**_ALL, **_PAGE}),
+    ("desk", "groups", {**_ALL, **_PAGE, "text": "refused"}),
+    ("desk", "case_by_id", {"id": 1}),
+    ("desk", "items", {"id": 1, **_PAGE}),
+    ("desk", "attempts", {"promise": [100, 200, 300]}),
+    ("desk", "worth", {"entity": _ENTITY}),
+    ("desk", "numbers", {"entity": _ENTITY}),
+    ("desk", "history", {"id": 1}),
+    ("desk", "earlier", {"cause": "rejected:erp:sales_order:lines"}),
+    ("desk", "blocked", {"key": "map/erp/product/X", "limit": 8}),
+    ("desk", "blocked_count", {"key": "map/erp/product/X"}),
+    ("desk", "message", {"connection": "shop", "message_id": "700"}),
+    ("desk", "stuck_page", {"part": "invoicing", **_PAGE}),
+    ("desk", "unbound_page", _PAGE),
+    ("desk", "entity_stamp", {"entity": _ENTITY[0]}),
+    ("desk", "case_stamp", {"id": 1}),
+    ("desk", "home_stamp", {}),
+    ("approvals", "open_requests", {}),
+    ("trace", "entities_named", {"name": ["#700"], "connection": ["shop", "psp"], "kind": ["order", "capture"]}),
+    ("trace", "messages", {"entity": _ENTITY}),
+    ("trace", "promises", {"entity": _ENTITY}),
+    ("trace", "attempts", {"entity": _ENTITY}),
+    ("trace", "facts", {"entity": _ENTITY}),
+    ("acts", "promise", {"promise": 700}),
+    ("acts", "intents", {"promise": 700}),
+    ("acts", "outcome", {"promise": 700}),
+    ("connections", "backlog", {}),
+    ("connections", "recent", {}),
+    ("sessions", "session", {"digest": b"x"}),
+    ("bulk", "take", {"limit": 200}),
+    ("figures", "stuck", {}),
+    ("figures", "weigh_cases", {}),
+)
+
+
+@pytest.fixture
+def many_orders(database_url: str) -> str:
+    crowd(database_url, ORDERS)
+    return database_url
+
+
+def test_no_page_reads_a_table_that_grows_with_every_order(many_orders: str) -> None:
+    with psycopg.connect(many_orders, autocommit=True) as connection:
+        grown = {row[0] for row in connection.execute("select relname from pg_class where reltuples > %s", (_GROWN,))}
+        assert {"document", "promise", "receipt", "entity", "alias", "intent"} <= grown
+        for file, name, parameters in _LOOKED_AT:
+            statement = load(file)[name]
+            rows = connection.execute(f"explain {statement}", parameters or None).fetchall()  # pyright: ignore
+            plan = "\n".join(row[0] for row in rows)
+            assert grown.isdisjoint(_READS_ALL.findall(plan)), f"{file}.{name}\n{plan}"
+
+
+def test_a_day_of_the_books_reads_that_day_alone(many_orders: str) -> None:
+    day = {"since": "2026-11-20", "until": "2026-11-21", "channel": "", "currency": "", "limit": 50_000}
+    with psycopg.connect(many_orders, autocommit=True) as connection:
+        connection.execute("update document set recorded_at = '2026-01-01' where kind = 'capture' and id > 'ch_2'")
+        connection.execute("vacuum analyze")
+        rows = connection.execute(f"explain {load('ledger')['entries']}", day).fetchall()  # pyright: ignore
+    plan = "\n".join(row[0] for row in rows)
+    assert "document_money" in plan
+    assert not re.search(r"Seq Scan on (document|promise|receipt)\b", plan), plan
