@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
 
+import aiohttp
 import psycopg
 import pytest
 
@@ -339,3 +345,49 @@ async def test_whatever_is_asked_gets_an_answer_and_no_stack_trace(database_url:
             "books?day=%27",
         ]
         await walk(otto, [*odd, *queries, "live", "live/case/x", "static/x/y"])
+
+
+_HUB = """
+[hub]
+listen = "127.0.0.1:0"
+database_url = "{database_url}"
+[connections.shop]
+connector = "tests.standin"
+url = "http://127.0.0.1:1"
+"""
+
+
+async def test_a_process_that_starts_prints_a_link_for_whoever_started_it_and_stops_at_once_with_pages_open(
+    database_url: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "crossdock.toml"
+    file.write_text(_HUB.format(database_url=database_url))
+    command = [sys.executable, "-m", "crossdock.main", "--config", str(file), "run"]
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, env={**os.environ, "CROSSDOCK_USER": "otto"}
+    )
+    try:
+        assert process.stdout
+        ready = json.loads(await asyncio.wait_for(process.stdout.readline(), 30))
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
+            otto = Visitor(ready["address"], http)
+            assert (await otto.enter(ready["console"].removeprefix(ready["address"]))).status == 303
+            await until_it_says(otto, "Nothing needs you")
+            async with http.get(f"{ready['address']}/console/live/home") as stream:
+                assert await stream.content.readline() == b"retry: 3000\n"
+                began = time.monotonic()
+                process.terminate()
+                assert await asyncio.wait_for(process.wait(), 10) == 0
+                assert time.monotonic() - began < 3
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def until_it_says(visitor: Visitor, words: str) -> None:
+    for _ in range(100):
+        if words in (text := (await visitor.get()).text):
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError(text)

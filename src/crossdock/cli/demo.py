@@ -19,7 +19,7 @@ import msgspec
 
 from crossdock.cli import checking
 from crossdock.cli.story import HOME, NotConverged, Story
-from crossdock.simulators.retailer import NotOpened, Retailer, open_retailer
+from crossdock.simulators.retailer import FINANCE, NotOpened, Retailer, open_retailer
 from crossdock.simulators.retailer_books import disagreements
 from crossdock.simulators.retailer_ledgers import Books
 from crossdock.simulators.tryton import NotBooted
@@ -90,7 +90,8 @@ async def _play(folder: Path, *, once: bool, teller: Teller) -> bool:
             )
             result = await _told(retailer, teller)
             if not once:
-                _invite(retailer, teller)
+                _, link = await retailer.ask("console", "--by", FINANCE)
+                _invite(retailer, teller, link.strip())
                 await asyncio.Event().wait()
     except (NotConverged, NotOpened, NotBooted) as error:
         result["failure"] = str(error)
@@ -162,7 +163,7 @@ async def _explain(retailer: Retailer, story: Story, teller: Teller) -> None:
         teller.text(f"{hub.log}:\n{hub.log.read_text()[-1500:]}")
 
 
-def _invite(retailer: Retailer, teller: Teller) -> None:
+def _invite(retailer: Retailer, teller: Teller, link: str) -> None:
     """Four things to try, each a command that works as it stands."""
     shop = retailer.addresses["shop"]
     bag = _in_file(retailer, "order-bag", _order(retailer, "BAG-01"))
@@ -194,6 +195,12 @@ def _invite(retailer: Retailer, teller: Teller) -> None:
     teller.text(f"     {_crossdock(retailer, 'replay')}")
     teller.text(f"     {_crossdock(retailer, 'check')}")
     _addresses(retailer, teller)
+    teller.head("The console: what needs people, in a browser")
+    teller.text(f"  {link}")
+    teller.text(
+        f"  It lets {FINANCE} in once, within half an hour; another: {_crossdock(retailer, 'console', '--by', FINANCE)}"
+    )
+    teller.text("\nRunning until Ctrl-C.")
 
 
 def _addresses(retailer: Retailer, teller: Teller) -> None:
@@ -202,7 +209,6 @@ def _addresses(retailer: Retailer, teller: Teller) -> None:
         ledger = "" if name in ("hub", "erp") else f"    its true ledger: {address}/_ledger"
         teller.text(f"  {name:9} {address}{ledger}")
     teller.text(f"  {'settings':9} {_near(retailer.config)}")
-    teller.text("\nRunning until Ctrl-C.")
 
 
 def _order(retailer: Retailer, sku: str) -> dict[str, Any]:
