@@ -52,6 +52,7 @@ from crossdock.canonical.shipment import (
     ShipTo,
 )
 from crossdock.canonical.stock import Product, StockLevel
+from crossdock.canonical.waiver import Waiver
 
 VERSION = 1
 
@@ -73,6 +74,7 @@ FACTS: dict[str, type[msgspec.Struct]] = {
     "allowance": Allowance,
     "approval": Approval,
     "pickup": Pickup,
+    "waiver": Waiver,
 }
 """What systems tell us."""
 

@@ -221,3 +221,20 @@ def console(by: str | None, view_only: bool, address: str | None, wants_json: bo
 
     link = entering.link_for(deciding_person(by), view_only=view_only, address=address)
     tell(wants_json, {"console": link}, link)
+
+
+@app.command()
+@click.argument("promise", type=int)
+@click.option("--reason", required=True, metavar="TEXT", help="Why; kept with the decision.")
+@by_option
+@json_option
+def skip(promise: int, reason: str, by: str | None, wants_json: bool) -> None:
+    """Have a promise left undone that only tells or shows something; PROMISE is its id, as in trace --json.
+
+    It holds for what is promised now. With other contents it is owed again.
+    """
+    from crossdock.cli import deciding
+    from crossdock.govern.waiving import waive
+
+    slot = deciding.decided(deciding_person(by), lambda decider: waive(decider, promise, reason))
+    tell(wants_json, {"skipped": slot}, f"{slot} is left undone.")

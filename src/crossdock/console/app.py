@@ -61,6 +61,7 @@ ROUTES = (
     Route("POST", ("case", "*", "retry"), deciding.retry, decides=True),
     Route("POST", ("case", "*", "map"), deciding.map_, decides=True),
     Route("POST", ("case", "*", "resolve"), deciding.resolve, decides=True),
+    Route("POST", ("case", "*", "skip"), deciding.skip, decides=True),
     Route("POST", ("case", "*", "assign"), deciding.assign, decides=True),
     Route("POST", ("case", "*", "snooze"), deciding.snooze, decides=True),
     Route("POST", ("bind",), deciding.bind, decides=True),

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from crossdock.console.asking import Answered, Asked, Denied, see, to
 from crossdock.console.cases import described, filter_of
+from crossdock.console.deciding import text_of
 from crossdock.console.desk import Desk
 from crossdock.console.signing_in import Person
+from crossdock.govern.waiving import waive
 from crossdock.store import bulk as store
 from crossdock.store import desk as items_store
 from crossdock.store.database import Database
+from crossdock.store.decisions import Decider, NotDecidable
 
 _STEP = 200
 _ITEMS = 100
 _VALUED = 500
-_WHAT = {"retry": "Try again"}
+_WHAT = {"retry": "Try again", "skip": "Skip"}
 
 
 async def preview(desk: Desk, asked: Asked, person: Person) -> Answered:
@@ -21,9 +24,10 @@ async def preview(desk: Desk, asked: Asked, person: Person) -> Answered:
     what = asked.of_form("what")
     if what not in _WHAT:
         raise Denied(422, "Something is missing", "Say what is to be done with them.")
+    reason = text_of(asked, "reason", "why they are left undone") if what == "skip" else ""
     wanted = filter_of(asked)
     async with desk.deciding(person) as decider:
-        frozen = await store.freeze(decider, what, "", wanted, described(wanted))
+        frozen = await store.freeze(decider, what, reason, wanted, described(wanted))
     return see(to("bulk", frozen.job))
 
 
@@ -60,4 +64,13 @@ async def confirm(desk: Desk, asked: Asked, person: Person, id_: str) -> Answere
 async def work_on_jobs(database: Database) -> int:
     """The next step of a confirmed job; answers how many items it was."""
     async with database.transaction() as tx:
-        return await store.step(tx, _STEP)
+        return await store.step(tx, _STEP, _skip)
+
+
+async def _skip(decider: Decider, promise: int, reason: str) -> str:
+    """What came of leaving one undone."""
+    try:
+        await waive(decider, promise, reason)
+    except NotDecidable as error:
+        return f"not skipped: {error}"
+    return "skipped"

@@ -15,6 +15,8 @@ from crossdock.console.evidence import Node, decoded, marks_of, tree
 from crossdock.console.masking import for_eyes, masked
 from crossdock.console.signing_in import Person
 from crossdock.console.wording import KINDS
+from crossdock.promises.difference import MOVABLE
+from crossdock.promises.waivers import WAIVABLE
 from crossdock.store import desk as store
 from crossdock.store.database import Transaction
 from crossdock.store.desk import Facet, Filter, Group, Item
@@ -46,6 +48,10 @@ class Shown:
     evidence: tuple[Node, ...]
     hidden: bool
     attempts: list[tuple[Any, ...]]
+
+    @property
+    def may_be_skipped(self) -> bool:
+        return self.item.noun in WAIVABLE and self.item.stage in MOVABLE
 
 
 def filter_of(asked: Asked) -> Filter:
@@ -222,6 +228,7 @@ _SAID = {
     "retried": "{n} to be tried again.",
     "mapped": "{n} released. They are on their way.",
     "resolved": "Recorded.",
+    "skipped": "It is left undone, and on record with your reason.",
     "assigned": "It has somebody now.",
     "snoozed": "Out of sight until it grows.",
     "woken": "Back in sight.",

@@ -9,6 +9,7 @@ from crossdock.console.asking import Answered, Asked, Denied, see, to
 from crossdock.console.cases import case_asked
 from crossdock.console.desk import Desk
 from crossdock.console.signing_in import Person
+from crossdock.govern.waiving import waive
 from crossdock.store import desk as store
 from crossdock.store.decisions import Decider
 from crossdock.store.desk import Group
@@ -51,6 +52,14 @@ async def resolve(desk: Desk, asked: Asked, person: Person, id_: str) -> Answere
         else:
             await decider.did_not_happen(found.id, promise)
     return see(to("case", found.id, done="resolved"))
+
+
+async def skip(desk: Desk, asked: Asked, person: Person, id_: str) -> Answered:
+    """Have one promise left undone, with a reason."""
+    async with about(desk, asked, person, id_) as (decider, found):
+        await waive(decider, asked.number("promise"), text_of(asked, "reason", "why"))
+    desk.stored.set()
+    return see(to("case", found.id, done="skipped"))
 
 
 async def assign(desk: Desk, asked: Asked, person: Person, id_: str) -> Answered:

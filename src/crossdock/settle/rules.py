@@ -17,6 +17,7 @@ from crossdock.promises.obligations import Obligation
 from crossdock.promises.orders import owed_for_order
 from crossdock.promises.policy import Policy
 from crossdock.promises.standing import Standing
+from crossdock.promises.waivers import without_waived
 from crossdock.settle.reading import Targets
 from crossdock.store import settling
 from crossdock.store.database import Transaction
@@ -29,7 +30,7 @@ _OWED: Mapping[str, Owed] = {"order": owed_for_order, "customer": owed_for_custo
 def owed(standing: Standing, policy: Policy) -> Iterable[Obligation]:
     """What an entity makes us owe, by its kind; other kinds owe nothing."""
     function = _OWED.get(standing.entity.split(":", 1)[0])
-    return () if function is None else function(standing, policy)
+    return () if function is None else without_waived(standing, function(standing, policy))
 
 
 @dataclass(frozen=True)

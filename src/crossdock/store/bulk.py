@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -91,24 +91,41 @@ async def entities(tx: Transaction, job: int, limit: int) -> list[str]:
     return [row[0] for row in await rows(tx, _SQL["entities"], {"job": job, "limit": limit})]
 
 
-async def step(tx: Transaction, limit: int) -> int:
+Skip = Callable[[Decider, int, str], Awaitable[str]]
+"""Leaves one promise undone for a reason; answers what came of it."""
+
+
+async def step(tx: Transaction, limit: int, skip: Skip) -> int:
     """The next items of the oldest confirmed job; answers how many."""
     await run(tx, _SQL["finish"])
     taken = [Taken(*row) for row in await rows(tx, _SQL["take"], {"limit": limit})]
     if not taken:
         return 0
-    again = await _try_again(tx, taken)
-    records: list[Row] = [(*each[:4], AGAIN if each.promise in again else GONE) for each in taken]
+    came_of = await (_skipped(tx, taken, skip) if taken[0].what == "skip" else _tried_again(tx, taken))
+    records: list[Row] = [(*each[:4], came_of.get(each.promise, GONE)) for each in taken]
     await run(tx, _SQL["done"], columns(("job", "case_id", "entity", "promise", "outcome"), records))
     await run(tx, _SQL["finish"])
     await cases.close_empty(tx, taken[0].by)
     return len(taken)
 
 
-async def _try_again(tx: Transaction, taken: Sequence[Taken]) -> set[int]:
-    """Those that are tried again; others were decided, corrected or done meanwhile."""
+async def _movable(tx: Transaction, taken: Sequence[Taken]) -> set[int]:
+    """Those about which nothing is under way; others were decided, corrected or done meanwhile."""
     about = {"case_id": [each.case_id for each in taken], "promise": [each.promise for each in taken]}
-    movable = {row[0] for row in await rows(tx, _SQL["movable"], about)}
+    return {row[0] for row in await rows(tx, _SQL["movable"], about)}
+
+
+async def _skipped(tx: Transaction, taken: Sequence[Taken], skip: Skip) -> dict[int, str]:
+    movable = await _movable(tx, taken)
+    return {
+        each.promise: await skip(Decider(tx, each.by), each.promise, each.reason)
+        for each in taken
+        if each.promise in movable
+    }
+
+
+async def _tried_again(tx: Transaction, taken: Sequence[Taken]) -> dict[int, str]:
+    movable = await _movable(tx, taken)
     await run(tx, _AGAIN, {"promise": sorted(movable), "bump": 0})
     await run(tx, _SQL["leave_cases"], {"promise": sorted(movable)})
-    return movable
+    return dict.fromkeys(movable, AGAIN)

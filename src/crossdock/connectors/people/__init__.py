@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from typing import TypeVar
 
 import msgspec
 
 from crossdock.canonical.returns import Allowance, Approval, Return
+from crossdock.canonical.waiver import Waiver
 from crossdock.connect.conformance_documents import noun_faults
 from crossdock.connect.connector import Connector
 from crossdock.connect.documents import Document, Origin, Translated, Untranslatable
@@ -41,13 +43,35 @@ def said(body: bytes, origin: Origin) -> Iterator[Translated]:
     """One fact for each person, digest and entity; the person's later word replaces the earlier one."""
     word = _decoded(body, Word)
     approval = word.approval
-    _check(word)
+    _check_word(word.entity, approval.digest, approval.by, approval.decided_at, approval.expires_at)
     yield Document(
         kind="approval",
         id=f"{word.entity}/{approval.digest[:16]}/{approval.by.casefold()}",
         entity=word.entity,
         body=approval,
         token=to_micros(approval.decided_at),
+    )
+
+
+class Left(msgspec.Struct, frozen=True, kw_only=True):
+    """What one person said is left undone about one entity."""
+
+    entity: str
+    waiver: Waiver
+
+
+@connector.translate("waiver")
+def left_undone(body: bytes, origin: Origin) -> Iterator[Translated]:
+    """One fact for each promise as it was; a later word on the same replaces the earlier one."""
+    word = _decoded(body, Left)
+    waiver = word.waiver
+    _check_word(word.entity, waiver.digest, waiver.by, waiver.waived_at)
+    yield Document(
+        kind="waiver",
+        id=f"{word.entity}/{waiver.name}/{waiver.digest[:16]}",
+        entity=word.entity,
+        body=waiver,
+        token=to_micros(waiver.waived_at),
     )
 
 
@@ -103,13 +127,12 @@ def _decoded(body: bytes, shape: type[T]) -> T:
         raise Untranslatable("the message is nested too deeply") from error
 
 
-def _check(word: Word) -> None:
-    approval = word.approval
-    if not _ENTITY.fullmatch(word.entity):
-        raise Untranslatable(f"{word.entity[:40]!r} is no entity")
-    if not _DIGEST.fullmatch(approval.digest):
-        raise Untranslatable("an approval is bound to a digest of 32 hex digits")
-    if not 0 < len(approval.by.strip()) <= _NAME_CHARACTERS_MAX or not approval.by.isprintable():
-        raise Untranslatable("an approval says by whom")
-    if approval.decided_at.tzinfo is None or approval.expires_at.tzinfo is None:
-        raise Untranslatable("the times of an approval need their offset")
+def _check_word(entity: str, digest: str, by: str, *moments: datetime) -> None:
+    if not _ENTITY.fullmatch(entity):
+        raise Untranslatable(f"{entity[:40]!r} is no entity")
+    if not _DIGEST.fullmatch(digest):
+        raise Untranslatable("a person's word is bound to a digest of 32 hex digits")
+    if not 0 < len(by.strip()) <= _NAME_CHARACTERS_MAX or not by.isprintable():
+        raise Untranslatable("a person's word says by whom")
+    if any(moment.tzinfo is None for moment in moments):
+        raise Untranslatable("the times of a person's word need their offset")
