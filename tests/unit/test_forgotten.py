@@ -27,7 +27,7 @@ FACTS = {ENTITY: ["order:shop:1", "return:till:r1", CAUSE]}
 def claimed(noun: str = "credit_memo", *, since: datetime | None = SET_BACK_TO, key: str | None = None) -> Claimed:
     return Claimed(
         7, ENTITY, int(Stage.READY), 3, 0, 1, noun, None, f"{noun}:1", int(Verb.ACT), noun, CAUSE,
-        "[]", "{}", False, b"{}", key, None, b"{}", b"", None, None, False, NOW, None, since,
+        "[]", "{}", False, b"{}", key, None, b"{}", b"", None, None, NOW, forgotten_since=since,
     )  # fmt: skip
 
 
