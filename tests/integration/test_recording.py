@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from crossdock.deliver.following import ATTEMPTS_MAX
 from crossdock.deliver.lane import Lane
 from crossdock.store import delivery
 from tests.stage import Stage, customer, order, shipment, staged
@@ -169,3 +170,46 @@ async def test_a_call_budget_that_cannot_be_asked_leaves_no_mail_in_doubt(databa
         await stage.run()
         assert len(target.effects("parcel_notice")) == 1
         assert stage.cases() == []
+
+
+async def test_an_answer_that_comes_after_the_act_was_given_up_for_a_new_one_still_counts(database_url: str) -> None:
+    """Its process slept for longer than anything travels; what its seal took was given back meanwhile."""
+    placed = order()
+    async with Target().serve() as target, staged(database_url, target, mail=False) as stage:
+        await stage.tell(placed)
+        await stage.run()
+        await stage.tell(shipment("s1", placed, units=3))
+        lane = lane_to(stage, "erp")
+        recording = lane._record
+
+        async def late(*given: Any) -> None:
+            lane._record = recording  # pyright: ignore
+            target._by_key.clear()
+            stage.sql("update due set unclear = 3 where target = 'erp'")
+            for _ in range(2):  # taken over, and looked for in vain
+                stage.hurry()
+                await lane.round()
+            assert stage.rows("select pending, posted from account") == [(0, 0)]
+            await recording(*given)
+
+        lane._record = late  # pyright: ignore
+        await lane.round()
+        assert stage.rows("select pending, posted from account") == [(0, 3)]
+        await stage.run()
+        assert len(target.effects("goods_issue")) == 1
+        await stage.checked()
+
+
+async def test_an_answer_that_cannot_be_stored_takes_no_other_with_it_and_is_a_case_in_the_end(
+    database_url: str,
+) -> None:
+    async with Target().serve() as target, staged(database_url, target, mail=False) as stage:
+        await stage.tell(*(order(str(n), skus=["NUL" if n == 2 else "MUG"]) for n in range(1, 4)))
+        await stage.deliver("erp")
+        assert stage.rows("select slot from receipt order by 1") == [("order:shop:1/sale",), ("order:shop:3/sale",)]
+        for _ in range(ATTEMPTS_MAX):
+            stage.hurry()
+            await stage.deliver("erp")
+        assert stage.cases() == ["failing:erp:sales_order"]
+        assert len(target.effects("sales_order")) == 3
+        await stage.checked()

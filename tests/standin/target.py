@@ -28,7 +28,7 @@ class Target:
     """What the system holds, and what it does to which orders.
 
     An order with a line of SKU `BAD` is refused, `NONE-…` is a product it doesn't know, `POISON` breaks the whole call
-    with a 500, and `REFUSED` makes it answer 400 for the whole call.
+    with a 500, `REFUSED` makes it answer 400 for the whole call, and `NUL` has an id that no database can store.
     """
 
     ledger: Ledger = field(default_factory=Ledger)
@@ -77,7 +77,7 @@ class Target:
         if noun in _KEYED and key in self._by_key:
             return self._by_key[key]
         prefix = "" if self.bare_ids else noun[0].upper()
-        done = Done(key=key, id=f"{prefix}{next(self._ids)}")
+        done = Done(key=key, id=f"{prefix}{next(self._ids)}" + ("\0" if "NUL" in skus else ""))
         if noun in _STATES:
             self.held[f"{item['entity']}/{noun}"] = item["body"]
         self._by_key[key] = done

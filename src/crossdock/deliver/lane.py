@@ -19,13 +19,13 @@ from crossdock.deliver.lines import Line, NotSent
 from crossdock.deliver.recording import Results, record
 from crossdock.deliver.remembering import BY_LEVEL
 from crossdock.deliver.sealing import Ready, Sealing, as_sealed
-from crossdock.kernel.faults import Fault, Throttled, Transient
+from crossdock.kernel.faults import Fault, Throttled, Transient, Unknown
 from crossdock.kernel.moments import to_micros
 from crossdock.observe.checkpoints import reach
 from crossdock.promises.difference import Stage
 from crossdock.store import brakes, delivery, recovery
 from crossdock.store.brakes import Brake, Permit
-from crossdock.store.database import LOST, Database, Transaction
+from crossdock.store.database import LOST, UNSTORABLE, Database, Transaction
 from crossdock.store.delivery import Claimed, Wake, nobody_to_wake
 
 # Rounds that lose their answers one after another before the lane is stopped: one slow item is no outage.
@@ -78,7 +78,7 @@ class Lane:
         heard = _heard(answers)
         results = self._results(claimed, sealed, answers, now, reached=heard.reached)
         self._lost_rounds = 0 if heard.reached else self._lost_rounds + 1
-        await self._record_in_time(results, heard, permit)
+        await self._record_all(results, heard, permit, now)
         self._follow_pace(answers, heard)
         return len(claimed)
 
@@ -165,6 +165,22 @@ class Lane:
                 results.next.append((claimed, after_search(situation, answer)))
             case _:
                 results.next.append((claimed, after(situation, answer)))
+
+    async def _record_all(self, results: Results, heard: Heard, permit: Permit, now: datetime) -> None:
+        """What can't be stored takes nothing else with it: an answer of that kind is none."""
+        try:
+            await self._record_in_time(results, heard, permit)
+        except UNSTORABLE:
+            for part in results.one_by_one():
+                await self._record_one(part, heard, permit, now)
+
+    async def _record_one(self, one: Results, heard: Heard, permit: Permit, now: datetime) -> None:
+        try:
+            await self._record_in_time(one, heard, permit)
+        except UNSTORABLE as error:
+            unknown = Unknown(f"its answer can't be stored: {type(error).__name__}")
+            nothing = Results(next=[(c, after(self._situation(c, now), unknown)) for c in one.claimed()])
+            await self._record_in_time(nothing, heard, permit)
 
     async def _record_in_time(self, results: Results, heard: Heard, permit: Permit) -> None:
         """Record what was heard, again and again while the database is away: what isn't recorded was never heard.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +41,15 @@ class Results:
     released: set[str] = field(default_factory=set[str])
     """The connections of what had waited for these receipts."""
 
+    def one_by_one(self) -> Iterator[Results]:
+        """The same in parts of one promise each."""
+        yield from (Results(confirmed=[each]) for each in self.confirmed)
+        yield from (Results(fetched=[each]) for each in self.fetched)
+        yield from (Results(next=[each]) for each in self.next)
+
+    def claimed(self) -> list[Claimed]:
+        return [each[0] for each in (*self.confirmed, *self.fetched, *self.next)]
+
 
 async def record(tx: Transaction, connection: str, connector: Connector[Any], results: Results) -> set[Brake]:
     """Write a batch's results; answers the brakes that were applied."""
@@ -48,7 +57,7 @@ async def record(tx: Transaction, connection: str, connector: Connector[Any], re
     await documents.add_aliases(tx, [(n, c.entity) for c, a in results.confirmed for n in _names(connection, a)])
     if again := _to_settle_again(connector, results):
         await documents.mark_dirty(tx, again)
-    met = await _receipts(tx, connection, connector, results)
+    met, held = await _receipts(tx, connection, connector, results)
     written = await delivery.reschedule(tx, [n.follow for _, n in results.next])
     mine = [(claimed, n) for claimed, n in results.next if claimed.promise in written]
     await delivery.note_attempts(tx, [_attempt(claimed, n) for claimed, n in mine if n.outcome not in _NOT_CALLED])
@@ -60,7 +69,7 @@ async def record(tx: Transaction, connection: str, connector: Connector[Any], re
     await delivery.free_documents(tx, touched + [(c.entity, c.document) for c in freed])
     await _release_stored(tx, mine)
     await campaigns.uncover(tx, [claimed.promise for claimed, n in mine if n.outcome == OVER_CAP])
-    await move_accounts(tx, _amounts([*met, *freed], -1), _amounts(met, 1))
+    await move_accounts(tx, _amounts([*held, *freed], -1), _amounts(met, 1))
     brakes = {n.brake for _, n in mine if n.brake is not None}
     for brake in brakes:
         await apply_brake(tx, brake)
@@ -74,15 +83,18 @@ def _to_settle_again(connector: Connector[Any], results: Results) -> set[str]:
     return returned | {c.entity for c, answer in results.confirmed if _differs(c, connector, answer)}
 
 
-async def _receipts(tx: Transaction, connection: str, connector: Connector[Any], results: Results) -> Sequence[Claimed]:
-    """Answers which promises were met just now."""
+async def _receipts(
+    tx: Transaction, connection: str, connector: Connector[Any], results: Results
+) -> tuple[Sequence[Claimed], Sequence[Claimed]]:
+    """Answers which promises were met just now, and which of them still held what their seals had taken."""
     answered = [_answered(claimed, connector, c) for claimed, c in results.confirmed]
     answered += [Answered(c.promise, c.slot, r.id, "", None, 0) for c, r, _ in results.fetched]
-    closed, results.released = await delivery.confirm(tx, answered)
+    closed, results.released, given_back = await delivery.confirm(tx, answered)
     messages = [Message(connection, r.topic, r.body, f"read:{c.promise}:{c.fence}", at) for c, r, at in results.fetched]
     if messages:
         await inbox.store(tx, messages)
-    return [claimed for claimed, _ in results.confirmed if claimed.promise in closed]
+    met = [claimed for claimed, _ in results.confirmed if claimed.promise in closed]
+    return met, [claimed for claimed in met if claimed.promise not in given_back]
 
 
 def _names(connection: str, confirmed: Confirmed) -> tuple[str, ...]:

@@ -49,8 +49,11 @@ _EMPTY_IS_OVER = [
 async def raise_cases(tx: Transaction, raised: Sequence[Raised]) -> None:
     """Open one case per cause, or add to the one that is open."""
     if raised:
+        # What a target says may hold a NUL, which no text in PostgreSQL can.
+        texts = ((r, [each.replace("\0", "␀") for each in (r.cause, r.title, r.detail, r.field or "")]) for r in raised)
         records: list[Row] = [
-            (r.cause, r.kind, r.title, r.remedy, r.entity, r.promise, r.detail, r.field) for r in raised
+            (cause, r.kind, title, r.remedy, r.entity, r.promise, detail, None if r.field is None else field)
+            for r, (cause, title, detail, field) in texts
         ]
         await run(tx, _SQL["open_cases"], columns(_RAISED, records))
 

@@ -22,6 +22,9 @@ Greet = Callable[[Transaction], Awaitable[None]]
 LOST = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.TransactionTimeout)
 """The server, the connection or the transaction went away (a restart, a fail-over, a deadlock): the same may succeed later."""
 
+UNSTORABLE = (psycopg.DataError, psycopg.IntegrityError, UnicodeEncodeError)
+"""What is to be stored is at fault, a text with a NUL for instance: it never succeeds."""
+
 # A connection that worked this recently isn't asked whether it still does: that would be one more trip per transaction.
 _TRUSTED_SECONDS = 1.0
 

@@ -158,16 +158,18 @@ class Confirmations(NamedTuple):
     """The promises they closed just now."""
     released: set[str]
     """The connections of what had waited for them."""
+    given_back: set[int]
+    """Those closed whose seals hold nothing of their accounts any more."""
 
 
 async def confirm(tx: Transaction, answered: Sequence[Answered]) -> Confirmations:
     """Keep receipts, even late ones."""
     if not answered:
-        return Confirmations(set(), set())
+        return Confirmations(set(), set(), set())
     records: list[Row] = [(a.promise, a.slot, a.remote_id, a.number, a.written, a.repairs) for a in answered]
     names = ("promise", "slot", "remote_id", "number", "written", "repairs")
-    [(closed, released)] = await rows(tx, _SQL["confirm"], columns(names, records))
-    return Confirmations(set(closed), set(released))
+    [(closed, released, given_back)] = await rows(tx, _SQL["confirm"], columns(names, records))
+    return Confirmations(set(closed), set(released), set(given_back))
 
 
 async def free_documents(tx: Transaction, touched: Iterable[tuple[str, str]]) -> None:

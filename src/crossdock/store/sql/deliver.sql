@@ -93,14 +93,17 @@ with answered as (
     from kept k join promise p on p.id = k.promise
     where k.was <> k.is_now and p.verb = 2
 ), met as (
-    delete from due where promise = any(%(promise)b::bigint[]) returning promise
+    delete from due where promise = any(%(promise)b::bigint[]) returning promise, ordinal
 ), items as (
     delete from case_item where promise = any(array(select promise from met))
 ), released as (
     update due set stage = 0, actor = 0, blocked_on = null, due_at = now() where blocked_on = any(%(slot)b::text[])
     returning target
 )
-select array(select promise from met), array(select distinct target from released)
+select array(select promise from met), array(select distinct target from released),
+       -- An answer so late that its act was given up for a new one: what its seal took has been given back.
+       array(select promise from met m where m.ordinal > 1
+             and not exists (select from intent i where i.promise = m.promise and i.ordinal = m.ordinal))
 
 -- free_documents: Promises that waited for another act on the same target document may go on.
 update due d set due_at = now()
