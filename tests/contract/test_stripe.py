@@ -166,9 +166,10 @@ async def test_a_500_that_the_provider_kept_stays_unknown_until_the_search_says_
     async with site() as at:
         command = refunding((await at.pay())["id"])
         await at.control("keys", fail_next="after")
-        for _ in range(2):
-            with pytest.raises(Unknown):
+        for is_repeated in (False, True):
+            with pytest.raises(Unknown) as caught:
                 await refund(command, at.link)
+            assert caught.value.kept == is_repeated
         assert set(await find_refunds([command], at.link)) == {command.key}
         assert len(at.happened("refunded", command.key)) == 1
 

@@ -88,6 +88,20 @@ async def test_a_read_that_met_a_server_error_is_tried_again_later(status: int) 
     assert type(await fault_from(answering(status), safe=True)) is Transient
 
 
+@pytest.mark.parametrize(
+    ("mark", "said", "kept"), [("X-Kept", "true", True), ("X-Kept", "false", False), ("", "true", False)]
+)
+@pytest.mark.parametrize("status", [500, 503])
+async def test_a_failure_that_the_target_says_it_keeps_under_our_key_is_told_as_such_and_is_no_outage(
+    mark: str, said: str, kept: bool, status: int
+) -> None:
+    async with line_to(answering(status, X_Kept=said)) as line:
+        with pytest.raises(Unknown) as caught:
+            await line.http.send("POST", "/refunds", {"n": 1}, kept_mark=mark)
+    assert caught.value.kept == kept
+    assert caught.value.outage == (status == 503 and not kept)
+
+
 async def test_a_status_with_which_the_vendor_promises_that_nothing_happened_is_tried_again_later() -> None:
     fault = await fault_from(answering(503), safe=False, not_done=(503,))
     assert type(fault) is Transient
