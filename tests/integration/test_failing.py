@@ -6,7 +6,9 @@ import msgspec
 import pytest
 
 from crossdock.deliver.following import ATTEMPTS_MAX
+from crossdock.store import bulk
 from crossdock.store.decisions import NotDecidable
+from crossdock.store.desk import Filter
 from tests.stage import Stage, customer, order, shipment, staged, told
 from tests.standin.target import Target
 
@@ -104,6 +106,25 @@ async def test_what_fails_is_tried_again_at_once_when_a_person_says_so(database_
         target.cured = True
         assert await stage.deliver("erp") == 1
         assert len(target.effects("sales_order")) == 1
+
+
+async def test_all_that_fails_is_tried_again_at_once_by_one_decision_on_many(database_url: str) -> None:
+    async def skips_none(*_: object) -> str:
+        raise AssertionError
+
+    async with Target().serve() as target, staged(database_url, target, mail=False) as stage:
+        await stage.tell(*(order(str(n), skus=["POISON"]) for n in range(1, 4)))
+        await insist(stage)
+        await stage.deliver("erp")
+        target.cured = True
+        async with stage.person() as person:
+            frozen = await bulk.freeze(person, "retry", "", Filter(kind="failing"), "what fails")
+            assert await bulk.confirm(person, frozen.job) == 3
+            assert await bulk.step(person.tx, 100, skips_none) == 3
+            assert await bulk.outcomes(person.tx, frozen.job) == [("tried again", 3)]
+        assert stage.cases() == []
+        await stage.deliver("erp")
+        assert len(target.effects("sales_order")) == 3
 
 
 async def test_what_fails_and_was_done_by_hand_is_settled_by_a_persons_word(database_url: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -16,7 +16,7 @@ from crossdock.store.desk import Filter
 from crossdock.store.statements import load
 
 _SQL = load("bulk")
-_AGAIN = load("decisions")["try_again"]
+_DECISIONS = load("decisions")
 
 AGAIN = "tried again"
 GONE = "gone already"
@@ -109,14 +109,14 @@ async def step(tx: Transaction, limit: int, skip: Skip) -> int:
     return len(taken)
 
 
-async def _movable(tx: Transaction, taken: Sequence[Taken]) -> set[int]:
-    """Those about which nothing is under way; others were decided, corrected or done meanwhile."""
+async def _in_cases(tx: Transaction, taken: Sequence[Taken], which: Literal["movable", "resent"]) -> set[int]:
+    """Those about which nothing is under way, or that are sent again anyway; others were decided or done meanwhile."""
     about = {"case_id": [each.case_id for each in taken], "promise": [each.promise for each in taken]}
-    return {row[0] for row in await rows(tx, _SQL["movable"], about)}
+    return {row[0] for row in await rows(tx, _SQL[which], about)}
 
 
 async def _skipped(tx: Transaction, taken: Sequence[Taken], skip: Skip) -> dict[int, str]:
-    movable = await _movable(tx, taken)
+    movable = await _in_cases(tx, taken, "movable")
     return {
         each.promise: await skip(Decider(tx, each.by), each.promise, each.reason)
         for each in taken
@@ -125,7 +125,8 @@ async def _skipped(tx: Transaction, taken: Sequence[Taken], skip: Skip) -> dict[
 
 
 async def _tried_again(tx: Transaction, taken: Sequence[Taken]) -> dict[int, str]:
-    movable = await _movable(tx, taken)
-    await run(tx, _AGAIN, {"promise": sorted(movable), "bump": 0})
-    await run(tx, _SQL["leave_cases"], {"promise": sorted(movable)})
-    return dict.fromkeys(movable, AGAIN)
+    movable, resent = await _in_cases(tx, taken, "movable"), await _in_cases(tx, taken, "resent")
+    await run(tx, _DECISIONS["try_again"], {"promise": sorted(movable), "bump": 0})
+    await run(tx, _DECISIONS["hasten"], {"promise": sorted(resent)})
+    await run(tx, _SQL["leave_cases"], {"promise": sorted(movable | resent)})
+    return dict.fromkeys(movable | resent, AGAIN)

@@ -65,6 +65,14 @@ where d.stage in (0, 4, 5)
   and exists (select from case_item i where i.case_id = w.case_id and i.promise = w.promise)
 order by d.promise for update of d
 
+-- resent: Of these promises those that are still in that case and are sent again under their keys anyway.
+select d.promise from unnest(%(case_id)s::bigint[], %(promise)s::bigint[]) as w(case_id, promise)
+join due d on d.promise = w.promise
+where d.stage = 1
+  and exists (select from case_item i join cases c on c.id = i.case_id
+              where i.case_id = w.case_id and i.promise = w.promise and c.kind = 'failing')
+order by d.promise for update of d
+
 -- leave_cases: These promises are in no case any more.
 delete from case_item where promise = any(%(promise)s::bigint[])
 
