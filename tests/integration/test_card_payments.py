@@ -26,7 +26,7 @@ from crossdock.simulators.mischief import FaultRule
 from crossdock.simulators.payments import API_KEY, Payments
 from crossdock.simulators.payments_keys import KeySettings
 from crossdock.store.inbox import Message
-from tests.stage import Stage, order
+from tests.stage import Stage, order, shipment
 from tests.standin.target import Target
 
 DOUBTFUL = 3
@@ -292,3 +292,20 @@ def _in_euros(units: int, token: int) -> Message:
     total: AnyMoney = Money(1_000 * units, "EUR")
     told = msgspec.structs.replace(in_dollars, currency="EUR", lines=(line,), total=total)
     return _shop_says(msgspec.json.encode(told), token)
+
+
+async def test_a_capture_whose_answer_was_lost_counts_once_and_leaves_nothing_untaken(database_url: str):
+    async with trade(database_url, capture_when="shipped") as at:
+        await at.do("pay", order="1", amount=3_000, capture_method="manual")
+        placed = order("1", units=3)
+        await at.stage.tell(placed)
+        await at.hear()
+        await at.stage.run()
+        await at.stage.tell(shipment("p1", placed, units=1))
+        at.provider.mischief.arm(FaultRule(match="capture", kind="commit_then_drop", times=1))
+        await at.stage.deliver("psp")
+        await at.hear()  # the first capture is known, its answer was lost
+        await at.stage.tell(shipment("p2", placed, units=1))
+        await at.stage.run()
+        assert sum(entry.details["amount"] for entry in at.provider.ledger.select("captured")) == 2_000
+        await at.stage.checked()

@@ -296,7 +296,6 @@ class Hub:
         if over:
             row.stage, row.due = Stage.CASE, None
             self.cases[row.id] = f"overdrawn:{over[0]}"
-            self.dirty = True
             return False
         self._move(row, pending=1)
         return True

@@ -28,7 +28,7 @@ the allowances and the ledgers of the ERP and of the payment provider. Assumed, 
     dispute or a clerk before us, may stay a person's.
 14. An order that never became a sale has nothing to correct at the ERP.
 15. Where the hub takes the money, it takes what has left and is kept, as far as cards hold it; what a clerk gave away or a
-    bank took beyond all that was owed it doesn't take once more.
+    bank took beyond all that was owed it doesn't take once more. Nobody gets back what was never taken.
 16. What was paid for the delivery of an order of which nothing is ordered any more, nothing left and which nobody cancelled
     goes back where the policy says so.
 17. A refund costs, in the currency the retailer is paid out in, its share of what the captures of its payment brought there,
@@ -350,6 +350,8 @@ class Watch:
         outside, settled = self._outside(), sum(self._asked_by_cause().values())
         settled += outside
         least = max(0, truth.entitled - truth.debt)
+        if self.policy.capture_when == "shipped":
+            least = min(least, truth.captured)
         most = truth.entitled + truth.exchanged
         if settled < least:
             reasons = self._reasons(hub)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from crossdock.books.amounts import Position, Value, allocations, between, gross_of
 from crossdock.books.billing import billed, difference, to_be_billed
-from crossdock.books.entitlements import ORDER, SURPLUS, entitlements
+from crossdock.books.entitlements import ORDER, SURPLUS, entitlements, given_away_by_others
 from crossdock.books.postings import customer_balance, entries, trial_balance
 from crossdock.books.pricing import line_worth
 from crossdock.books.record import Asked, Record, Returned, Taken, Tendered
@@ -329,6 +329,8 @@ def test_an_allowance_is_not_given_back_once_more_with_the_cancelled_order() -> 
     )
     assert owed(of) == {ORDER: 1000}
     assert not difference(of).size
+    gone = Asked("refund:allowance:people:A|p:1", "allowance:people:A", 400, "p")
+    assert owed(_with(of, asked=(gone,))) == {ORDER: 600}
 
 
 def test_a_lost_dispute_settles_what_was_owed_and_the_rest_is_a_loss() -> None:
@@ -394,6 +396,24 @@ def test_what_is_taken_is_what_left_and_is_kept() -> None:
     assert to_capture(of) == 667 + 500
     taken = Taken(PaymentCapture(payment="p", amount=usd(1167), final=False))
     assert to_capture(_with(of, taken=(taken,))) == 0
+
+
+@pytest.mark.parametrize("answered", [None, "found/by/reference", "ch_p"])
+def test_a_capture_counts_once_whether_its_fact_or_its_answer_comes_first(answered: str | None) -> None:
+    held = paid("p", 1000, authorised=3000)
+    asked = Taken(PaymentCapture(payment="p", amount=usd(1000), final=False), answered)
+    of = record(order(line("a", 3, 1000)), parcel("P", a=2), payments=(held,), capture_when="shipped", taken=(asked,))
+    assert to_capture(of) == 1000
+    assert to_capture(_with(of, captures=())) == 1000
+    assert to_capture(_with(of, taken=(asked, Taken(asked.body)))) == 0
+
+
+def test_what_a_clerk_gave_away_is_not_taken_once_more() -> None:
+    held = paid("p", 2000, authorised=5000)
+    of = record(order(line("a", 5, 1000)), parcel("P", a=2), payments=(held,), capture_when="shipped")
+    of = _with(of, refunds=(refund("re_1", 700),))
+    assert given_away_by_others(of) == 700
+    assert to_capture(of) - given_away_by_others(of) == 0
 
 
 def test_what_an_edit_made_dearer_has_to_be_covered_before_it_leaves() -> None:

@@ -84,6 +84,12 @@ def entitlements(record: Record) -> Entitlements:
     return Entitlements(tuple(found), overpaid, unpaid, lost)
 
 
+def given_away_by_others(record: Record) -> int:
+    """Minor units that others gave back beyond what anybody was entitled to: a person's to settle, and not taken once more."""
+    attributed, unasked = given_by_others(record)
+    return min(entitlements(record).overpaid, unasked + sum(attributed.values()))
+
+
 def _shrunk_by(record: Record, worth: Worth) -> int:
     """How much less the order is worth than what it was sold as, or than it ever was; all of it, when it is cancelled."""
     if record.order.cancelled_at is not None:

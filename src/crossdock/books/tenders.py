@@ -167,10 +167,19 @@ def capturable(record: Record, payment: Tendered) -> int:
 
 
 def under_way_of(record: Record) -> Counter[str]:
-    """By payment, captures we asked for whose fact has not come yet."""
-    known = {each.id for each in record.captures}
+    """By payment, captures we asked for whose fact has not come yet.
+
+    A fact may come before the answer that names it, and an answer that had to be looked for names none: then its amount tells.
+    """
+    known, named = {each.id for each in record.captures}, {each.fact_id for each in record.taken}
+    unnamed = Counter((c.payment, record.money(c.amount)) for c in record.captures if c.id not in named)
     asked: Counter[str] = Counter()
     for each in record.taken:
-        if each.fact_id not in known:
-            asked[each.body.payment] += record.money(each.body.amount)
+        taken = (each.body.payment, record.money(each.body.amount))
+        if each.fact_id in known:
+            continue
+        if unnamed[taken]:
+            unnamed[taken] -= 1
+        else:
+            asked[each.body.payment] += taken[1]
     return asked

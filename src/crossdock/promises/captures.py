@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import count
 
+from crossdock.books.entitlements import given_away_by_others
 from crossdock.books.record import Record, Tendered
 from crossdock.books.tenders import capturable
 from crossdock.books.units import left_units, owed_units
@@ -24,17 +26,16 @@ def owed_captures(standing: Standing, order_fact: Fact, record: Record, policy: 
         return
     open_ = [each for each in record.payments if each.connection == policy.roles.payments]
     all_left = left_units(record) == owed_units(record)
-    missing = to_capture(record)
+    missing = max(to_capture(record) - given_away_by_others(record), 0)
     if open_:
         yield from _to_be_covered(standing, order_fact, record, open_, policy)
     newest = max(standing.of("shipment"), key=lambda fact: (fact.changed_at, fact.id), default=order_fact)
-    nth = len(standing.all_sealed("capture"))
+    names = (name for nth in count(1) if (name := f"capture:{nth}") not in standing.sealed)
     for payment in open_:
         part = min(missing, capturable(record, payment))
         missing -= part
         if part > 0:
-            nth += 1
-            yield _capture(record, newest, payment, part, nth, policy, final=all_left)
+            yield _capture(record, newest, payment, part, next(names), policy, final=all_left)
         elif all_left and _untouched(record, payment) and payment.body.status == "open":
             yield _void(order_fact, payment, policy)
         yield from _expiring(standing, record, payment, all_left=all_left)
@@ -51,7 +52,9 @@ def _to_be_covered(
     standing: Standing, order_fact: Fact, record: Record, payments: list[Tendered], policy: Policy
 ) -> Iterator[Obligation]:
     """An edit made the order dearer than its payments: said before it leaves, not after."""
-    uncovered = to_cover(record) - sum(capturable(record, payment) for payment in payments)
+    uncovered = (
+        to_cover(record) - given_away_by_others(record) - sum(capturable(record, payment) for payment in payments)
+    )
     if uncovered > 0:
         yield Wait(
             name="cover",
@@ -62,10 +65,10 @@ def _to_be_covered(
 
 
 def _capture(
-    record: Record, cause: Fact, payment: Tendered, part: int, nth: int, policy: Policy, *, final: bool
+    record: Record, cause: Fact, payment: Tendered, part: int, name: str, policy: Policy, *, final: bool
 ) -> Act:
     return Act(
-        name=f"capture:{nth}",
+        name=name,
         to=payment.connection,
         body=PaymentCapture(payment=payment.body.id, amount=Money(part, record.currency), final=final),
         cause=cause,

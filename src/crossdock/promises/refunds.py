@@ -7,9 +7,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from crossdock.books.amounts import allocated
-from crossdock.books.entitlements import ORDER, SURPLUS, Entitlement, entitlements
+from crossdock.books.entitlements import (
+    ORDER,
+    SURPLUS,
+    Entitlement,
+    Entitlements,
+    entitlements,
+    given_away_by_others,
+)
 from crossdock.books.record import Asked, Record
-from crossdock.books.tenders import Balance, balances, failed, given_by_others, payout_unheard, spread
+from crossdock.books.tenders import Balance, balances, failed, payout_unheard, spread
 from crossdock.books.units import came_back
 from crossdock.canonical.payment import Dispute, PaymentRefund, StoreCredit
 from crossdock.canonical.returns import RefundNotice, Return
@@ -65,7 +72,7 @@ def owed_refunds(standing: Standing, order_fact: Fact, record: Record, policy: P
         return
     owed = _Owed(standing, order_fact, record, policy)
     found = entitlements(record)
-    yield from _given_too_much(owed, found.overpaid, found.lost)
+    yield from _given_too_much(owed, found)
     if record.capture_when == "channel" and not says_paid(record):
         yield from _unpaid(owed, found.unpaid)
     for sealed in standing.all_sealed("refund"):
@@ -264,10 +271,9 @@ def _people_needed(owed: _Owed, entitlement: Entitlement, terms: ReturnTerms) ->
 # --- what only people can settle ---------------------------------------------------------------------------------------
 
 
-def _given_too_much(owed: _Owed, overpaid: int, lost: int) -> Iterator[Obligation]:
-    number = owed.record.order.number
-    attributed, unasked = given_by_others(owed.record)
-    by_others = min(overpaid, unasked + sum(attributed.values()))
+def _given_too_much(owed: _Owed, found: Entitlements) -> Iterator[Obligation]:
+    number, overpaid, lost = owed.record.order.number, found.overpaid, found.lost
+    by_others = given_away_by_others(owed.record) if overpaid else 0
     if by_others > 0:
         yield Trouble(
             cause=f"over_refunded:{owed.standing.entity}",
