@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from crossdock.books.postings import FX_DIFFERENCE
 from crossdock.promises.obligations import ApprovalNeeded, Trouble, Wait
 from crossdock.settle.statement import Statement, stated, unexplained
 from tests.lives.living import Life
@@ -22,7 +23,16 @@ def _complaints(seed: int) -> list[str]:
         f"seed {seed}: {question}: {what}" for question, what in unexplained(standing, hub.policy, expects=expects)
     ]
     statement = stated(standing, hub.policy, hub.obligations)
-    return found + ([f"seed {seed}: {what}" for what in _crooked(statement)] if statement else [])
+    if statement is None:
+        return found
+    return found + [f"seed {seed}: {what}" for what in (*_crooked(statement), *_exchanged(statement, life))]
+
+
+def _exchanged(told: Statement, life: Life) -> list[str]:
+    """The accountant works out from the provider's ledger what exchange has cost."""
+    posted = sum(each.balance for each in told.trial_balance if each.name == FX_DIFFERENCE)
+    truth = life.watch.accountant.exchange_difference()
+    return [] if posted == truth else [f"exchange differences of {posted} are posted, there were {truth}"]
 
 
 def _crooked(told: Statement) -> list[str]:

@@ -462,6 +462,22 @@ def test_a_refund_at_another_rate_is_an_exchange_difference_and_not_the_buyers()
     assert trial_balance(entries(of))["EUR", "exchange differences"] == 20
 
 
+def test_refunds_of_a_whole_payment_at_its_own_rate_leave_no_cent_of_an_exchange_difference() -> None:
+    """Taken in two captures, given back in thirds: each share is rounded, and all of them are what came in."""
+    (tendered, capture), (_, second) = paid("p", 600), paid("p", 400)
+    settled = [(capture, 60), (msgspec.structs.replace(second, id="ch_2"), 40)]
+    thirds = [refund(f"re_{n}", amount) for n, amount in enumerate((333, 333, 334))]
+    of = _with(
+        record(order(line("a", 1, 1000)), payments=((tendered, capture),)),
+        captures=tuple(msgspec.structs.replace(c, settled=Money(came, "EUR")) for c, came in settled),
+        refunds=tuple(
+            (name, msgspec.structs.replace(back, settled=Money(cost, "EUR")))
+            for (name, back), cost in zip(thirds, (33, 33, 34), strict=True)
+        ),
+    )
+    assert trial_balance(entries(of))["EUR", "exchange differences"] == 0
+
+
 @pytest.mark.parametrize("currency", ["EUR", "JPY"])
 def test_money_in_another_currency_is_counted_nowhere(currency: str) -> None:
     tendered, capture = paid("p", 1000)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -10,9 +10,9 @@ from crossdock.books.amounts import Amounts, gross_of
 from crossdock.books.billing import corrected, with_parcels
 from crossdock.books.record import Record
 from crossdock.books.tenders import is_ours
-from crossdock.canonical.payment import Capture, Refund, Tender
+from crossdock.canonical.payment import Tender
 from crossdock.canonical.returns import CreditMemo
-from crossdock.kernel.money import AnyMoney, portion
+from crossdock.kernel.money import AnyMoney, Money, portion
 
 RECEIVABLE = "receivable"
 """What the buyer owes us; below zero it is what we hold for the buyer: a deposit, or what is still to be given back."""
@@ -100,23 +100,32 @@ def _given_back(record: Record) -> Iterator[Entry]:
 
 
 def _exchange_differences(record: Record) -> Iterator[Entry]:
-    """Given back at another rate than it was taken at: the difference is ours, in our own currency."""
+    """Given back at another rate than it was taken at: the difference is ours, in our own currency.
+
+    A payment's refunds are counted one after the other, so that their shares of what it brought sum to that to the cent.
+    """
+    given: Counter[str] = Counter()
     for _, refund in record.refunds:
-        taken = next((each for each in record.captures if each.payment == refund.payment), None)
-        if taken is None or refund.status == "failed":
+        if refund.status == "failed" or not (amount := record.money(refund.amount)):
             continue
-        difference = _difference(taken, refund)
-        if difference is not None and difference.minor:
-            held, amount = _held(refund.tender), difference.minor
-            yield Entry(f"refund {refund.id}, rate", difference.currency, {FX_DIFFERENCE: amount, held: -amount})
+        before, given[refund.payment] = given[refund.payment], given[refund.payment] + amount
+        brought = _brought(record, refund.payment, given[refund.payment]), _brought(record, refund.payment, before)
+        if refund.settled is None or brought[0] is None or brought[1] is None:
+            continue
+        difference = refund.settled.minor - (brought[0].minor - brought[1].minor)
+        if difference and refund.settled.currency == brought[0].currency:
+            postings = {FX_DIFFERENCE: difference, _held(refund.tender): -difference}
+            yield Entry(f"refund {refund.id}, rate", refund.settled.currency, postings)
 
 
-def _difference(taken: Capture, refund: Refund) -> AnyMoney | None:
-    """What a refund cost beyond its share of what its capture brought; None where no other currency is involved."""
-    if taken.settled is None or refund.settled is None or taken.settled.currency == taken.amount.currency:
+def _brought(record: Record, payment: str, amount: int) -> AnyMoney | None:
+    """What so much of a payment's captures came to in our own currency; None where no other one is involved."""
+    taken = [each for each in record.captures if each.payment == payment]
+    settled = [each.settled for each in taken if each.settled is not None and each.settled.currency != record.currency]
+    whole = sum(record.money(each.amount) for each in taken)
+    if not settled or len(settled) < len(taken) or not whole:
         return None
-    share = portion(taken.settled.minor, refund.amount.minor, taken.amount.minor)
-    return type(refund.settled)(refund.settled.minor - share, refund.settled.currency)
+    return Money(portion(sum(each.minor for each in settled), amount, whole), settled[0].currency)
 
 
 def customer_balance(record: Record) -> int:
