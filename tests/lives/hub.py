@@ -7,7 +7,7 @@ them are played here, as the statements of `store/sql` keep them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -133,8 +133,8 @@ def _movements(row: Row) -> list[tuple[str, int, int]]:
 class Account:
     __slots__ = ("limit", "pending", "posted")
 
-    def __init__(self, limit: int) -> None:
-        self.limit, self.pending, self.posted = limit, 0, 0
+    def __init__(self, limit: int, posted: int = 0) -> None:
+        self.limit, self.pending, self.posted = limit, 0, posted
 
     @property
     def left(self) -> int:
@@ -146,6 +146,8 @@ class Hub:
 
     def __init__(self, policy: Policy, now: datetime) -> None:
         self.policy, self.now, self._live_at = policy, now, now - timedelta(days=400)
+        self.spent_elsewhere: Callable[[int], int] = lambda _: 0
+        """What of a day's limit other orders' refunds take."""
         self.evidence: dict[tuple[str, str, str], Evidence] = {}
         self.rows: list[Row] = []
         self.receipts: dict[str, str] = {}
@@ -288,7 +290,9 @@ class Hub:
     def _take(self, row: Row) -> bool:
         needed: Counter[str] = Counter()
         for name, amount, limit in _movements(row):
-            account = self.accounts.setdefault(name, Account(limit))
+            if name not in self.accounts:
+                self.accounts[name] = Account(limit, self.spent_elsewhere(limit) if name.startswith("refunds/") else 0)
+            account = self.accounts[name]
             if account.limit != limit and limit >= account.pending + account.posted:
                 account.limit = limit
             needed[name] += amount

@@ -38,6 +38,9 @@ class Life:
     heard: list[Said] = field(default_factory=list[Said])
     done: dict[str, Confirmed] = field(default_factory=dict[str, Confirmed])
     effects: Counter[str] = field(default_factory=Counter[str])
+    paid_on_the_next_day: bool = False
+    """A limit held a refund back for a day."""
+    _given_by_the_day_before: int = -1
 
     def __post_init__(self) -> None:
         self.luck, world = Random(self.seed), Random(f"world {self.seed}")
@@ -50,6 +53,8 @@ class Life:
             remembers=world.random() < 0.7,
         )
         self.hub = Hub(self.policy, self.reality.now)
+        busy = [world.random() < 0.8]
+        self.hub.spent_elsewhere = lambda limit: limit if busy and busy.pop() else 0
         self.watch = Watch(self.reality, self.policy)
 
     def live(self) -> Life:
@@ -195,11 +200,21 @@ class Life:
         for _ in range(self.rounds_max):
             if self._moved():
                 continue
-            due = self.hub.next_due()
+            due = self.hub.next_due() or self._next_day()
             if due is None:
                 return
             self._pass(max(1, -(-int((due - self.reality.now).total_seconds()) // 60)))
         raise AssertionError(f"seed {self.seed}: never at rest: {[r for r in self.hub.rows if r.stage is not None]}")
+
+    def _next_day(self) -> datetime | None:
+        """When there is a new limit, where the last one held something back; None once a day has brought nothing more."""
+        ends = [each.until for each in self.hub.changes.waits if each.name.startswith("day_of:")]
+        given = sum(1 for key in self.done if "/refund:" in key)
+        self.paid_on_the_next_day |= 0 <= self._given_by_the_day_before < given
+        if not ends or given == self._given_by_the_day_before:
+            return None
+        self._given_by_the_day_before = given
+        return min(ends)
 
     def _moved(self) -> bool:
         if self.reality.unheard:

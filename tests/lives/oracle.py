@@ -45,7 +45,8 @@ from datetime import timedelta
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from crossdock.promises.obligations import ApprovalNeeded, Trouble, Wait
+from crossdock.canonical.payment import PaymentRefund
+from crossdock.promises.obligations import Act, ApprovalNeeded, Trouble, Wait
 
 if TYPE_CHECKING:
     from crossdock.promises.policy import Policy
@@ -406,9 +407,21 @@ class Watch:
             reasons.append("a refund failed")
         if reality.psp.refused and any(cause.startswith("rejected:psp") for cause in hub.cases.values()):
             reasons.append("its provider refused it")
-        if any(terms.daily_refunds_max for terms in self.policy.returns):
-            reasons.append("no more may leave today")
+        if self._above_the_day(hub):
+            reasons.append("it is more than may leave in a day")
         return reasons
+
+    def _above_the_day(self, hub: Hub) -> bool:
+        """One refund alone is above what the terms let go in a day; what is merely late goes on the next."""
+        currency = self.reality.basket.currency
+        caps = [
+            int(each.daily_refunds_max[currency].replace(".", ""))
+            for each in self.policy.returns
+            if each.daily_refunds_max
+        ]
+        acts = [each for each in hub.obligations if isinstance(each, Act) and isinstance(each.body, PaymentRefund)]
+        wanted = [each.body.amount.minor for each in acts]
+        return any(amount > min(caps) for amount in wanted) if caps else False
 
     def _goods(self, truth: Truth, hub: Hub) -> Iterator[str]:
         back: Counter[tuple[str, str, str]] = Counter()

@@ -6,6 +6,8 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
+import msgspec
+
 from crossdock.promises.policy import Policy, Roles
 from crossdock.promises.terms import ReturnTerms
 from tests.lives.goods import CURRENCIES
@@ -44,6 +46,9 @@ def policy_for(luck: Random, world: Random) -> Policy:
     terms = [_terms(luck, "1")]
     if luck.random() < 0.3:
         terms.append(_terms(luck, "2", since=BEGIN + timedelta(hours=luck.choice((2, 30, 80)))))
+    if world.random() < 0.2:
+        daily = _amounts(world.choice((5, 20, 40)))
+        terms = [msgspec.structs.replace(each, daily_refunds_max=daily) for each in terms]
     return Policy(
         roles=_ROLES,
         returns=tuple(terms),

@@ -57,7 +57,7 @@ _EVERYTHING = (
     "invoice", "credit_memo", "supplementary_invoice", "goods_return", "refund", "store_credit", "by hand", "failed",
     "open", "won", "lost", "approved", "rejected", "asked", "exchange", "nothing", "keeps", "cancelled", "JPY", "KWD",
     "gift_card", "cash", "further sale", "in doubt", "out of order", "several refunds of one cause", "two parcels",
-    "two returns",
+    "two returns", "taken when it left", "given up", "exchanged", "paid on the next day", "emptied", "kept for nothing",
 )  # fmt: skip
 
 
@@ -80,6 +80,12 @@ def _kinds(life: Life) -> set[str]:
         "several refunds of one cause": any(name.startswith("refund:") and name.endswith(":2") for name in names),
         "two parcels": len(reality.parcels) > 1,
         "two returns": len(reality.returns) > 1,
+        "taken when it left": any(name.startswith("capture:") for name in names),
+        "given up": any(name.startswith("void:") for name in names),
+        "exchanged": life.watch.accountant.exchange_difference() != 0,
+        "paid on the next day": life.paid_on_the_next_day,
+        "emptied": reality.cancelled_at is None and not any(line.units for line in reality.basket.lines),
+        "kept for nothing": any(reality.warehouse.left[line.id] > line.units for line in reality.basket.lines),
     }
     return kinds | {kind for kind, is_so in odd.items() if is_so}
 

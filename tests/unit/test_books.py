@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from crossdock.books.amounts import Position, Value, allocations, between, gross_of
 from crossdock.books.billing import billed, difference, to_be_billed
-from crossdock.books.entitlements import ORDER, SURPLUS, entitlements, given_away_by_others
+from crossdock.books.entitlements import ORDER, SURPLUS, entitlements, given_away_by_others, settled_in_all
 from crossdock.books.postings import customer_balance, entries, trial_balance
 from crossdock.books.pricing import line_worth
 from crossdock.books.record import Asked, Record, Returned, Taken, Tendered
@@ -100,6 +100,10 @@ def record(
         captures=tuple(capture for _, capture in payments),
         **{"sold": (bought,), **more},
     )
+
+
+def _taken_next(of: Record) -> int:
+    return to_capture(of, settled_in_all(of))
 
 
 def owed(of: Record) -> dict[str, int]:
@@ -393,9 +397,9 @@ def test_what_is_taken_is_what_left_and_is_kept() -> None:
         payments=(),
         capture_when="shipped",
     )
-    assert to_capture(of) == 667 + 500
+    assert _taken_next(of) == 667 + 500
     taken = Taken(PaymentCapture(payment="p", amount=usd(1167), final=False))
-    assert to_capture(_with(of, taken=(taken,))) == 0
+    assert _taken_next(_with(of, taken=(taken,))) == 0
 
 
 @pytest.mark.parametrize("answered", [None, "found/by/reference", "ch_p"])
@@ -403,9 +407,9 @@ def test_a_capture_counts_once_whether_its_fact_or_its_answer_comes_first(answer
     held = paid("p", 1000, authorised=3000)
     asked = Taken(PaymentCapture(payment="p", amount=usd(1000), final=False), answered)
     of = record(order(line("a", 3, 1000)), parcel("P", a=2), payments=(held,), capture_when="shipped", taken=(asked,))
-    assert to_capture(of) == 1000
-    assert to_capture(_with(of, captures=())) == 1000
-    assert to_capture(_with(of, taken=(asked, Taken(asked.body)))) == 0
+    assert _taken_next(of) == 1000
+    assert _taken_next(_with(of, captures=())) == 1000
+    assert _taken_next(_with(of, taken=(asked, Taken(asked.body)))) == 0
 
 
 def test_what_a_clerk_gave_away_is_not_taken_once_more() -> None:
@@ -413,12 +417,22 @@ def test_what_a_clerk_gave_away_is_not_taken_once_more() -> None:
     of = record(order(line("a", 5, 1000)), parcel("P", a=2), payments=(held,), capture_when="shipped")
     of = _with(of, refunds=(refund("re_1", 700),))
     assert given_away_by_others(of) == 700
-    assert to_capture(of) - given_away_by_others(of) == 0
+    assert _taken_next(of) == 0
+
+
+def test_what_a_lost_dispute_settled_is_not_taken_off_what_leaves_next() -> None:
+    """An allowance that the bank took by force has been given."""
+    held = paid("p", 1000, authorised=5000)
+    kind = Allowance(id="A", amount=usd(300), reason="late", granted_by="mara", granted_at=DAY)
+    lost = Dispute(id="dp", payment="p", amount=usd(400), status="lost", opened_at=DAY)
+    of = record(order(line("a", 5, 1000)), parcel("P", a=2), payments=(held,), capture_when="shipped")
+    of = _with(of, disputes=(lost,), allowances=(("allowance:people:A", kind),))
+    assert _taken_next(of) == 1000
 
 
 def test_what_an_edit_made_dearer_has_to_be_covered_before_it_leaves() -> None:
     of = record(order(line("a", 3, 1000), delivery=500), parcel("P", a=1), capture_when="shipped")
-    assert (to_capture(of), to_cover(of)) == (1500, 3500)
+    assert (_taken_next(of), to_cover(of, settled_in_all(of))) == (1500, 3500)
 
 
 # --- the ledger --------------------------------------------------------------------------------------------------------

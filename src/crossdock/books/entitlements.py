@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from crossdock.books.amounts import Amounts, added, gross_of, less
 from crossdock.books.pricing import charges_worth, goods_worth
 from crossdock.books.record import Record
-from crossdock.books.tenders import captured, given_by_others, given_by_us, lost_in_disputes
+from crossdock.books.tenders import captured, given_back, given_by_others, given_by_us, lost_in_disputes
 from crossdock.books.worth import Given, Worth, worth_of
 
 ORDER = "order"
@@ -86,8 +86,18 @@ def entitlements(record: Record) -> Entitlements:
 
 def given_away_by_others(record: Record) -> int:
     """Minor units that others gave back beyond what anybody was entitled to: a person's to settle, and not taken once more."""
+    return _by_others(record, entitlements(record))
+
+
+def _by_others(record: Record, found: Entitlements) -> int:
     attributed, unasked = given_by_others(record)
-    return min(entitlements(record).overpaid, unasked + sum(attributed.values()))
+    return min(found.overpaid, unasked + sum(attributed.values()))
+
+
+def settled_in_all(record: Record) -> int:
+    """Minor units that went back for what was owed: refunds and credits, what a lost dispute settled, and no more than that."""
+    found = entitlements(record)
+    return given_back(record) + lost_in_disputes(record) - found.lost - _by_others(record, found)
 
 
 def _shrunk_by(record: Record, worth: Worth) -> int:

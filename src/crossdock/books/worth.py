@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from crossdock.books.amounts import Amounts, Position, Value, added, gross_of, less
 from crossdock.books.pricing import charges_worth, goods_worth, in_shape_of, line_worth
 from crossdock.books.record import Record
-from crossdock.books.tenders import captured, given_back, under_way_of
+from crossdock.books.tenders import captured, under_way_of
 from crossdock.books.units import Back, Units, came_back, left_units, owed_units, shipped_units
 
 
@@ -78,21 +78,24 @@ def worth_as_sold(record: Record, units: Units) -> int:
     return worth + sum(line.unit_price.minor * max(left[line.id], 0) for line in record.order.lines)
 
 
-def to_capture(record: Record) -> int:
-    """Minor units that have left, are kept, and were not taken yet, where the hub takes the money."""
+def to_capture(record: Record, settled: int) -> int:
+    """Minor units that have left, are kept, and were not taken yet, where the hub takes the money.
+
+    `settled`: what of that was given back already, in minor units.
+    """
     worth = worth_of(record)
-    return _untaken(record, worth, worth.left)
+    return _untaken(record, worth, worth.left, settled)
 
 
-def to_cover(record: Record) -> int:
+def to_cover(record: Record, settled: int) -> int:
     """The same for when all that is ordered has left."""
     worth = worth_of(record)
-    return _untaken(record, worth, worth.bought)
+    return _untaken(record, worth, worth.bought, settled)
 
 
-def _untaken(record: Record, worth: Worth, amounts: Amounts) -> int:
+def _untaken(record: Record, worth: Worth, amounts: Amounts, settled: int) -> int:
     due = gross_of(amounts) - sum(each.worth for each in worth.given)
-    return max(due + given_back(record) - captured(record) - sum(under_way_of(record).values()), 0)
+    return max(due + settled - captured(record) - sum(under_way_of(record).values()), 0)
 
 
 def _returns(record: Record, owed: Counter[str], charges: Amounts) -> Iterator[Given]:

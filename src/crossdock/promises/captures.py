@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from itertools import count
 
-from crossdock.books.entitlements import given_away_by_others
+from crossdock.books.entitlements import settled_in_all
 from crossdock.books.record import Record, Tendered
 from crossdock.books.tenders import capturable
 from crossdock.books.units import left_units, owed_units
@@ -26,9 +26,10 @@ def owed_captures(standing: Standing, order_fact: Fact, record: Record, policy: 
         return
     open_ = [each for each in record.payments if each.connection == policy.roles.payments]
     all_left = left_units(record) == owed_units(record)
-    missing = max(to_capture(record) - given_away_by_others(record), 0)
+    settled = settled_in_all(record)
+    missing = to_capture(record, settled)
     if open_:
-        yield from _to_be_covered(standing, order_fact, record, open_, policy)
+        yield from _to_be_covered(standing, order_fact, record, open_, to_cover(record, settled), policy)
     newest = max(standing.of("shipment"), key=lambda fact: (fact.changed_at, fact.id), default=order_fact)
     names = (name for nth in count(1) if (name := f"capture:{nth}") not in standing.sealed)
     for payment in open_:
@@ -49,12 +50,10 @@ def owed_captures(standing: Standing, order_fact: Fact, record: Record, policy: 
 
 
 def _to_be_covered(
-    standing: Standing, order_fact: Fact, record: Record, payments: list[Tendered], policy: Policy
+    standing: Standing, order_fact: Fact, record: Record, payments: list[Tendered], in_all: int, policy: Policy
 ) -> Iterator[Obligation]:
     """An edit made the order dearer than its payments: said before it leaves, not after."""
-    uncovered = (
-        to_cover(record) - given_away_by_others(record) - sum(capturable(record, payment) for payment in payments)
-    )
+    uncovered = in_all - sum(capturable(record, payment) for payment in payments)
     if uncovered > 0:
         yield Wait(
             name="cover",
