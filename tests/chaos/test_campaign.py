@@ -15,7 +15,7 @@ from tests.chaos.campaign.report import page
 from tests.chaos.campaign.running import Result, run_once
 from tests.chaos.campaign.world import luck
 
-FAMILIES = ["kill", "PostgreSQL", "ambiguous", "webhooks", ""]
+FAMILIES = ["kill", "PostgreSQL", "ambiguous", "webhooks"]
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def server() -> Iterator[Cluster]:
 @pytest.mark.slice
 @pytest.mark.parametrize(("seed", "faults"), list(enumerate(FAMILIES, start=1)))
 async def test_nothing_is_lost_doubled_or_unexplained(server: Cluster, seed: int, faults: str) -> None:
-    result = await run_once(server, seed, faults=faults)
+    result = await run_once(server, seed, faults=faults, strikes=3)
     assert result.findings == []
     assert result.rest_seconds is not None
     assert result.faults

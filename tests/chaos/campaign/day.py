@@ -19,14 +19,20 @@ from tests.chaos.trading import API_KEY, Sale
 _BASKETS = ({"MUG-01": 3, "TEE-BLK-M": 2, "CAP-RED": 2}, {"MUG-01": 4}, {"TEE-BLK-M": 3, "CAP-RED": 1})
 # People give up on what doesn't happen for that long; their orders are judged all the same.
 _PATIENCE_SECONDS = 25.0
+# A fault that finds nothing going on strikes nothing.
+_NOW_AND_THEN_SECONDS, _ORDERS_MAX = 1.0, 25
 # On two busy cores it takes 10 s for a sale, and is one at a time.
 _TRYTON_SECONDS = 120.0
 _ASKED_AGAIN_SECONDS = 0.2
 
 
-async def live_a_day(at: World, seed: int, orders: int, seconds: float) -> None:
-    """So many orders, placed over so many seconds, each with a life of its own."""
-    lives = [_live(at, luck(seed, f"order {nth}"), seconds) for nth in range(orders)]
+async def live_a_day(at: World, seed: int, orders: int, seconds: float, over: Callable[[], bool]) -> None:
+    """So many orders, placed over so many seconds, each with a life of its own; then one now and then until it is over."""
+    lives = [asyncio.create_task(_live(at, luck(seed, f"order {nth}"), seconds)) for nth in range(orders)]
+    await asyncio.sleep(seconds)
+    while not over() and len(lives) < _ORDERS_MAX:
+        lives.append(asyncio.create_task(_live(at, luck(seed, f"order {len(lives)}"), _NOW_AND_THEN_SECONDS)))
+        await asyncio.sleep(_NOW_AND_THEN_SECONDS)
     await asyncio.gather(*lives)
 
 

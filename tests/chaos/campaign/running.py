@@ -24,7 +24,7 @@ from tests.chaos.campaign.faults import know_all
 from tests.chaos.campaign.world import ERP_BURST, ERP_CALLS_PER_SECOND, World, luck, world
 from tests.chaos.trading import API_KEY, ROOT
 
-ORDERS, DAY_SECONDS, FAULTS_A_RUN = 10, 4.0, 4
+ORDERS, DAY_SECONDS, FAULTS_A_RUN = 8, 3.0, 4
 REST_SECONDS_MAX = 60.0
 """After the last fault everything converges, waits for somebody with a deadline, or is in a case within this time."""
 _LOOK_SECONDS = 0.4
@@ -63,19 +63,25 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def run_once(
-    cluster: Cluster, seed: int, *, faults: str = "", keep: Path | None = None, tryton: bool = False
+    cluster: Cluster,
+    seed: int,
+    *,
+    faults: str = "",
+    strikes: int = FAULTS_A_RUN,
+    keep: Path | None = None,
+    tryton: bool = False,
 ) -> Result:
     """One seed's run; `keep` is where its logs go when something was found. `tryton`: a plain day with the real ERP."""
     know_all()
     began, at = time.monotonic(), system_clock().isoformat(timespec="seconds")
     with tempfile.TemporaryDirectory(prefix="cdr") as folder:
         async with world(cluster, Path(folder), seed, tryton=tryton) as made:
-            day = (
-                live_a_plain_day(made, seed, ORDERS // 3, 1.0)
-                if tryton
-                else live_a_day(made, seed, ORDERS, DAY_SECONDS)
-            )
-            await asyncio.gather(day, _strike(made, seed, faults))
+            striking = asyncio.create_task(_strike(made, seed, faults, strikes))
+            if tryton:
+                await live_a_plain_day(made, seed, ORDERS // 3, 1.0)
+            else:
+                await live_a_day(made, seed, ORDERS, DAY_SECONDS, striking.done)
+            await striking
             await made.quiet()
             rest_seconds = await at_rest(made, REST_SECONDS_MAX * (4 if tryton else 1))
             verdict = await judged(made, rest_seconds, Path(folder, "evidence.json"))
@@ -96,10 +102,10 @@ async def run_once(
         return result
 
 
-async def _strike(at: World, seed: int, only: str) -> None:
+async def _strike(at: World, seed: int, only: str, strikes: int) -> None:
     """The seed's faults, one after the other, while the retailer trades."""
     chance = luck(seed, "faults")
-    for each in drawn(chance, FAULTS_A_RUN, only):
+    for each in drawn(chance, strikes, only):
         await asyncio.sleep(chance.uniform(0.2, 1.2))
         await each.inject(at, chance)
 
