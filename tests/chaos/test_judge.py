@@ -119,7 +119,7 @@ def sound() -> Evidence:
     intents = [_intent(p, "erp", cause, second - 1, body) for p, second, body, cause in _ACTS.values()]
     intents.append(_intent(_REFUND, "psp", "return:till:R-1", 43, {"amount": _money(1100)}))
     facts = ["order:shop:5001", "shipment:wms:sh_1", "return:till:R-1"]
-    promise = {"name": "sale", "standing": "confirmed as S1", "next_actor": None, "deadline": None}
+    promise = {"name": "sale", "target": "erp", "standing": "confirmed as S1", "next_actor": None, "deadline": None}
     states = {"case": 0, "overdue": 0, "in flight": 0, "waiting": 0, "converged": 1}
     inbox = {"total": 9, "translated": 8, "ignored": 1, "quarantined": 0, "pending": 0}
     return Evidence(

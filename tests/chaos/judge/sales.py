@@ -99,8 +99,14 @@ class Sale:
         return self.ours + self.by_hand + self.lost + self.paid_out
 
     @property
-    def due(self) -> int:
+    def promised(self) -> int:
+        """All that people granted, took back and took off."""
         return sum(amount for _, amount in self.entitled)
+
+    @property
+    def due(self) -> int:
+        """Nobody gets back more than they paid: an allowance on what comes back as a whole later is spent already."""
+        return min(self.promised, self.captured)
 
     def due_at(self, at: datetime) -> int:
         return sum(amount for since, amount in self.entitled if since <= at)
@@ -108,7 +114,7 @@ class Sale:
     @property
     def meddled(self) -> bool:
         """Somebody other than the hub moved its money, or more was promised back than ever came in."""
-        return self.disputed or self.clerk or self.failed or self.due + self.maybe > self.captured
+        return self.disputed or self.clerk or self.failed or self.promised + self.maybe > self.captured
 
     @property
     def shipped(self) -> Counter[str]:

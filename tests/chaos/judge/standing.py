@@ -137,6 +137,7 @@ def in_budget(evidence: Evidence) -> Iterator[Finding]:
 def people_told_right(evidence: Evidence, sales: list[Sale]) -> Iterator[Finding]:
     """No case is open that no deed of anybody's explains: an alarm that cries wolf is a fault, too."""
     by_entity = {sale.entity: sale for sale in sales}
+    targets = {p["target"] for order in evidence.orders.values() if order for p in order["promises"] if p["next_actor"]}
     for case in evidence.cases:
         meddled = [by_entity[e].meddled or by_entity[e].unheard for e in case["entities"] if e in by_entity]
         lost = any(evidence.lost.values())
@@ -144,6 +145,8 @@ def people_told_right(evidence: Evidence, sales: list[Sale]) -> Iterator[Finding
             case["cause"].startswith(("quarantine:", "doubt:mail:"))
             or (case["cause"].startswith((*OVER, *SHORT)) and any(meddled))
             or (case["cause"].startswith("unbound:") and lost)
+            # A lane that was stopped by an outage finds out that it is over with the next thing it has to ask.
+            or (case["cause"].startswith("brake:") and case["cause"].split(":")[1] not in targets)
         )
         if not fine:
             yield Finding("cases", "unexplained", f"{case['cause']}: {case['detail']} {case['entities'][:3]}")
