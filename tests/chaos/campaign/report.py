@@ -128,8 +128,8 @@ _NOT = """\
 
 - Everything runs on one machine, with a disk that keeps what it was told to: a lying disk or a torn network is not in here.
 - Minutes stand for hours: leases, windows and travel times are short. Nothing here is as old as a real backlog.
-- A webhook that is lost is healed by its order's next message, or waited for. Until something reads the source again the hub
-  can't know what nobody told it; orders of which a message was lost are judged for doubles, not for what is missing.
+- Lost webhooks are found by a sweep of each source after the day, as they would be by the next scheduled one. Until then the
+  hub can't know what nobody told it, and may refund what a clerk already did: people are told, once it is known.
 - A database clock put **forward** while a request travels lets the search for it begin too early: an act that is only
   searchable could then be sent a second time. Keyed and blind acts don't mind. `tests/lives/test_clocks.py` has clocks jump
   at all other moments.

@@ -83,8 +83,10 @@ async def run_once(
                 await live_a_day(made, seed, ORDERS, DAY_SECONDS, striking.done)
             await striking
             await made.quiet()
+            swept = await _swept(made)
             rest_seconds = await at_rest(made, REST_SECONDS_MAX * (4 if tryton else 1))
             verdict = await judged(made, rest_seconds, Path(folder, "evidence.json"))
+            verdict["findings"] += swept
             verdict["findings"] += await _differing_books(made) if tryton else []
             result = Result(
                 seed=seed,
@@ -121,6 +123,16 @@ def struck(at: World) -> dict[str, int]:
             if count := getattr(sender.counts, field):
                 counts[name] = counts.get(name, 0) + count
     return {name: count for name, count in sorted(counts.items()) if count}
+
+
+async def _swept(at: World) -> list[dict[str, str]]:
+    """Sources that lost messages are read whole, as by the next sweep, so that nothing stays unheard; or it is said why not."""
+    wrong: list[dict[str, str]] = []
+    for name in [name for name, sender in at.senders.items() if sender.lost]:
+        code, said = await at.retailer.ask("sweep", name, "--full")
+        if code:
+            wrong.append({"invariant": "Q7", "kind": "unexplained", "what": f"the sweep of {name}: {said[-500:]}"})
+    return wrong
 
 
 async def _differing_books(at: World) -> list[dict[str, str]]:
@@ -183,6 +195,7 @@ async def judged(at: World, rest_seconds: float | None, keep: Path) -> dict[str,
         "limits": {"erp": {"calls_per_second": ERP_CALLS_PER_SECOND, "burst": ERP_BURST}} if at.trade.erp else {},
         "slept_seconds": at.slept_seconds,
         "rest_seconds": rest_seconds,
+        "swept": True,
         "keep": str(keep),
     }
     process = await asyncio.create_subprocess_exec(

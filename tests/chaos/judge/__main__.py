@@ -38,7 +38,7 @@ def judged(evidence: Evidence, sold: list[Sale]) -> dict[str, int]:
     """How much there was to be right or wrong about."""
     return {
         "orders": len(sold),
-        "orders a lost webhook spoke of": sum(bool(sale.unheard) for sale in sold),
+        "webhooks lost, and looked for at their source": sum(len(lost) for lost in evidence.lost.values()),
         "messages received": evidence.check["inbox"]["total"],
         "intents": sum(len(some) for some in evidence.intents.values()),
         "effects at targets": sum(_effects(evidence)),

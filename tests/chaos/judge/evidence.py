@@ -44,6 +44,8 @@ class Told:
     limits: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Mapping[str, float]])
     slept_seconds: float = 0.0
     rest_seconds: float | None = 0.0
+    swept: bool = False
+    """Every source was read after its last webhook: what was lost then is no excuse."""
     keep: str = ""
     """A file for all that was read, when something was found."""
 

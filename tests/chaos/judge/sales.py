@@ -150,7 +150,8 @@ def _sale(evidence: Evidence, placed: Entry) -> Sale:
     )
     _entitle(evidence, sale)
     _move_money(evidence, sale)
-    sale.unheard = {system for system, lost in evidence.lost.items() if any(_about(each, sale) for each in lost)}
+    if not evidence.told.swept:
+        sale.unheard = {system for system, lost in evidence.lost.items() if any(_about(each, sale) for each in lost)}
     return sale
 
 

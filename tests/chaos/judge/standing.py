@@ -140,7 +140,7 @@ def people_told_right(evidence: Evidence, sales: list[Sale]) -> Iterator[Finding
     targets = {p["target"] for order in evidence.orders.values() if order for p in order["promises"] if p["next_actor"]}
     for case in evidence.cases:
         meddled = [by_entity[e].meddled or by_entity[e].unheard for e in case["entities"] if e in by_entity]
-        lost = any(evidence.lost.values())
+        lost = any(evidence.lost.values()) and not evidence.told.swept
         fine = (
             case["cause"].startswith(("quarantine:", "doubt:mail:"))
             or (case["cause"].startswith((*OVER, *SHORT)) and any(meddled))

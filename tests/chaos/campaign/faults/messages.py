@@ -36,13 +36,13 @@ class Spoiled:
 
 @fault
 class Lost:
-    """What a source said and nobody heard: its order's next message heals it, or it is waited for, overdue or a case."""
+    """What a source said and nobody heard: its order's next message heals it, or a sweep of the source, after the day."""
 
     name = "webhooks lost"
     count = 100
 
     async def inject(self, world: World, random: Random) -> None:
-        await _spoil(world, WebhookMischief(drop=0.3), random.choice(("shop", "psp", "wms")))
+        await _spoil(world, WebhookMischief(drop=0.3), random.choice(sorted(world.senders)))
 
 
 async def _spoil(world: World, spoils: WebhookMischief, only: str = "") -> None:
