@@ -68,3 +68,10 @@ def test_a_seed_draws_the_same_faults_again_and_a_campaign_draws_them_all() -> N
         assert [each.name for each in once] == [each.name for each in again]
     seen = {each.name for seed in range(300) for each in drawn(luck(seed, "faults"), 4)}
     assert seen == set(FAULTS)
+
+
+def test_too_few_trials_are_not_called_a_bound() -> None:
+    told = page([_result(1, faults={"rare": 3, "some": 30, "many": 20_000})])
+    assert "| rare | 3 | too few to tell |" in told
+    assert "| some | 30 | 10 % |" in told
+    assert "| many | 20,000 | 0.015 % |" in told

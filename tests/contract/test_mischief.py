@@ -381,3 +381,26 @@ def test_the_ledger_reads_the_clock_it_is_given():
     ledger = Ledger(clock=lambda: datetime(2026, 11, 22, tzinfo=UTC))
     ledger.append("added", "a", units=3)
     assert [(e.seq, e.at.year, e.details) for e in ledger.select("added", "a")] == [(1, 2026, {"units": 3})]
+
+
+async def test_every_call_is_counted_with_its_time_whether_it_was_struck_or_not():
+    async with tally() as (system, http):
+        system.mischief.arm(FaultRule(match="/add", kind="refuse", times=1))
+        before = time.time()
+        for body in (b"struck", b"done"):
+            await http.post("/add", data=body)
+        async with http.get("/_ledger/calls") as answer:
+            calls = await answer.json()
+        assert [call["subject"] for call in calls] == ["POST /add struck", "POST /add done"]
+        assert before <= calls[0]["at"] <= calls[1]["at"] <= time.time()
+        assert system.ledger.counts() == {"added": 1}
+
+
+async def test_what_was_never_sent_can_be_read_and_what_was_late_is_counted():
+    async with told(drop=1.0) as (_, sender):
+        sent = sender.send("t", b'{"total": 10}')
+        assert [(lost.id, lost.topic, lost.body) for lost in sender.lost] == [(sent.id, "t", '{"total": 10}')]
+    async with told(delay_seconds=0.05) as (_, sender):
+        sender.send("t", b"1")
+        await sender.idle()
+        assert (sender.counts.late, sender.lost) == (1, [])
