@@ -21,7 +21,7 @@ from crossdock.connect.documents import Document, Ignore, Origin, Page, Reading,
 from crossdock.connect.link import Link
 from crossdock.connectors.tryton.changes import Stamp, changed, counted
 from crossdock.connectors.tryton.reference import reference
-from crossdock.connectors.tryton.rpc import Amount, Code, Where, ask, fields_of
+from crossdock.connectors.tryton.rpc import Amount, Code, Where, ask, fields_of, rows
 from crossdock.connectors.tryton.system import Settings, connector
 from crossdock.connectors.tryton.translate import read_as
 from crossdock.kernel.money import AnyMoney, from_decimal, minor_digits
@@ -63,6 +63,10 @@ class _SoldAs(msgspec.Struct, frozen=True):
     web_id: str | None
 
 
+class _BilledLine(msgspec.Struct, frozen=True):
+    origin: str | None
+
+
 class _Invoice(_Stamped, frozen=True, kw_only=True):
     id: int
     number: str | None
@@ -72,6 +76,30 @@ class _Invoice(_Stamped, frozen=True, kw_only=True):
     total_amount: Amount
     currency: Code = msgspec.field(name="currency.")
     sales: tuple[_SoldAs, ...] = msgspec.field(name="sales.")
+    lines: tuple[_BilledLine, ...] = msgspec.field(name="lines.")
+
+    @property
+    def credited(self) -> set[int]:
+        """The lines of other invoices that this one takes back, as Tryton notes where a person credits an invoice."""
+        named = [line.origin.partition(",") for line in self.lines if line.origin]
+        return {int(id_) for model, _, id_ in named if model == "account.invoice.line" and id_.isdigit()}
+
+
+class _SoldInvoice(msgspec.Struct, frozen=True):
+    id: int
+    sales: tuple[_SoldAs, ...] = msgspec.field(name="sales.")
+
+
+class _CreditedLine(msgspec.Struct, frozen=True):
+    id: int
+    invoice: _SoldInvoice | None = msgspec.field(name="invoice.")
+
+
+class _InvoiceReading(msgspec.Struct, frozen=True):
+    """An invoice, and the web ids of the sales it is of, its own or those of what it credits."""
+
+    web_ids: tuple[str, ...]
+    invoice: _Invoice
 
 
 class _Named(msgspec.Struct, frozen=True):
@@ -85,7 +113,8 @@ async def _sales_of(link: Link[Settings]) -> Where:
 
 @connector.read("sale")
 async def read_sale(id_: str, link: Link[Settings]) -> Reading | None:
-    return await _one("sale.sale", id_, await _sales_of(link), _Sale, SALE, link)
+    found = await _one("sale.sale", id_, await _sales_of(link), _Sale, link)
+    return _readings(found, SALE)[0] if found else None
 
 
 @connector.list("sale", shows=[SalesOrder])
@@ -102,13 +131,14 @@ async def count_sales(link: Link[Settings]) -> int:
 
 @connector.read("invoice")
 async def read_invoice(id_: str, link: Link[Settings]) -> Reading | None:
-    return await _one("account.invoice", id_, _BILLED, _Invoice, INVOICE, link)
+    found = await _one("account.invoice", id_, _BILLED, _Invoice, link)
+    return (await _invoices(found, link))[0] if found else None
 
 
 @connector.list("invoice", shows=[InvoicePosting, CreditMemo, SupplementaryInvoice])
 async def list_invoices(cursor: str, link: Link[Settings]) -> Page:
     found = await changed(cursor, link, "account.invoice", _Invoice, where=_BILLED)
-    return Page(items=_readings(found.rows, INVOICE), cursor=found.place.cursor, more=found.more)
+    return Page(items=await _invoices(found.rows, link), cursor=found.place.cursor, more=found.more)
 
 
 @connector.count("invoice")
@@ -117,11 +147,24 @@ async def count_invoices(link: Link[Settings]) -> int:
 
 
 async def _one(
-    model: str, id_: str, where: Where, shape: type[msgspec.Struct], topic: str, link: Link[Settings]
-) -> Reading | None:
+    model: str, id_: str, where: Where, shape: type[msgspec.Struct], link: Link[Settings]
+) -> list[msgspec.Raw]:
     asked: list[Any] = [[["id", "=", int(id_) if id_.isdigit() else 0], *where], 0, 1, None, [*fields_of(shape), "id"]]
-    found = await ask(link, f"model.{model}.search_read", list[msgspec.Raw], *asked)
-    return _readings(found, topic)[0] if found else None
+    return await ask(link, f"model.{model}.search_read", list[msgspec.Raw], *asked)
+
+
+async def _invoices(found: Sequence[msgspec.Raw], link: Link[Settings]) -> list[Reading]:
+    held = [(raw, msgspec.json.decode(raw, type=_Invoice)) for raw in found]
+    wanted = sorted({line for _, each in held if not each.sales for line in each.credited})
+    lines = await rows(link, "account.invoice.line", [["id", "in", wanted]], _CreditedLine) if wanted else []
+    sold = {line.id: line.invoice.sales for line in lines if line.invoice}
+    readings: list[Reading] = []
+    for raw, each in held:
+        sales = each.sales or tuple(sale for line in sorted(each.credited) for sale in sold.get(line, ()))
+        web_ids = sorted({sale.web_id for sale in sales if sale.web_id})
+        body = msgspec.json.encode({"web_ids": web_ids, "invoice": raw})
+        readings.append(Reading(topic=INVOICE, id=str(each.id), body=body))
+    return readings
 
 
 def _readings(rows: Sequence[msgspec.Raw], topic: str) -> list[Reading]:
@@ -163,8 +206,9 @@ def sale_read(body: bytes, origin: Origin) -> Iterator[Translated]:
 @connector.translate(INVOICE)
 def invoice_read(body: bytes, origin: Origin) -> Iterator[Translated]:
     """An invoice or, with negative amounts, a credit note; one that was cancelled stands no more."""
-    held = read_as(body, _Invoice)
-    orders = sorted({named[1] for sale in held.sales if (named := _WEB_ID.fullmatch(sale.web_id or ""))})
+    reading = read_as(body, _InvoiceReading)
+    held = reading.invoice
+    orders = sorted({named[1] for web_id in reading.web_ids if (named := _WEB_ID.fullmatch(web_id))})
     if len(orders) != 1:
         yield Ignore("invoice_of_someone_else" if not orders else "invoice_of_several_orders")
         return

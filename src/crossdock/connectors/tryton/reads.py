@@ -56,7 +56,7 @@ def _account(raw: msgspec.Raw, link: Link[Settings]) -> Reading:
 @connector.read("product")
 async def read_product(sku: str, link: Link[Settings]) -> Reading | None:
     """One product by its SKU, if it is on sale."""
-    asked = [[["code", "=", sku], ["salable", "=", True]], 0, 1, [["id", "ASC"]], fields_of(wire.ProductRow)]
+    asked = [[["code", "=", sku], *_SOLD], 0, 1, [["id", "ASC"]], fields_of(wire.ProductRow)]
     found = await ask(link, "model.product.product.search_read", list[msgspec.Raw], *asked)
     return await _product(found[0], link) if found else None
 
@@ -85,9 +85,9 @@ async def _product(raw: msgspec.Raw, link: Link[Settings]) -> Reading:
 
 @connector.read("stock_level")
 async def read_level(id_: str, link: Link[Settings]) -> Reading | None:
-    """One level by `SKU@LOCATION`."""
+    """One level by `SKU@LOCATION`, of a product that is on sale."""
     sku, _, location = id_.rpartition("@")
-    asked = [[["code", "=", sku]], 0, 1, [["id", "ASC"]], ["id"]]
+    asked = [[["code", "=", sku], *_SOLD], 0, 1, [["id", "ASC"]], ["id"]]
     found = await ask(link, "model.product.product.search_read", list[wire.Named], *asked)
     levels = await _levels([row.id for row in found], link) if found else []
     return next((level for level in levels if level.id == f"{sku}@{location}"), None)
