@@ -18,7 +18,7 @@ from crossdock.connect.loading import built_in, load
 from crossdock.connect.secrets import Secret
 from crossdock.govern.generated import write_or_check
 from crossdock.govern.own import OWN_CONNECTOR
-from crossdock.govern.settings import ApiKey, HubSettings, Pace
+from crossdock.govern.settings import ApiKey, HubSettings, Pace, SweepTerms
 from crossdock.promises.policy import Deadlines, PickupTerms, Policy, Roles
 from crossdock.promises.terms import ALWAYS, ReturnTerms
 
@@ -72,6 +72,7 @@ def _connections() -> Iterator[str]:
         if each.name not in _SHARED:
             yield _row(each, notes_of(Pace))
     yield ""
+    yield from _section("[connections.<name>.sweep]", SweepTerms)
     for name in built_in():
         if name == OWN_CONNECTOR:
             continue

@@ -83,7 +83,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SweepTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[connections.<name>.sweep]`: how what the connection lists is compared with what we hold."""
+    """`[connections.<name>.sweep]`: how what the connection lists is compared with what the hub holds; see sweep.md."""
 
     every_minutes: float = 15.0
     """How often changes are listed since the last time. The overlap is the connector's own (`overlap_seconds`)."""
