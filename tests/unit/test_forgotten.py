@@ -10,9 +10,10 @@ from crossdock.canonical.order import OrderReference
 from crossdock.connect.connector import Command
 from crossdock.connect.effects import Blind, Effect, Keyed, Searchable
 from crossdock.connect.receipts import Confirmed, Partial
-from crossdock.deliver.following import Situation, forgotten
+from crossdock.deliver.following import Situation, after, forgotten
 from crossdock.deliver.remembering import recognised, under_every_key
 from crossdock.deliver.sealing import Ready
+from crossdock.kernel.faults import Missing, Rejected
 from crossdock.promises.difference import Stage
 from crossdock.promises.obligations import Verb
 from crossdock.store.delivery import Claimed
@@ -99,3 +100,18 @@ def test_its_own_key_goes_before_all_others() -> None:
     ready, mine = doubtful(), Confirmed(id="M2")
     found = {ready.command.key: mine, f"{ENTITY}/credit_memo:1/return:till:r1/1": Confirmed(id="M1")}
     assert recognised(ready, found, FACTS) == mine
+
+
+def test_that_its_target_refuses_it_is_no_word_on_whether_it_was_done_then() -> None:
+    """The warehouse keeps our reference with what it was asked at first, and another address is another content."""
+    sent = Situation(claimed("shipment_order"), "wms", [Keyed()], NOW, 0.5)
+    refused = after(sent, Rejected("reference_taken", field="reference"))
+    assert (Stage(refused.follow.stage), refused.outcome) == (Stage.DOUBTFUL, "in doubt")
+    assert not refused.frees_accounts
+
+
+def test_what_a_person_must_map_first_or_was_looked_for_is_refused_as_ever() -> None:
+    unmapped = Rejected("no product", missing=Missing("product", "X"))
+    assert after(Situation(claimed("shipment_order"), "wms", [Keyed()], NOW, 0.5), unmapped).outcome == "rejected"
+    searched = Situation(claimed("goods_issue", key="looked for"), "erp", [SEARCH], NOW, 0.5)
+    assert after(searched, Rejected("no stock")).outcome == "rejected"

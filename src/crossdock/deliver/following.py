@@ -121,6 +121,9 @@ def after(situation: Situation, outcome: Accepted | Partial | Fault) -> Next:
         case Rejected() if situation.claimed.verb == Verb.ACT and _as_before(situation) == Stage.CALLING:
             # An earlier send of the same may still be under way, and what refuses this one may be gone when it arrives.
             return _given_up(situation, f"refused when sent again: {outcome.detail}")
+        case Rejected() if outcome.missing is None and _may_be_forgotten(situation):
+            # Its target may know its key from then, with other content: that it refuses is no word on whether it was done.
+            return _in_doubt(situation, f"refused, and it may have been done in a forgotten time: {outcome.detail}")
         case Rejected():
             return _rejected(situation, outcome)
         case Refused():
@@ -128,6 +131,13 @@ def after(situation: Situation, outcome: Accepted | Partial | Fault) -> Next:
             return Next(situation.follow(_as_before(situation), Actor.HUB, 0.0), "refused", outcome.detail, brake=brake)
         case _:
             return _unknown(situation, outcome)
+
+
+def _may_be_forgotten(situation: Situation) -> bool:
+    """Done in a time the database has forgotten, perhaps, and sent on the strength of its key without looking."""
+    looked_for = any(isinstance(effect, Searchable) for effect in situation.effects)
+    claimed = situation.claimed
+    return claimed.verb == Verb.ACT and claimed.forgotten_since is not None and not looked_for
 
 
 def _as_before(situation: Situation) -> Stage:
