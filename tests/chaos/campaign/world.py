@@ -47,6 +47,8 @@ class World:
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     """For every hub process that is started from now on: a kill at a named point, another clock."""
     slept_seconds: float = 0.0
+    forgotten: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    """(from, until): times that the hub's database was set back over."""
     """How long hub processes were stopped at most: what they had in hand then may reach a target late."""
     _watching: bool = True
     _starting: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -52,29 +52,33 @@ def _recorded(evidence: Evidence) -> Iterator[Any]:
 
 
 def _conflicting(evidence: Evidence) -> Iterator[Finding]:
-    """The same reference with other content: whoever resends must repeat the same bytes."""
-    for entry in evidence.entries("wms", "order_conflicted"):
+    """The same reference with other content: whoever resends must repeat the same bytes, if they can know them."""
+    forgotten = {e.key for e in evidence.entries("wms", "order_received") if evidence.is_forgotten(e.at)}
+    for entry in (e for e in evidence.entries("wms", "order_conflicted") if e.key not in forgotten):
         yield Finding("S3", "unexplained", f"the warehouse was sent {entry.key} again with other content")
 
 
 def unsealed(evidence: Evidence) -> Iterator[Finding]:
     """S3: what happened was committed before, with these bytes."""
-    intents = {each["key"]: each for some in evidence.intents.values() for each in some}
     for what in ACTS:
         for entry in evidence.entries("erp", what):
-            yield from _as_sealed(intents.get(entry.key), entry.key, entry.at, entry.details["body"])
+            yield from _as_sealed(evidence, entry.key, entry.at, entry.details["body"])
     for entry in evidence.entries("psp", "refunded"):
         key = entry.details["metadata"].get("crossdock_key", "")
         if key:
-            yield from _as_sealed(intents.get(key), key, entry.at, None)
-            amount = intents[key]["body"]["amount"]["minor"] if key in intents else None
+            yield from _as_sealed(evidence, key, entry.at, None)
+            intent = evidence.intent(key)
+            amount = intent["body"]["amount"]["minor"] if intent and not evidence.is_forgotten(entry.at) else None
             if amount not in (None, entry.details["amount"]):
                 yield Finding(
                     "S3", "unexplained", f"{key} was sealed over {amount}, and {entry.details['amount']} was paid"
                 )
 
 
-def _as_sealed(intent: Any, key: str, at: Any, body: Any) -> Iterator[Finding]:
+def _as_sealed(evidence: Evidence, key: str, at: Any, body: Any) -> Iterator[Finding]:
+    intent = evidence.intent(key)
+    if evidence.is_forgotten(at):
+        return  # so is its intent; that it wasn't done again is S1
     if intent is None:
         yield Finding("S3", "unexplained", f"{key} happened, and the hub has no intent of it")
     elif moment(intent["sealed_at"]) > at:

@@ -43,6 +43,8 @@ class Told:
     systems: Mapping[str, str | None]
     limits: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Mapping[str, float]])
     slept_seconds: float = 0.0
+    forgotten: Sequence[Sequence[str]] = ()
+    """(from, until): times of which the hub's database was made to know nothing any more."""
     rest_seconds: float | None = 0.0
     swept: bool = False
     """Every source was read after its last webhook: what was lost then is no excuse."""
@@ -72,6 +74,14 @@ class Evidence:
         for entry in self.ledgers.get(system, ()):
             if entry.what == what and key in (None, entry.key):
                 yield entry
+
+    def intent(self, key: str) -> Any:
+        """What the hub sealed under a key, if it knows of it."""
+        return next((each for some in self.intents.values() for each in some if each["key"] == key), None)
+
+    def is_forgotten(self, at: datetime) -> bool:
+        """Whether the hub was made to know nothing of what happened then."""
+        return any(moment(since) <= at <= moment(until) for since, until in self.told.forgotten)
 
     def cases_of(self, entity: str) -> list[Mapping[str, Any]]:
         return [case for case in self.cases if entity in case["entities"]]

@@ -147,6 +147,7 @@ def people_told_right(evidence: Evidence, sales: list[Sale]) -> Iterator[Finding
             or (case["cause"].startswith("unbound:") and lost)
             # A lane that was stopped by an outage finds out that it is over with the next thing it has to ask.
             or (case["cause"].startswith("brake:") and case["cause"].split(":")[1] not in targets)
+            or (case["cause"].startswith("doubt:") and bool(evidence.told.forgotten))
         )
         if not fine:
             yield Finding("cases", "unexplained", f"{case['cause']}: {case['detail']} {case['entities'][:3]}")
