@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -14,7 +14,8 @@ from crossdock.console.desk import Desk
 from crossdock.console.signing_in import Person
 from crossdock.console.wording import amount
 from crossdock.store import ledger as store
-from crossdock.store.ledger import Entry
+from crossdock.store.database import Row, Transaction
+from crossdock.store.ledger import Entry, Wanted
 
 COLUMNS = ("captured", "refunded", "disputed", "sold", "billed further", "credited")
 _DAYS = 7
@@ -57,29 +58,39 @@ class Span:
 
 
 async def books(desk: Desk, asked: Asked, person: Person) -> Answered:
-    span, entries = await _entries(desk, asked)
+    span = span_of(asked.of_query("from"), asked.of_query("to"), datetime.now(UTC).date())
     day = asked.of_query("day")
-    lines = [each for each in entries if str(each.day) == day] if day else []
+    async with desk.looking() as tx:
+        table = lines_of(await store.by_day(tx, _wanted(asked, span)))
+        lines = await _lines(tx, asked, day)
     return desk.pages.page(
         "books.html",
         asked,
         person,
         span=span,
-        table=list(by_day(entries)),
-        totals=totals(entries),
+        table=table,
+        totals=totals(table),
         columns=COLUMNS,
         channel=asked.of_query("channel"),
         currency=asked.of_query("currency"),
         day=day,
         lines=lines[:_LINES_SHOWN],
-        left_out=max(0, len(lines) - _LINES_SHOWN),
-        complete=len(entries) < _ENTRIES_MAX,
+        more=len(lines) > _LINES_SHOWN,
     )
+
+
+async def _lines(tx: Transaction, asked: Asked, day: str) -> list[Entry]:
+    if not day:
+        return []
+    span = span_of(day, day, datetime.now(UTC).date())
+    return await store.entries(tx, _wanted(asked, span), _LINES_SHOWN + 1)
 
 
 async def export(desk: Desk, asked: Asked, person: Person) -> Answered:
     """Every line of these days as CSV, amounts in the currency's own decimals."""
-    span, entries = await _entries(desk, asked)
+    span = span_of(asked.of_query("from"), asked.of_query("to"), datetime.now(UTC).date())
+    async with desk.looking() as tx:
+        entries = await store.entries(tx, _wanted(asked, span), _ENTRIES_MAX)
     if len(entries) >= _ENTRIES_MAX:
         raise Denied(413, "That is too much for one file", f"More than {_ENTRIES_MAX:,} lines; choose fewer days.")
     name = f"books-{span.first}-{span.last}.csv"
@@ -87,12 +98,8 @@ async def export(desk: Desk, asked: Asked, person: Person) -> Answered:
     return Answered(200, as_csv(entries).encode(), b"text/csv; charset=utf-8", (told,))
 
 
-async def _entries(desk: Desk, asked: Asked) -> tuple[Span, list[Entry]]:
-    span = span_of(asked.of_query("from"), asked.of_query("to"), datetime.now(UTC).date())
-    channel, currency = asked.of_query("channel"), asked.of_query("currency")
-    async with desk.looking() as tx:
-        found = await store.entries(tx, span.since, span.until, channel, currency, _ENTRIES_MAX)
-    return span, found
+def _wanted(asked: Asked, span: Span) -> Wanted:
+    return Wanted(span.since, span.until, asked.of_query("channel"), asked.of_query("currency"))
 
 
 def span_of(first: str, last: str, today: date) -> Span:
@@ -107,27 +114,20 @@ def span_of(first: str, last: str, today: date) -> Span:
     return Span(start, end)
 
 
-def counts(entry: Entry) -> bool:
-    """A refund that failed and a dispute that was won moved nothing."""
-    return entry.status not in ("failed", "won")
-
-
-def by_day(entries: Iterable[Entry]) -> Iterator[Line]:
+def lines_of(sums: Iterable[Row]) -> list[Line]:
+    """One line for each day, channel and currency, in the order they come in."""
     found: dict[tuple[date, str, str], Line] = {}
-    for each in entries:
-        key = (each.day, each.channel, each.currency)
-        if counts(each):
-            found.setdefault(key, Line(*key)).sums[each.what] += each.minor
-    yield from (found[key] for key in sorted(found, key=lambda key: (-key[0].toordinal(), *key[1:])))
+    for day, channel, currency, what, minor in sums:
+        found.setdefault((day, channel, currency), Line(day, channel, currency)).sums[what] += minor
+    return list(found.values())
 
 
-def totals(entries: Iterable[Entry]) -> list[tuple[str, Counter[str]]]:
+def totals(lines: Iterable[Line]) -> list[Line]:
     """Of each currency; currencies never add up."""
-    found: dict[str, Counter[str]] = {}
-    for each in entries:
-        if counts(each):
-            found.setdefault(each.currency, Counter())[each.what] += each.minor
-    return sorted(found.items())
+    found: dict[str, Line] = {}
+    for line in lines:
+        found.setdefault(line.currency, Line(line.day, "", line.currency)).sums.update(line.sums)
+    return [found[currency] for currency in sorted(found)]
 
 
 def as_csv(entries: Iterable[Entry]) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
-from crossdock.store.database import Transaction, rows
+from crossdock.store.database import Row, Transaction, rows
 from crossdock.store.statements import load
 
 _SQL = load("ledger")
@@ -27,8 +27,20 @@ class Entry:
     status: str
 
 
-async def entries(
-    tx: Transaction, since: datetime, until: datetime, channel: str, currency: str, limit: int
-) -> list[Entry]:
-    about = {"since": since, "until": until, "channel": channel, "currency": currency, "limit": limit}
-    return [Entry(*row) for row in await rows(tx, _SQL["entries"], about)]
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which entries: from a moment until before another, of a channel and a currency, or of any."""
+
+    since: datetime
+    until: datetime
+    channel: str = ""
+    currency: str = ""
+
+
+async def entries(tx: Transaction, wanted: Wanted, limit: int) -> list[Entry]:
+    return [Entry(*row) for row in await rows(tx, _SQL["entries"], {**asdict(wanted), "limit": limit})]
+
+
+async def by_day(tx: Transaction, wanted: Wanted) -> list[Row]:
+    """(day, channel, currency, what, minor units)"""
+    return await rows(tx, _SQL["by_day"], asdict(wanted))

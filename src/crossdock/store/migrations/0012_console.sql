@@ -79,3 +79,25 @@ create index bulk_item_open on bulk_item (job) where outcome is null;
 
 -- The books by day: what is heard of money is rare beside everything else; a receipt's time is summarised, not indexed.
 create index document_money on document (recorded_at) where kind in ('capture', 'refund', 'dispute');
+
+-- Money that moved and documents that were posted, when the hub heard of them; amounts positive, in minor units.
+create view ledger_entry as
+select d.recorded_at as at, split_part(coalesce(d.entity, ''), ':', 2) as channel, coalesce(d.entity, '') as entity,
+       case d.kind when 'capture' then 'captured' when 'refund' then 'refunded' else 'disputed' end as what,
+       d.id, d.connection as system, b.body -> 'amount' ->> 'currency' as currency,
+       (b.body -> 'amount' ->> 'minor')::bigint as minor, coalesce(b.body ->> 'status', '') as status
+from document d cross join lateral (select convert_from(d.body, 'UTF8')::jsonb as body offset 0) b
+where d.kind in ('capture', 'refund', 'dispute') and not d.gone
+union all
+select r.at, split_part(p.entity, ':', 2), p.entity,
+       case p.noun when 'sales_order' then 'sold' when 'credit_memo' then 'credited' else 'billed further' end,
+       r.number, p.target,
+       case when p.noun = 'sales_order' then b.body -> 'order' ->> 'currency' else b.body ->> 'currency' end,
+       case when p.noun = 'sales_order' then (b.body -> 'order' -> 'total' ->> 'minor')::bigint else (
+           select sum((l -> 'net' ->> 'minor')::bigint + coalesce((
+               select sum((t -> 'amount' ->> 'minor')::bigint) from jsonb_array_elements(l -> 'taxes') t), 0))::bigint
+           from jsonb_array_elements(b.body -> 'lines') l) end,
+       ''
+from receipt r join promise p on p.id = r.promise
+cross join lateral (select convert_from(p.body, 'UTF8')::jsonb as body offset 0) b
+where p.noun in ('sales_order', 'credit_memo', 'supplementary_invoice');

@@ -100,11 +100,13 @@ select count(*), min(connection) from budget
 where spent > burst + rate * extract(epoch from clock_timestamp() - started_at) + 1e-6
 
 -- S12: Every sealed act explains itself: its cause, code and bytes are on record.
-select count(*), min(p.entity || '/' || p.name)
-from promise p join intent i on i.promise = p.id
-where p.verb = 2 and (
-    not exists (select from document d where d.fact = p.cause)
-    or not exists (select from code_version c where c.digest = i.code))
+-- In two parts: as one condition it looks through all documents for each intent, and beside 200,000 orders it never ends.
+select count(*), min(entity || '/' || name) from (
+    select p.entity, p.name, i.promise, i.ordinal from promise p join intent i on i.promise = p.id
+    where p.verb = 2 and not exists (select from document d where d.fact = p.cause)
+    union
+    select p.entity, p.name, i.promise, i.ordinal from promise p join intent i on i.promise = p.id
+    where p.verb = 2 and not exists (select from code_version c where c.digest = i.code)) unexplained
 
 -- unbound: Documents that could not be attributed to any entity.
 select count(*), min(connection || ' ' || kind || ' ' || id) from document where entity is null
