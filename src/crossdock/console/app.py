@@ -106,7 +106,7 @@ class Console:
             answered = self._sorry(asked, Denied(413, "That is too much", f"More than {FORM_BYTES_MAX} bytes."))
         except Denied as denied:
             answered = self._sorry(asked, denied)
-        except (psycopg.OperationalError, PoolTimeout) as error:
+        except (psycopg.OperationalError, PoolTimeout, TimeoutError) as error:
             log.error("console: no database", error=str(error))
             why = "The database doesn't answer, or took too long. What is shown elsewhere may be old; try again."
             answered = self._sorry(asked, Denied(503, "That is unknown now", why))
