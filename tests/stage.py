@@ -111,7 +111,8 @@ def settings_for(
             "roles": roles,
             "policy": policy or {},
             **(more or {}),
-            "connections": {name: dict(connection) for name in ("shop", "erp", "warehouse", "mail")},
+            "connections": {name: dict(connection) for name in ("shop", "erp", "warehouse", "mail")}
+            | (more or {}).get("connections", {}),
         },
         Path("/tmp/crossdock-test.toml"),
     )

@@ -25,6 +25,7 @@ import aiohttp
 import psycopg
 
 from crossdock.cli.story import HOME
+from crossdock.govern.keys import hash_of
 from crossdock.kernel.moments import system_clock
 from crossdock.simulators.ledger import Entry
 from crossdock.simulators.pos_counter import Disposition, Handed
@@ -36,7 +37,7 @@ from tests.standin.target import Target
 ROOT = Path(__file__).parents[2]
 ADDRESS = Address(**HOME)
 BASKET = {"MUG-01": 3, "TEE-BLK-M": 2, "CAP-RED": 2}
-API_KEY = "a key of the back office's own"
+API_KEY = "cdk_backdesk22_a-key-of-the-back-office-s-own"
 OPEN_REASONS = ("refund_uncovered:", "refund_rejected:", "rejected:psp:", "doubt:psp:", "overdrawn:")
 """Causes of cases that say why an order's refund is not made."""
 OVER_REASONS = ("over_refunded:", "owed_again:", "lost_dispute:")
@@ -431,6 +432,10 @@ async def trading(
     """
     with psycopg.connect(database_url, autocommit=True) as connection:
         name = connection.info.dbname
+        connection.execute(
+            "insert into consumer values ('desk', 'the back office', 'main', '', %s, 1000000, now())", [list(scopes)]
+        )
+        connection.execute("insert into api_key values ('backdesk22', 'desk', %s, now())", [hash_of(API_KEY)])
         # What a sleeper holds locked in the middle of a transaction the database takes from it; here sooner than usual.
         connection.execute(f'alter database "{name}" set transaction_timeout = 1500')  # pyright: ignore
     # Tryton takes up to 2 s for an invoice, and longer when two cores are busy.
@@ -445,7 +450,6 @@ async def trading(
         told["connections"]["psp"] |= {"timeout_seconds": 1.0, **(psp or {})}
         for each in ("shop", "wms", "till"):
             told["connections"][each]["timeout_seconds"] = 1.5
-        told["api"] = {"keys": {"desk": {"key": "env:DESK_KEY", "scopes": list(scopes)}}}
         if erp is True:
             told["roles"]["erp"] = "erp"
             told["connections"]["erp"] = {"connector": "tests.chaos.any_erp", "url": target.url}
@@ -454,7 +458,7 @@ async def trading(
         for name, more in (connections or {}).items():
             told["connections"].get(name, {}).update(more)
         retailer.config.write_text(_toml(told))
-        retailer.environment = {**retailer.environment, "PYTHONPATH": str(ROOT), "DESK_KEY": API_KEY}
+        retailer.environment = {**retailer.environment, "PYTHONPATH": str(ROOT)}
         yield Trade(retailer, target if erp is True else None, http, database_url, random.Random(seed))
 
 

@@ -4,129 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import io
 import os
 import sys
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from unittest import mock
 from urllib.parse import quote
 
 import aiohttp
 import msgspec
-import uvicorn
 
 from crossdock.canonical.returns import Return, ReturnLine
-from crossdock.cli.tracing import builtins_of
-from crossdock.gateway.api import Api, with_api
 from crossdock.kernel.money import usd
-from crossdock.promises.standing import Standing
-from crossdock.settle.reading import Targets, read
-from crossdock.store import settling
-from tests.stage import PLACED_AT, Stage, order, staged, told
+from crossdock.store import operations
+from crossdock.store.operations import Claim
+from tests.desk import desk
+from tests.stage import PLACED_AT, order, told
 from tests.standin import Told
-from tests.standin.target import Target
 
 ROOT = Path(__file__).parents[2]
-ALL = ["returns:write", "allowances:write", "orders:read"]
-KEYS = {"desk": ALL, "reader": ["orders:read"], "other": ALL, "auditor": ["audit:read"]}
-SECRETS = {f"TEST_KEY_{name.upper()}": f"{name}-key-0123456789" for name in KEYS}
-
-
-class Desk:
-    """Somebody at the API; every POST has a key of its own unless it is given one."""
-
-    def __init__(self, url: str, session: aiohttp.ClientSession, stage: Stage) -> None:
-        self.url, self.session, self.stage, self._count = url, session, stage, 0
-
-    async def ask(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        *,
-        who: str | None = "desk",
-        key: str | None = "",
-        **headers: str,
-    ) -> tuple[int, Any]:
-        self._count += 1
-        sent = dict(headers)
-        if who is not None:
-            sent.setdefault("Authorization", f"Bearer {who}-key-0123456789")
-        if key is not None and method == "POST":
-            sent["Idempotency-Key"] = key or f"key-{self._count}"
-        encoded = body if isinstance(body, bytes) else msgspec.json.encode(body)
-        given = None if body is None else io.BytesIO(encoded)
-        async with self.session.request(method, f"{self.url}{path}", data=given, headers=sent) as answer:
-            text = await answer.read()
-            if answer.status >= 400:
-                assert answer.content_type == "application/problem+json"
-            return answer.status, msgspec.json.decode(text)
-
-    async def post(self, path: str, body: Any = None, **rest: Any) -> tuple[int, Any]:
-        return await self.ask("POST", f"/v1/orders/{path}", body or {}, **rest)
-
-    async def done(self, path: str, body: Any = None, **rest: Any) -> Any:
-        status, told = await self.post(path, body, **rest)
-        assert status == 202, told
-        return told
-
-    async def refused(self, status: int, field: str | None, path: str, body: Any = None, **rest: Any) -> str:
-        """The problem's text; and nothing has come of it."""
-        before = self.written()
-        answered, told = await self.post(path, body, **rest)
-        assert (answered, told.get("field")) == (status, field), told
-        assert told["status"] == status
-        assert told["type"].startswith("urn:crossdock:problem:")
-        assert self.written() == before
-        return told["detail"]
-
-    def written(self) -> list[Any]:
-        tables = ("inbox", "operation", "own_fact", "document", "dirty")
-        return [self.stage.count(f"select count(*) from {table}") for table in tables]
-
-    async def standing(self) -> Standing:
-        async with self.stage.database.transaction() as tx:
-            unsettled = await settling.entities_by_key(tx, ["order:shop:1"])
-            record = await settling.on_record(tx, unsettled, b"")
-        return read(unsettled, record, Targets(), record.as_of)[0].standing
-
-    async def returned(self, id_: str) -> Return:
-        await self.stage.settle()
-        return next(fact.body for fact in (await self.standing()).of("return") if fact.body.id == id_)
-
-
-@asynccontextmanager
-async def desk(database_url: str, *placed: Any) -> AsyncGenerator[Desk]:
-    """A hub that knows one order of 3 MUG and 3 TEA (60.00 USD), and its API on a port of its own."""
-    keys = {name: {"key": f"env:TEST_KEY_{name.upper()}", "scopes": scopes} for name, scopes in KEYS.items()}
-    async with Target().serve() as target:
-        with mock.patch.dict(os.environ, SECRETS):
-            opened = staged(database_url, target, more={"api": {"keys": keys}})
-            stage = await opened.__aenter__()
-        await stage.tell(*(placed or [order(skus=["MUG", "TEA"])]))
-        api = Api(
-            stage.hub.settings, stage.database, partial(builtins_of, settings=stage.hub.settings), stage.hub.received
-        )
-        app = with_api(api, _nothing)
-        server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off", ws="none"))
-        serving = asyncio.create_task(server.serve())
-        while not server.started:  # noqa: ASYNC110  (uvicorn has no event for it)
-            await asyncio.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        async with aiohttp.ClientSession() as session:
-            yield Desk(f"http://127.0.0.1:{port}", session, stage)
-        server.should_exit = True
-        await serving
-        await opened.__aexit__(None, None, None)
-
-
-async def _nothing(scope: Any, receive: Any, send: Any) -> None:
-    await send({"type": "http.response.start", "status": 204, "headers": []})
-    await send({"type": "http.response.body", "body": b""})
+WEBHOOKS = "webhook-secret-0123456789"
 
 
 def mugs(units: int, **rest: Any) -> dict[str, Any]:
@@ -137,7 +34,7 @@ async def test_a_return_is_opened_received_in_parts_and_closed(database_url: str
     async with desk(database_url) as at:
         asked = {"lines": [{"line": "1-0", "units": 3}, {"sku": "TEA", "units": 1}], "id": "RMA-7", "channel": "post"}
         done = await at.done(quote("#1", safe="") + "/returns", asked)
-        assert (done["state"], done["return"], done["order"]) == ("pending", "RMA-7", "order:shop:1")
+        assert (done["state"], done["thing"], done["order"]) == ("pending", "RMA-7", "order:shop:1")
         assert [line.units for line in (await at.returned("RMA-7")).lines] == [3, 1]
         assert (await at.ask("GET", done["href"]))[1]["state"] == "translated"
         await at.done("1/returns/RMA-7/receipts", mugs(1, disposition="sellable", location="EAST"))
@@ -167,33 +64,47 @@ async def test_units_can_only_come_back_once_whoever_asks_at_once(database_url: 
         answers = await asyncio.gather(*(at.post("1/returns", mugs(2), key=f"k{n}") for n in range(8)))
         assert sorted(status for status, _ in answers) == [202, *[422] * 7]
         [(_, done)] = [each for each in answers if each[0] == 202]
-        where = f"1/returns/{done['return']}/receipts"
+        where = f"1/returns/{done['thing']}/receipts"
         answers = await asyncio.gather(
             *(at.post(where, mugs(1, disposition="sellable"), key=f"r{n}") for n in range(6))
         )
         assert sorted(status for status, _ in answers) == [202, 202, 409, 409, 409, 409]
-        assert sum(line.received for line in (await at.returned(done["return"])).lines) == 2
+        assert sum(line.received for line in (await at.returned(done["thing"])).lines) == 2
         await at.stage.checked()
 
 
 async def test_the_same_key_does_it_once_and_asks_for_nothing_else(database_url: str) -> None:
     async with desk(database_url) as at:
-        answers = await asyncio.gather(*(at.done("1/returns", mugs(1), key="same") for _ in range(8)))
-        assert len({each["id"] for each in answers}) == 1
+        answers = await asyncio.gather(*(at.post("1/returns", mugs(1), key="same") for _ in range(8)))
+        done = [told for status, told in answers if status == 202]
+        assert len({each["id"] for each in done}) == 1
+        assert {told["type"] for status, told in answers if status != 202} <= {"urn:crossdock:problem:in-flight"}
         await at.stage.settle()
         again = await at.done("1/returns", b'{"lines": [ {"units":1, "line":"1-0"} ]}', key="same")
-        assert (again["id"], again["state"]) == (answers[0]["id"], "translated")
+        assert again == done[0]  # the stored answer, word for word
+        assert at.headers["Idempotent-Replayed"] == "true"
+        assert (await at.ask("GET", again["href"]))[1]["state"] == "translated"
         assert "something else" in await at.refused(422, "Idempotency-Key", "1/returns", mugs(2), key="same")
-        assert "something else" in await at.refused(422, "Idempotency-Key", "1/allowances", {
-            "amount": "1", "currency": "USD", "reason": "x", "by": "mara"}, key="same")  # fmt: skip
+        allowance = {"amount": "1", "currency": "USD", "reason": "x", "by": "mara"}
+        await at.done("1/allowances", allowance, key="same")  # keys are each operation's own
         assert len((await at.standing()).of("return")) == 1
-        other = await at.done("1/returns", mugs(1), key="same", who="other")  # keys are each client's own
+        other = await at.done("1/returns", mugs(1), key="same", who="other")  # and each client's
         assert other["id"] != again["id"]
         assert (await at.ask("GET", again["href"], who="other"))[0] == 404
-        where = f"1/returns/{again['return']}/receipts"
+        where = f"1/returns/{again['thing']}/receipts"
         for _ in range(3):
             await at.done(where, mugs(1, disposition="sellable"), key="receipt")
-        assert sum(line.received for line in (await at.returned(again["return"])).lines) == 1
+        assert sum(line.received for line in (await at.returned(again["thing"])).lines) == 1
+
+
+async def test_a_key_whose_request_is_being_done_is_told_so(database_url: str) -> None:
+    async with desk(database_url) as at:
+        claim = Claim("x", "desk", "openReturn", "busy", b"", "")
+        async with at.stage.database.transaction() as tx:
+            assert await operations.hold_key(tx, claim)
+            assert "being done" in await at.refused(409, None, "1/returns", mugs(1), key="busy")
+            assert at.headers["Retry-After"] == "1"
+        await at.done("1/returns", mugs(1), key="busy")
 
 
 MISFITS: list[tuple[int, str | None, str, Any]] = [
@@ -224,7 +135,7 @@ MISFITS: list[tuple[int, str | None, str, Any]] = [
     (422, "body", "1/returns", b"{"),
     (422, "body", "1/returns", b"\xff\xfe"),
     (422, "body", "1/returns", b"[" * 100_000),
-    (413, None, "1/returns", b" " * (1024 * 1024 + 1)),
+    (413, None, "1/returns", b" " * (4 * 1024 * 1024 + 1)),
 ]
 
 
@@ -247,7 +158,7 @@ NO_ALLOWANCES: list[tuple[str, dict[str, Any], str]] = [
     ("currency", {"currency": "usd"}, "matching"),
     ("line", {"line": "1-9"}, "no line 1-9"),
     ("reason", {"reason": ""}, "length"),
-    ("by", {"by": ""}, "length"),
+    ("by", {"by": ""}, "who granted it"),
 ]
 
 
@@ -313,22 +224,32 @@ async def test_a_sku_in_several_lines_has_to_be_named_by_line(database_url: str)
 
 async def test_nobody_does_anything_without_a_key_or_beyond_its_scopes(database_url: str) -> None:
     async with desk(database_url) as at:
-        for who, headers in (
-            (None, {}),
-            ("stranger", {}),
-            (None, {"Authorization": "Basic desk-key-0123456789"}),
-            (None, {"Authorization": "Bearer "}),
-            (None, {"Authorization": "Bearer desk-key-012345678"}),
+        own = at.keys["desk"]
+        for headers in (
+            {},
+            {"Authorization": f"Basic {own}"},
+            {"Authorization": "Bearer "},
+            {"Authorization": f"Bearer {own[:-1]}"},
+            {"Authorization": f"Bearer {own}x"},
+            {"Authorization": f"Bearer {own[:15]}{at.keys['other'][15:]}"},
+            {"Authorization": "Bearer cdk_"},
+            {"Authorization": "Bearer a.b.c"},
         ):
-            assert "Bearer" in await at.refused(401, "Authorization", "1/returns", mugs(1), who=who, **headers)
-            assert (await at.ask("GET", "/v1/orders/1", who=who, **headers))[0] == 401
-        assert "api.keys.reader.scopes" in await at.refused(403, None, "1/returns", mugs(1), who="reader")
+            assert "Bearer" in await at.refused(401, "Authorization", "1/returns", mugs(1), who=None, **headers)
+            assert at.headers["WWW-Authenticate"].startswith("Bearer")
+            assert (await at.ask("GET", "/v1/orders/1", who=None, **headers))[0] == 401
+        assert "returns:write" in await at.refused(403, None, "1/returns", mugs(1), who="reader")
         assert "allowances:write" in await at.refused(403, None, "1/allowances", {}, who="reader")
-        await at.refused(422, "Idempotency-Key", "1/returns", mugs(1), key=None)
-        await at.refused(422, "Idempotency-Key", "1/returns", mugs(1), key="k" * 201)
-        for method, path in (("PUT", "/v1/orders/1"), ("GET", "/v1/orders/1/returns"), ("DELETE", "/v1/operations/1")):
+        await at.refused(400, "Idempotency-Key", "1/returns", mugs(1), key=None)
+        await at.refused(400, "Idempotency-Key", "1/returns", mugs(1), key="k" * 201)
+        for method, path, allowed in (
+            ("PUT", "/v1/orders/1", "GET"),
+            ("GET", "/v1/orders/1/returns", "POST"),
+            ("DELETE", "/v1/operations/1", "GET"),
+        ):
             assert (await at.ask(method, path))[0] == 405
-        for path in ("/v1/", "/v1/orders", "/v1/orders//", "/v1/operations/none", "/v1/orders/1/2/3/4/5"):
+            assert at.headers["Allow"] == allowed
+        for path in ("/v1/", "/v1/orders//", "/v1/operations/none", "/v1/orders/1/2/3/4/5", "/v1/orders/1/refunds"):
             assert (await at.ask("GET", path))[0] == 404
 
 
@@ -336,13 +257,27 @@ async def test_an_order_is_told_as_it_stands_by_any_of_its_names(database_url: s
     async with desk(database_url, order("1"), order("2")) as at:
         for name in ("1", "%231", "order:shop:1", "order%3Ashop%3A1", "gid%3A%2F%2Fshop%2FOrder%2F1"):
             status, told = await at.ask("GET", f"/v1/orders/{name}", who="reader")
-            assert (status, told["entity"], told["state"]) == (200, "order:shop:1", "in flight")
-            assert {"promises", "expected", "cases", "facts"} <= told.keys()
+            assert (status, told["order"], told["state"]) == (200, "order:shop:1", "in flight")
+            assert at.headers["Correlation-Id"] == "order:shop:1"
+        assert told["total"] == {"minor": 3000, "currency": "USD"}
+        assert {each["system"] for each in told["milestones"]} == {"erp", "shop", "warehouse"}
+        assert "ada@example.com" not in repr(told)
+        assert "Sage" not in repr(told)
+        _, events = await at.ask("GET", "/v1/orders/1/timeline", who="reader")
+        assert events["events"][0]["happened"] == "received"
         assert (await at.ask("GET", "/v1/orders/404", who="reader"))[0] == 404
         at.stage.sql("insert into alias values ('both', 'order:shop:1'), ('both', 'order:shop:2')")
         status, told = await at.ask("GET", "/v1/orders/both")
         assert (status, "order:shop:1, order:shop:2" in told["detail"]) == (409, True)
         await at.refused(409, None, "both/returns", mugs(1))
+
+
+async def test_the_whole_record_is_for_people(database_url: str) -> None:
+    async with desk(database_url) as at:
+        assert (await at.ask("GET", "/v1/orders/1/record"))[0] == 403
+        await at.employ("Vera", "viewer")
+        status, told = await at.ask("GET", "/v1/orders/1/record", who="Vera")
+        assert (status, told["facts"][0]["body"]["email"]) == (200, "ada@example.com")
 
 
 async def test_an_order_that_is_only_spoken_of_is_not_returned_yet(database_url: str) -> None:
@@ -358,35 +293,35 @@ async def test_a_whole_hub_takes_a_return_by_its_api(database_url: str, tmp_path
         [hub]
         listen = "127.0.0.1:0"
         database_url = "{database_url}"
-        [api.keys.desk]
-        key = "env:TEST_KEY_DESK"
-        scopes = {msgspec.json.encode(ALL).decode()}
+        data = "{tmp_path}/data"
         [connections.shop]
         connector = "tests.standin"
         url = "http://127.0.0.1:1"
-        webhook_secrets = ["env:TEST_KEY_OTHER"]
+        webhook_secrets = ["env:TEST_WEBHOOKS"]
     """)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "crossdock.main", "--config", str(file), "run",
-        env={**os.environ, **SECRETS, "PYTHONPATH": str(ROOT)}, stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+    environment = {**os.environ, "TEST_WEBHOOKS": WEBHOOKS, "PYTHONPATH": str(ROOT)}
+    hub = [sys.executable, "-m", "crossdock.main", "--config", str(file)]
+    adding = "consumer add desk --owner Mara --scope orders:read --scope returns:write --json".split()
+    added = await asyncio.create_subprocess_exec(*hub, *adding, env=environment, stdout=asyncio.subprocess.PIPE)
+    key = msgspec.json.decode((await added.communicate())[0])["key"]
+    process = await asyncio.create_subprocess_exec(*hub, "run", env=environment, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     try:
         address = msgspec.json.decode(await asyncio.wait_for(process.stdout.readline(), 60))["address"]
-        async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {SECRETS['TEST_KEY_DESK']}"}) as session:
+        async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as session:
             body = msgspec.json.encode(told(order()))
-            signature = hmac.digest(SECRETS["TEST_KEY_OTHER"].encode(), body, "sha256").hex()
+            signature = hmac.digest(WEBHOOKS.encode(), body, "sha256").hex()
             signed = {"X-Topic": "document", "X-Id": "m1", "X-Signature": signature}
             async with session.post(f"{address}/in/shop", data=body, headers=signed) as answer:
                 assert answer.status == 200
-            await _until(session, f"{address}/v1/orders/1", lambda found: found.get("entity") == "order:shop:1")
+            await _until(session, f"{address}/v1/orders/1", lambda found: found.get("order") == "order:shop:1")
             asked = {"data": msgspec.json.encode(mugs(2)), "headers": {"Idempotency-Key": "k1"}}
             async with session.post(f"{address}/v1/orders/1/returns", **asked) as answer:
                 assert answer.status == 202
                 where = answer.headers["Location"]
             await _until(session, address + where, lambda found: found["state"] == "translated")
-            told_now = await _until(session, f"{address}/v1/orders/1", lambda found: len(found["facts"]) == 2)
-            assert {fact["kind"] for fact in told_now["facts"]} == {"order", "return"}
+            told_now = await _until(session, f"{address}/v1/orders/1/timeline", lambda found: len(found["events"]) > 1)
+            assert "return from api" in [event["what"] for event in told_now["events"]]
     finally:
         process.terminate()
         assert await asyncio.wait_for(process.wait(), 30) == 0

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.test_api import Desk, desk
+from tests.desk import Desk, desk
 from tests.stage import order, shipment
 
 AUDITS = ("check", "accounts", "cases", "orders/1/intents", "orders/1/rebuild")

@@ -241,10 +241,18 @@ by_option = click.option("--by", envvar="CROSSDOCK_USER", default=None, help="Wh
 
 
 def deciding_person(by: str | None) -> str:
-    """Whose decision it is."""
+    """Whose decision it is; who signs in proves it, with `CROSSDOCK_PASSWORD` or when asked."""
     from getpass import getuser
+    from os import environ
 
-    return by or getuser()
+    from crossdock.cli import admitting
+
+    name = by or getuser()
+    if not admitting.has_password(name):
+        return name
+    return admitting.proven(
+        name, environ.get("CROSSDOCK_PASSWORD") or click.prompt(f"Password of {name}", hide_input=True)
+    )
 
 
 @app.command("map")

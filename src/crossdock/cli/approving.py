@@ -8,6 +8,7 @@ from crossdock.cli.app import EXIT_FOUND, Failure
 from crossdock.cli.asking import ask
 from crossdock.cli.wording import cause_of, day_and_clock
 from crossdock.govern.approving import Approver, Asked, Decided, Verdict, what_waits
+from crossdock.govern.persons import people_of
 from crossdock.govern.settings import Settings
 from crossdock.store.database import Database
 from crossdock.store.decisions import NotDecidable
@@ -26,7 +27,7 @@ def decided(request: str, verdict: Verdict, by: str, role: str | None, note: str
 
     async def work(database: Database, told: Settings) -> Decided:
         async with database.transaction() as tx:
-            return await Approver(tx, told.people, by, role).decide(request, verdict, note)
+            return await Approver(tx, await people_of(tx, told), by, role).decide(request, verdict, note)
 
     try:
         return ask(work)

@@ -1,4 +1,4 @@
-"""The verbs by which people compare what systems hold with what the hub knows. Completes the command."""
+"""The verbs by which people compare what systems hold with what the hub knows."""
 
 from __future__ import annotations
 

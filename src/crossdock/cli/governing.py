@@ -1,5 +1,5 @@
 """The verbs of people who allow and change what the hub does: approvals, policies, campaigns, and how it goes on after its
-database was set back. Completes the command."""
+database was set back."""
 
 from __future__ import annotations
 

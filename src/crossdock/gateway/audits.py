@@ -39,11 +39,6 @@ class Audits:
         async with self.database.transaction() as tx:
             return [msgspec.to_builtins(each) for each in await accounts.all_accounts(tx)]
 
-    async def cases(self) -> list[Any]:
-        """The open cases, the oldest first."""
-        async with self.database.transaction() as tx:
-            return [msgspec.to_builtins(each) for each in await cases.open_cases(tx)]
-
     async def intents(self, entity: str) -> list[Mapping[str, Any]]:
         """Every intent of an order, the oldest first."""
         async with self.database.transaction() as tx:

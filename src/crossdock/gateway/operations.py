@@ -1,54 +1,46 @@
-"""What the API is asked to change, decided in one transaction: claimed by its key, checked against what is known, sent in."""
+"""What the API is asked about orders' returns and allowances: checked against what is known, and sent in."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
 from crossdock.canonical.order import Order
 from crossdock.canonical.returns import Allowance, Return
-from crossdock.gateway.problems import Problem, conflicting, unknown
-from crossdock.gateway.returning import (
-    AllowanceAsked,
-    CancellationAsked,
-    ReceiptAsked,
-    ReturnAsked,
-    cancelled,
-    granted,
-    inspected,
-    opened,
-    received,
-)
+from crossdock.gateway.finding import entity_of
+from crossdock.gateway.problems import conflicting, unfit, unknown
+from crossdock.gateway.returning import AllowanceAsked, cancelled, granted, inspected, opened, received
+from crossdock.gateway.route import Call, Moment, Reply
 from crossdock.govern.own import API
-from crossdock.kernel.ids import new_id
 from crossdock.promises.standing import Standing
 from crossdock.settle.reading import Targets, read
-from crossdock.store import inbox, operations, settling, tracing
-from crossdock.store.database import Database, Transaction
+from crossdock.store import inbox, operations, settling
+from crossdock.store.database import Transaction
 from crossdock.store.inbox import Message
 from crossdock.store.operations import Operation, OwnFact
 
-Asked = ReturnAsked | ReceiptAsked | CancellationAsked | AllowanceAsked
 N = TypeVar("N", Return, Allowance)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One authenticated request that would change something."""
+class OperationTold(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a request: `pending` until the hub has read it, `translated` from when on the order shows it."""
 
-    client: str
-    key: str
-    digest: bytes
-    """Of method, path and body."""
+    id: str
+    href: str
+    state: Literal["pending", "translated", "ignored", "quarantined"]
     order: str
-    """Any name of it."""
-    asked: Asked
-    rma: str = ""
-    inspects: bool = False
+    """The order's key at the hub."""
+    kind: str
+    """What was made or changed: an order, a return, an allowance."""
+    thing: str
+    """Its id."""
+    asked_at: Moment
+    reason: str | None = None
+    """Why it was ignored or quarantined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,66 +57,61 @@ class About:
     now: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Operations:
-    """`connections`: those whose ids are looked at when an order is named."""
-
-    database: Database
-    connections: Sequence[str]
-
-    async def perform(self, request: Request) -> Operation:
-        """Do it, or answer what the same key did before; `Problem` when it is refused, and then nothing was done."""
-        id_ = new_id()
-        async with self.database.transaction() as tx:
-            earlier = await operations.claim(tx, id_, request.client, request.key, request.digest)
-            if earlier is None:
-                await self._perform(tx, id_, request)
-            elif earlier[1] != request.digest:
-                raise Problem(422, "key-reused", "this Idempotency-Key asked for something else; take a new one",
-                              "Idempotency-Key")  # fmt: skip
-            else:
-                id_ = earlier[0]
-            found = await operations.operation(tx, id_, request.client, API)
-        assert found is not None
-        return found
-
-    async def _perform(self, tx: Transaction, id_: str, request: Request) -> None:
-        entity = await self.entity(tx, request.order)
-        await operations.lock_entity(tx, entity)
-        about = await _about(tx, entity)
-        match request.asked:
-            case ReturnAsked() as asked:
-                await self._open(tx, id_, about, asked)
-            case AllowanceAsked() as asked:
-                number = f"A{await operations.next_number(tx)}"
-                await _send(
-                    tx, id_, about, "allowance", granted(asked, number, about.order, about.allowances, about.now)
-                )
-            case ReceiptAsked() as asked:
-                change = inspected if request.inspects else received
-                await _change(tx, id_, about, request.rma, lambda held: change(asked, held))
-            case CancellationAsked():
-                await _change(tx, id_, about, request.rma, cancelled)
-
-    async def entity(self, tx: Transaction, name: str) -> str:
-        """The one order of that name."""
-        named = await tracing.entities_named(tx, name, self.connections)
-        found = [entity for entity in named if entity.startswith("order:")]
-        if not found:
-            raise unknown(f"no order is known as {name[:100]}; it may not have been received yet")
-        if len(found) > 1:
-            raise conflicting(f"{name[:100]} names several orders; ask for one of {', '.join(found[:10])}")
-        return found[0]
-
-    async def _open(self, tx: Transaction, id_: str, about: About, asked: ReturnAsked) -> None:
-        return_id = asked.id or f"R{await operations.next_number(tx)}"
-        if await operations.entity_of(tx, "return", return_id) is not None:
-            raise conflicting(f"there is a return {return_id} already; take another id, or leave it out")
-        returns = [*about.returns.values(), *about.other_returns]
-        await _send(tx, id_, about, "return", opened(asked, return_id, about.order, returns, about.now))
+async def tell_operation(call: Call) -> Reply:
+    found = await operations.operation(call.tx, call.parts["operation"], call.caller.id)
+    if found is None or not found.entity:
+        raise unknown("no operation of yours has this id")
+    return Reply(_told(found), found.entity)
 
 
-async def _change(tx: Transaction, id_: str, about: About, rma: str, change: Callable[[Return], Return]) -> None:
+def _told(found: Operation) -> OperationTold:
+    return OperationTold(
+        id=found.id,
+        href=f"/v1/operations/{found.id}",
+        state=msgspec.convert(found.state, type=Literal["pending", "translated", "ignored", "quarantined"]),
+        order=found.entity,
+        kind=found.kind,
+        thing=found.thing,
+        asked_at=found.at,
+        reason=found.reason,
+    )
+
+
+async def open_return(call: Call) -> Reply:
+    about = await _about(call)
+    id_ = call.asked.id or f"R{await operations.next_number(call.tx)}"
+    if await operations.entity_of(call.tx, "return", id_) is not None:
+        raise conflicting(f"there is a return {id_} already; take another id, or leave it out")
+    returns = [*about.returns.values(), *about.other_returns]
+    return await _send(call, about, "return", opened(call.asked, id_, about.order, returns, about.now))
+
+
+async def receive_return(call: Call) -> Reply:
+    return await _change(call, lambda held: received(call.asked, held))
+
+
+async def inspect_return(call: Call) -> Reply:
+    return await _change(call, lambda held: inspected(call.asked, held))
+
+
+async def cancel_return(call: Call) -> Reply:
+    return await _change(call, cancelled)
+
+
+async def grant_allowance(call: Call) -> Reply:
+    """Granted by the person who is signed in; a system says by whom."""
+    asked: AllowanceAsked = call.asked
+    by = call.caller.person or asked.by
+    if not by:
+        raise unfit("by", "say who granted it")
+    about = await _about(call)
+    number = f"A{await operations.next_number(call.tx)}"
+    allowance = granted(asked, number, about.order, about.allowances, about.now, by)
+    return await _send(call, about, "allowance", allowance)
+
+
+async def _change(call: Call, change: Callable[[Return], Return]) -> Reply:
+    about, rma = await _about(call), call.parts["return"]
     held = about.returns.get(rma)
     if held is None:
         elsewhere = any(each.id == rma for each in about.other_returns)
@@ -133,24 +120,34 @@ async def _change(tx: Transaction, id_: str, about: About, rma: str, change: Cal
             if elsewhere
             else f"order {about.order.number} has no return {rma[:100]}"
         )
-    await _send(tx, id_, about, "return", change(held))
+    return await _send(call, about, "return", change(held))
 
 
-async def _send(tx: Transaction, id_: str, about: About, kind: str, fact: Return | Allowance) -> None:
+async def _send(call: Call, about: About, kind: str, fact: Return | Allowance) -> Reply:
     """Kept as the API's own word, and received as a message, both or neither."""
     token = about.tokens.get(f"{kind}/{fact.id}", 0) + 1
-    await operations.keep(tx, about.entity, OwnFact(kind, fact.id, token, msgspec.json.encode(fact)))
+    await operations.keep(call.tx, about.entity, OwnFact(kind, fact.id, token, msgspec.json.encode(fact)))
     body = msgspec.json.encode({"entity": about.entity, "token": token, kind: fact})
-    await inbox.store(tx, [Message(API, kind, body, id_)])
-    await operations.describe(tx, id_, about.entity, kind, fact.id)
+    return await sent_in(call, Message(API, kind, body, call.id), about.entity, kind, fact.id)
 
 
-async def _about(tx: Transaction, entity: str) -> About:
-    standing = await _standing(tx, entity)
+async def sent_in(call: Call, message: Message, entity: str, kind: str, thing: str, tag: str = "") -> Reply:
+    """The message in the inbox, and the operation that follows it."""
+    await inbox.store(call.tx, [message])
+    await operations.describe(call.tx, call.id, entity, kind, thing, message.connection)
+    found = await operations.operation(call.tx, call.id, call.caller.id)
+    assert found is not None
+    return Reply(_told(found), entity, tag)
+
+
+async def _about(call: Call) -> About:
+    entity = await entity_of(call, call.parts["order"])
+    await operations.lock_entity(call.tx, entity)
+    standing = await _standing(call.tx, entity)
     fact = standing.one("order")
     if fact is None:
         raise conflicting(f"{entity} is spoken of, but was not read yet; ask again in a minute")
-    own = await operations.own_facts(tx, entity)
+    own = await operations.own_facts(call.tx, entity)
     return About(
         order=fact.body,
         entity=entity,

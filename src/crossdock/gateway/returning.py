@@ -70,7 +70,8 @@ class AllowanceAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     amount: Annotated[str, Meta(max_length=30)]
     currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")]
     reason: Annotated[str, Meta(min_length=1, max_length=200)]
-    by: Annotated[str, Meta(min_length=1, max_length=100)]
+    by: Annotated[str, Meta(max_length=100)] = ""
+    """Who granted it; of a person who is signed in the hub knows it."""
     line: Text = ""
 
 
@@ -236,7 +237,9 @@ def _closed_when_done(held: Return) -> Return:
     return replace(held, status="closed") if done else held
 
 
-def granted(asked: AllowanceAsked, id_: str, order: Order, allowances: Iterable[Allowance], at: datetime) -> Allowance:
+def granted(
+    asked: AllowanceAsked, id_: str, order: Order, allowances: Iterable[Allowance], at: datetime, by: str
+) -> Allowance:
     """An allowance of no more than the order came to."""
     amount = _amount(asked, order)
     given: AnyMoney = Money(sum(each.amount.minor for each in allowances), order.currency)
@@ -245,7 +248,7 @@ def granted(asked: AllowanceAsked, id_: str, order: Order, allowances: Iterable[
         raise unfit("amount", f"{amount} is more than the order's {order.total} allows{earlier}")
     if asked.line and asked.line not in {line.id for line in order.lines}:
         raise unfit("line", f"order {order.number} has no line {asked.line}")
-    return Allowance(id=id_, amount=amount, reason=asked.reason, granted_by=asked.by, granted_at=at, line=asked.line)
+    return Allowance(id=id_, amount=amount, reason=asked.reason, granted_by=by, granted_at=at, line=asked.line)
 
 
 def _amount(asked: AllowanceAsked, order: Order) -> AnyMoney:

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import msgspec
 
@@ -24,6 +24,8 @@ from crossdock.promises.policy import Policy
 DATABASE_VARIABLE = "CROSSDOCK_DATABASE_URL"
 FILE_VARIABLE = "CROSSDOCK_CONFIG"
 FILE_DEFAULT = "crossdock.toml"
+ONLY_TENANT = "main"
+"""Whose everything is where the settings name no tenants."""
 
 
 class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,22 +53,23 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Promises claimed in one round of a lane."""
 
 
-Scope = Literal["returns:write", "allowances:write", "orders:read", "audit:read"]
-
-
-class ApiKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[api.keys.<name>]`: somebody who may use the REST API. The name is theirs in operations."""
-
-    key: Secret
-    """What they send as `Authorization: Bearer …`; at least 16 characters."""
-    scopes: tuple[Scope, ...]
-    """What they may do."""
-
-
 class ApiSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[api]`: the REST API, under `/v1` of the same address as the webhooks."""
 
-    keys: dict[str, ApiKey] = {}
+    secrets: tuple[Secret, ...] = ()
+    """What tokens are signed with, at least 32 characters each: the first signs, all of them prove, so that they can
+    be changed. Without any the hub makes one, in the file `api-secret` under `data`; hubs on several machines need it here."""
+    token_seconds: int = 900
+    """How long a token holds."""
+    person_per_minute: int = 600
+    """How many requests a person may send in a minute; consumers have quotas of their own."""
+
+
+class Tenant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[tenants.<name>]`: whose orders these are; consumers of one tenant see nothing of another's."""
+
+    brand: str = ""
+    legal_entity: str = ""
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +83,8 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """Fewer items a call than the connector could take; 1 makes bulk calls single."""
     calls_per_second: float | None = None
     burst: float = 10.0
+    tenant: str = ONLY_TENANT
+    """Whose it is: a name of `[tenants]`, where there are several."""
 
 
 class SweepTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -112,6 +117,10 @@ class Connection:
     sweep: SweepTerms = field(default_factory=SweepTerms)
 
     @property
+    def tenant(self) -> str:
+        return self.pace.tenant
+
+    @property
     def webhook_secrets(self) -> list[bytes]:
         secrets = cast("tuple[Secret, ...]", getattr(self.settings, "webhook_secrets", ()))
         return [secret.reveal().encode() for secret in secrets]
@@ -127,6 +136,7 @@ class Settings:
     connections: Mapping[str, Connection]
     api: ApiSettings = field(default_factory=ApiSettings)
     people: People = field(default_factory=dict[str, tuple[str, ...]])
+    tenants: Mapping[str, Tenant] = field(default_factory=lambda: {ONLY_TENANT: Tenant()})
 
     @property
     def translators(self) -> Mapping[str, Connector[Any]]:
@@ -142,9 +152,9 @@ class Settings:
         return os.environ.get(DATABASE_VARIABLE) or self.hub.database_url
 
 
-_KEY_CHARACTERS_MIN = 16
-_HUB_KEYS = ("connector", "in_flight", "lanes", "bulk_max", "sweep")
-_PACE_KEYS = ("in_flight", "lanes", "bulk_max")
+_SECRET_CHARACTERS_MIN = 32
+_HUB_KEYS = ("connector", "in_flight", "lanes", "bulk_max", "tenant", "sweep")
+_PACE_KEYS = ("in_flight", "lanes", "bulk_max", "tenant")
 
 
 def settings_file(given: str | None) -> Path:
@@ -170,17 +180,19 @@ def _parsed(file: Path) -> dict[str, Any]:
 
 def settings_from(told: Mapping[str, Any], file: Path) -> Settings:
     """Settings from a parsed TOML document."""
-    unknown = sorted(told.keys() - {"hub", "roles", "policy", "people", "api", "connections"})
+    unknown = sorted(told.keys() - {"hub", "roles", "policy", "people", "api", "tenants", "connections"})
     if unknown:
-        raise BadSettings(f"{unknown[0]}: no such section; there are hub, roles, policy, people, api and connections")
+        known = "hub, roles, policy, people, api, tenants and connections"
+        raise BadSettings(f"{unknown[0]}: no such section; there are {known}")
     hub = shaped(HubSettings, told.get("hub", {}), "hub")
     policy = policy_from(_table(told, "policy"), told.get("roles", {}))
     connections = {name: _connection(name, each) for name, each in told.get("connections", {}).items()}
     _check_roles(policy, connections)
     _check_named(connections)
-    return Settings(
-        file, hub, policy, connections, api=_api(told.get("api", {})), people=people_from(told.get("people", {}))
-    )
+    tenants = shaped(dict[str, Tenant], _table(told, "tenants"), "tenants") or {ONLY_TENANT: Tenant()}
+    _check_tenants(tenants, connections)
+    api, people = _api(told.get("api", {})), people_from(told.get("people", {}))
+    return Settings(file, hub, policy, connections, api=api, people=people, tenants=tenants)
 
 
 def _table(told: Mapping[str, Any], section: str) -> Mapping[str, Any]:
@@ -192,16 +204,13 @@ def _table(told: Mapping[str, Any], section: str) -> Mapping[str, Any]:
 
 def _api(told: object) -> ApiSettings:
     api = shaped(ApiSettings, told, "api")
-    held: dict[str, str] = {}
-    for name, key in api.keys.items():
-        if len(key.key.reveal()) < _KEY_CHARACTERS_MIN:
+    for at, secret in enumerate(api.secrets):
+        if len(secret.reveal()) < _SECRET_CHARACTERS_MIN:
             raise BadSettings(
-                f"api.keys.{name}.key: a key has at least {_KEY_CHARACTERS_MIN} characters; make a random one"
+                f"api.secrets[{at}]: it has at least {_SECRET_CHARACTERS_MIN} characters; make a random one"
             )
-        if (other := held.setdefault(key.key.reveal(), name)) != name:
-            raise BadSettings(
-                f"api.keys.{name}.key: the same as api.keys.{other}.key; everybody has a key of their own"
-            )
+    if not 60 <= api.token_seconds <= 24 * 3600:
+        raise BadSettings(f"api.token_seconds: {api.token_seconds} is not between a minute and a day")
     return api
 
 
@@ -272,6 +281,14 @@ def _check_named(connections: Mapping[str, Connection]) -> None:
                 raise BadSettings(f"connections.{name}.{key}: {told}")
 
 
+def _check_tenants(tenants: Mapping[str, Tenant], connections: Mapping[str, Connection]) -> None:
+    for name, each in connections.items():
+        if each.tenant not in tenants:
+            raise BadSettings(
+                f"connections.{name}.tenant: there is no tenant {each.tenant}; tenants are {', '.join(sorted(tenants))}"
+            )
+
+
 def shown(settings: Settings) -> dict[str, Any]:
     """The settings as the hub reads them, for people: defaults included, secrets hidden."""
     return {
@@ -280,6 +297,7 @@ def shown(settings: Settings) -> dict[str, Any]:
         "policy": plain(settings.policy),
         "people": settings.people,
         "api": plain(settings.api),
+        "tenants": {name: plain(each) for name, each in settings.tenants.items()},
         "connections": {
             name: {
                 "connector": each.connector.name,

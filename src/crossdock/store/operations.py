@@ -39,22 +39,57 @@ class OwnFact:
     body: bytes
 
 
-async def claim(tx: Transaction, id_: str, client: str, key: str, request: bytes) -> tuple[str, bytes] | None:
-    """None when the key is new, and this operation's from now on; else which operation it asked for, and what."""
-    asked = {"id": id_, "client": client, "key": key, "request": request}
-    if await rows(tx, _SQL["claim"], asked):
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who asks for what under which key."""
+
+    id: str
+    client: str
+    route: str
+    key: str
+    request: bytes
+    trace: str
+
+    def parameters(self) -> dict[str, object]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What the same key asked before, and was answered."""
+
+    id: str
+    request: bytes
+    status: int
+    answer: bytes
+
+
+async def hold_key(tx: Transaction, claim: Claim) -> bool:
+    """Whether nobody else is doing what this key asks for."""
+    return (await rows(tx, _SQL["hold_key"], claim.parameters()))[0][0]
+
+
+async def claim(tx: Transaction, wanted: Claim) -> Earlier | None:
+    """None when the key is new, and this operation's from now on; the key must be held."""
+    if await rows(tx, _SQL["claim"], wanted.parameters()):
         return None
-    [(earlier, what)] = await rows(tx, _SQL["claimed"], {"client": client, "key": key})
-    return earlier, what
+    [found] = await rows(tx, _SQL["claimed"], wanted.parameters())
+    return Earlier(*found)
 
 
-async def describe(tx: Transaction, id_: str, entity: str, kind: str, thing: str) -> None:
-    await run(tx, _SQL["describe"], {"id": id_, "entity": entity, "kind": kind, "thing": thing})
+async def keep_answer(tx: Transaction, id_: str, status: int, answer: bytes) -> None:
+    await run(tx, _SQL["keep_answer"], {"id": id_, "status": status, "answer": answer})
 
 
-async def operation(tx: Transaction, id_: str, client: str, connection: str) -> Operation | None:
+async def describe(tx: Transaction, id_: str, entity: str, kind: str, thing: str, connection: str) -> None:
+    """What an operation came to, and by which connection its message came in."""
+    asked = {"id": id_, "entity": entity, "kind": kind, "thing": thing, "connection": connection}
+    await run(tx, _SQL["describe"], asked)
+
+
+async def operation(tx: Transaction, id_: str, client: str) -> Operation | None:
     """An operation of this client; nobody else's."""
-    found = await rows(tx, _SQL["operation"], {"id": id_, "client": client, "connection": connection})
+    found = await rows(tx, _SQL["operation"], {"id": id_, "client": client})
     return Operation(*found[0]) if found else None
 
 

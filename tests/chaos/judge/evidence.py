@@ -93,7 +93,7 @@ def gather(told: Told) -> Evidence:
     ledgers = {name: [_entry(each) for each in _read(f"{url}/_ledger")] for name, url in systems.items()}
     entities = [f"order:shop:{entry.key}" for entry in ledgers["shop"] if entry.what == "order_placed"]
     hub = _Hub(told)
-    orders = {entity: hub.ask(f"orders/{quote(entity)}", default=None) for entity in entities}
+    orders = {entity: hub.ask(f"orders/{quote(entity)}/record", default=None) for entity in entities}
     known = [entity for entity, order in orders.items() if order is not None]
     return Evidence(
         told,

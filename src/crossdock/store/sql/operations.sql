@@ -1,19 +1,26 @@
--- claim: This key asks this for the first time, or else nothing is written; waits for one that is being asked just now.
-insert into operation (id, client, key, request, at)
-values (%(id)s, %(client)s, %(key)s, %(request)b, now())
-on conflict (client, key) do nothing
+-- hold_key: Nobody else does what this key asks for before this transaction is over; false when somebody does now.
+select pg_try_advisory_xact_lock(hashtextextended(%(client)s || ' ' || %(route)s || ' ' || %(key)s, 6))
+
+-- claim: This key asks this for the first time, or else nothing is written.
+insert into operation (id, client, route, key, request, trace, at)
+values (%(id)s, %(client)s, %(route)s, %(key)s, %(request)b, %(trace)s, now())
+on conflict (client, route, key) do nothing
 returning id
 
--- claimed: What this key asked before.
-select id, request from operation where client = %(client)s and key = %(key)s
+-- claimed: What this key asked before, and was answered.
+select id, request, status, answer from operation where client = %(client)s and route = %(route)s and key = %(key)s
+
+-- keep_answer: What was answered, to be answered again.
+update operation set status = %(status)s, answer = %(answer)b where id = %(id)s
 
 -- describe: What it came to.
-update operation set entity = %(entity)s, kind = %(kind)s, thing = %(thing)s where id = %(id)s
+update operation set entity = %(entity)s, kind = %(kind)s, thing = %(thing)s, connection = %(connection)s
+where id = %(id)s
 
 -- operation: What became of it: of its message, while that is kept.
 select o.id, o.entity, o.kind, o.thing, o.at, i.outcome, i.reason
 from operation o
-left join inbox_seen s on s.connection = %(connection)s and s.message_id = o.id
+left join inbox_seen s on s.connection = o.connection and s.message_id = o.id
 left join inbox i on i.received_at = s.received_at and i.connection = s.connection and i.message_id = s.message_id
 where o.id = %(id)s and o.client = %(client)s
 

@@ -1,0 +1,136 @@
+"""Who may ask what, as one table: every request, every scope and role, their own tenant's order, another's, and nobody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from crossdock.gateway.catalogue import ORDER_EXAMPLE, ROUTES
+from crossdock.gateway.route import Route
+from crossdock.govern.rights import ROLES, SCOPES
+from tests.desk import Desk, desk
+from tests.integration.test_approvals import sale_with_leave
+from tests.stage import order
+
+ONE = {"lines": [{"line": "1-0", "units": 1}]}
+EVERYBODY = {*SCOPES, *ROLES}
+LET_IN = (200, 202, 409, 412, 422)
+TWO_TENANTS = {
+    "tenants": {"main": {}, "north": {}},
+    "connections": {"market": {"connector": "partner"}, "fair": {"connector": "partner", "tenant": "north"}},
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """`may`: the scopes and roles that are let in; everybody else is told 403, whatever they ask for."""
+
+    may: set[str]
+    path: str
+    body: Any = None
+    unseen: int = 404
+    """What those who are let in are told of another tenant's."""
+    whole_house: bool = False
+    """Only for those who see every tenant."""
+
+
+SEES = {"orders:read", *ROLES}
+AUDITS = {"audit:read", *ROLES}
+CHANNEL = {"orders:write"}
+DECIDES = {"operator", "engineer", "admin"}
+ORDER = ORDER_EXAMPLE | {"id": "M-1"}
+RETURNS = {"returns:write", "operator", "admin"}
+MATRIX: dict[str, Row] = {
+    "getOrder": Row(SEES, "/v1/orders/1"),
+    "getTimeline": Row(SEES, "/v1/orders/1/timeline"),
+    "getRecord": Row(AUDITS, "/v1/orders/1/record"),
+    "getIntents": Row(AUDITS, "/v1/orders/1/intents"),
+    "getRebuild": Row(AUDITS, "/v1/orders/1/rebuild"),
+    "getCheck": Row(AUDITS, "/v1/check", whole_house=True),
+    "listAccounts": Row(AUDITS, "/v1/accounts", whole_house=True),
+    "submitOrder": Row(CHANNEL, "/v1/orders", ORDER),
+    "getSubmission": Row(SEES, "/v1/orders/order:market:M-1/submission"),
+    "replaceOrder": Row(CHANNEL, "/v1/orders/order:market:M-1/submission", ORDER),
+    "openReturn": Row(RETURNS, "/v1/orders/1/returns", ONE),
+    "receiveReturn": Row(RETURNS, "/v1/orders/1/returns/R/receipts", ONE),
+    "inspectReturn": Row(
+        RETURNS, "/v1/orders/1/returns/R/inspections", {"lines": [{"line": "1-0", "units": 1, "disposition": "vendor"}]}
+    ),
+    "cancelReturn": Row(RETURNS, "/v1/orders/1/returns/R/cancellation", {}),
+    "grantAllowance": Row(
+        {"allowances:write", "finance", "admin"},
+        "/v1/orders/1/allowances",
+        {"amount": "0.01", "currency": "USD", "reason": "x", "by": "mara"},
+    ),
+    "getOperation": Row(EVERYBODY, "/v1/operations/{operation}"),
+    "listCases": Row(AUDITS, "/v1/cases", whole_house=True),
+    "retryCase": Row(DECIDES, "/v1/cases/1/retry", {}, whole_house=True),
+    "resolveCase": Row(DECIDES, "/v1/cases/1/resolution", {"happened": False}, whole_house=True),
+    "mapKey": Row(
+        DECIDES, "/v1/mappings", {"connection": "erp", "kind": "product", "key": "A", "value": "B"}, whole_house=True
+    ),
+    "releaseConnection": Row(DECIDES, "/v1/connections/erp/release", {}, whole_house=True),
+    "listApprovals": Row(AUDITS, "/v1/approvals", unseen=200),
+    "decideApproval": Row({"finance", "admin"}, "/v1/approvals/{approval}/decision", {"verdict": "rejected"}),
+}
+
+
+def test_every_request_has_its_row() -> None:
+    assert MATRIX.keys() == {route.name for route in ROUTES}
+
+
+async def people_of(at: Desk, tenant: str, channel: str) -> dict[str, str]:
+    """Who has just this scope or role, in this tenant; orders are submitted by its channel."""
+    for scope in SCOPES:
+        connection = channel if scope == "orders:write" else ""
+        await at.admit(f"{tenant}-{scope.replace(':', '-')}", [scope], tenant, connection)
+    for role in ROLES:
+        await at.employ(f"{tenant} {role}", role, tenants=[tenant])
+    return {scope: f"{tenant}-{scope.replace(':', '-')}" for scope in SCOPES} | {r: f"{tenant} {r}" for r in ROLES}
+
+
+async def test_everybody_may_just_what_the_table_says(database_url: str) -> None:
+    async with desk(database_url, order(units=1000), more=TWO_TENANTS) as at:
+        at.stage.hub.rules = replace(at.stage.hub.rules, owed=sale_with_leave)
+        await at.stage.tell(order("2", units=9))
+        [(approval,)] = at.stage.rows("select id from approval_request where entity = 'order:shop:2'")
+        await at.done("1/returns", {"lines": [{"line": "1-0", "units": 500}], "id": "R"})
+        own, others = await people_of(at, "main", "market"), await people_of(at, "north", "fair")
+        whole = {role: f"whole {role}" for role in ROLES}
+        for role, name in whole.items():
+            await at.employ(name, role)
+        assert (await at.ask("POST", "/v1/orders", ORDER, who=own["orders:write"]))[0] == 202
+        await at.stage.settle()
+        for route in ROUTES:
+            row = MATRIX[route.name]
+            operation = (await at.done("1/returns", ONE))["id"]
+            path = row.path.format(operation=operation, approval=approval)
+
+            async def told(who: str | None, route: Route = route, path: str = path, body: Any = row.body) -> int:
+                return (await at.ask(route.method, path, body, who=who, **{"If-Match": '"9"'}))[0]
+
+            for who in sorted(EVERYBODY):
+                mine, foreign = await told(own[who]), await told(others[who])
+                if who not in row.may or row.whole_house:
+                    assert (mine, foreign) == (403, 403), (route.name, who)
+                elif route.name == "getOperation":  # somebody else's, whatever their tenant
+                    assert (mine, foreign) == (404, 404), who
+                elif route.name == "submitOrder":  # each into its own channel
+                    assert (mine, foreign) == (409, 202), who
+                else:
+                    assert mine in LET_IN, (route.name, who, mine)
+                    assert foreign == row.unseen, (route.name, who)
+                if row.whole_house and who in ROLES:
+                    answered = await told(whole[who])
+                    assert answered in (LET_IN if who in row.may else (403,)), (route.name, who, answered)
+            assert (await told(None), await told("stranger")) == (401, 401), route.name
+
+
+async def test_approvals_of_another_tenant_are_not_listed(database_url: str) -> None:
+    async with desk(database_url, more=TWO_TENANTS) as at:
+        at.stage.hub.rules = replace(at.stage.hub.rules, owed=sale_with_leave)
+        await at.stage.tell(order("2", units=9))
+        await at.employ("Mia", "finance", tenants=["main"])
+        await at.employ("Nora", "finance", tenants=["north"])
+        assert len((await at.ask("GET", "/v1/approvals", who="Mia"))[1]["approvals"]) == 1
+        assert (await at.ask("GET", "/v1/approvals", who="Nora"))[1] == {"approvals": []}
