@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+from jsonschema import Draft202012Validator
 
+from crossdock.canonical.nouns import FACTS
+from crossdock.gateway import asyncapi
 from crossdock.gateway.catalogue import ORDER_EXAMPLE, ROUTES
+from crossdock.gateway.feed import WHAT, as_cloud_event
 from crossdock.gateway.openapi import PAGE, document
 from crossdock.gateway.signing_in import OPEN
 from crossdock.govern.rights import SCOPES
+from crossdock.store.events import Event
 from tests.desk import API, Desk, desk
 from tests.stage import order
 
@@ -46,6 +52,19 @@ def test_every_type_of_problem_and_every_request_is_described() -> None:
     assert len({each["operationId"] for each in operations}) == len(operations)
     assert all("4" in {status[0] for status in each["responses"]} for each in operations)
     assert told["openapi"].startswith("3.1")
+
+
+def test_the_events_among_the_contracts_are_those_the_feed_tells() -> None:
+    assert (ROOT / asyncapi.PAGE).read_bytes() == asyncapi.document()
+    described = msgspec.json.decode(asyncapi.document())["components"]
+    at = datetime(2026, 3, 2, tzinfo=UTC)
+    for kind in FACTS:
+        for what in WHAT:
+            event = as_cloud_event(Event(7, 1, "9", at, "order:shop:1", "shop", kind, "1", f"{kind}:shop:1", what))
+            message = described["messages"][f"{kind}_{what}"]
+            schema = message["payload"] | {"components": {"schemas": described["schemas"]}}
+            Draft202012Validator(schema).validate(msgspec.to_builtins(event))
+            assert message["name"] == event.type
 
 
 async def judged(at: Desk, who: str, folder: Path, order_: str, *more: str) -> str:

@@ -46,6 +46,7 @@ MATRIX: dict[str, Row] = {
     "getRecord": Row(AUDITS, "/v1/orders/1/record"),
     "getIntents": Row(AUDITS, "/v1/orders/1/intents"),
     "getRebuild": Row(AUDITS, "/v1/orders/1/rebuild"),
+    "listEvents": Row({"events:read", *ROLES}, "/v1/events", unseen=200),
     "getCheck": Row(AUDITS, "/v1/check", whole_house=True),
     "listAccounts": Row(AUDITS, "/v1/accounts", whole_house=True),
     "submitOrder": Row(CHANNEL, "/v1/orders", ORDER),

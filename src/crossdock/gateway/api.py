@@ -17,7 +17,7 @@ from crossdock.gateway.audits import Audits
 from crossdock.gateway.callers import Caller, identified
 from crossdock.gateway.catalogue import ROUTES
 from crossdock.gateway.door import Receive, Scope, Send, answer
-from crossdock.gateway.incoming import Incoming, body_of, decoded, idempotency_key, incoming, trace_of
+from crossdock.gateway.incoming import Incoming, body_of, decoded, idempotency_key, incoming, queried, trace_of
 from crossdock.gateway.openapi import document
 from crossdock.gateway.problems import Problem, unknown
 from crossdock.gateway.route import Call, House, Reply, Route, Told
@@ -83,8 +83,9 @@ class Api:
         if route.whole_house:
             caller.check_sees_all(self._house.settings)
         if not route.once:
+            query = queried(asked.query, route.query) if route.query else None
             async with self._database.transaction() as tx:
-                reply = await route.perform(Call(tx, self._house, caller, "", parts, None, asked.trace))
+                reply = await route.perform(Call(tx, self._house, caller, "", parts, None, asked.trace, query=query))
             return Done(route.status, msgspec.json.encode(reply.body), _about(reply))
         key = idempotency_key(asked.headers)
         body = await body_of(receive)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from crossdock.gateway import auditing, deciding, operations, orders, submitting
+from crossdock.gateway import auditing, deciding, feed, operations, orders, submitting
 from crossdock.gateway.deciding import (
     ApprovalsTold,
     CaseTold,
@@ -18,6 +18,7 @@ from crossdock.gateway.deciding import (
     Word,
     WordTold,
 )
+from crossdock.gateway.feed import EventsAsked, EventsTold
 from crossdock.gateway.operations import OperationTold
 from crossdock.gateway.orders import OrderTold, TimelineTold
 from crossdock.gateway.returning import AllowanceAsked, CancellationAsked, ReceiptAsked, ReturnAsked
@@ -199,6 +200,17 @@ ROUTES: tuple[Route, ...] = (
         perform=operations.tell_operation,
         answers=OperationTold,
         refuses=("not-found",),
+    ),
+    Route(
+        name="listEvents",
+        method="GET",
+        path="/v1/events",
+        says="What happened since, as CloudEvents, in an order that nothing is ever added before",
+        right="events:read",
+        perform=feed.tell_events,
+        query=EventsAsked,
+        answers=EventsTold,
+        refuses=("unfit", "too-old"),
     ),
     Route(
         name="getCheck",

@@ -15,6 +15,7 @@ from crossdock.gateway.incoming import KEY_PATTERN, NAME_CHARACTERS_MAX
 from crossdock.gateway.problems import CONTENT_TYPE, KINDS, TYPE_PREFIX, ProblemTold
 from crossdock.gateway.route import Route
 from crossdock.gateway.signing_in import SignIn, TokenRefused, TokenTold
+from crossdock.govern.configuration import notes_of
 from crossdock.govern.generated import write_or_check
 from crossdock.govern.rights import SCOPES
 
@@ -48,7 +49,7 @@ def document() -> bytes:
             "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "tags": [{"name": tag} for tag in ("orders", "returns", "operations", "deciding", "signing in")],
+        "tags": [{"name": tag} for tag in ("orders", "returns", "operations", "events", "deciding", "signing in")],
         "paths": _paths(shapes),
         "components": {"schemas": components, "securitySchemes": _security()},
     }
@@ -107,10 +108,21 @@ def _parameters(route: Route) -> Iterator[dict[str, Any]]:
         schema = {"type": "string", "pattern": f"^{KEY_PATTERN}$"}
         said = "Your own name of this request, the same on every repeat."
         yield {"name": "Idempotency-Key", "in": "header", "required": True, "schema": schema, "description": said}
+    if route.query:
+        yield from _queried(route.query)
     if route.replaces:
         schema = {"type": "string", "minLength": 1}
         said = "The ETag of the version you replace."
         yield {"name": "If-Match", "in": "header", "required": True, "schema": schema, "description": said}
+
+
+def _queried(query: type[msgspec.Struct]) -> Iterator[dict[str, Any]]:
+    schema: dict[str, Any] = msgspec.json.schema(query)["$defs"][query.__name__]
+    for name, told in schema["properties"].items():
+        # A parameter that isn't there is not sent: null is no value of a query.
+        told = next((each for each in told["anyOf"] if each.get("type") != "null"), told) if "anyOf" in told else told
+        said = notes_of(query).get(name, "")
+        yield {"name": name, "in": "query", "required": False, "schema": told, "description": said}
 
 
 def _done(route: Route, shapes: dict[Any, dict[str, Any]]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ KINDS: Mapping[str, Kind] = {
     "wrong-method": Kind(405, "Another method", "Use one of the methods of the Allow header."),
     "conflict": Kind(409, "It does not fit how things stand", "Read how things stand, and ask for what is left."),
     "in-flight": Kind(409, "The same is being asked now", "Repeat it with the same key in a moment."),
+    "too-old": Kind(410, "Not kept any more", "Read how things stand now, and follow what happens from here on."),
     "changed-meanwhile": Kind(412, "Somebody changed it", "Read it again, and send If-Match with the ETag it has now."),
     "too-large": Kind(413, "Too much in the body", "Ask for less at once."),
     "unfit": Kind(422, "A field does not fit", "Correct the field, and send it with a new Idempotency-Key."),

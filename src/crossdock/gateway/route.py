@@ -51,6 +51,8 @@ class Call:
     trace: str = ""
     if_match: str = ""
     """The version that is to be replaced, where the route asks for it."""
+    query: Any = None
+    """What stands behind the ?, as the route's type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class Route:
     perform: Callable[[Call], Awaitable[Reply]]
     answers: Any
     asked: type[msgspec.Struct] | None = None
+    query: type[msgspec.Struct] | None = None
     example: Mapping[str, Any] | None = None
     """A body as somebody may send it."""
     status: int = 200
@@ -92,7 +95,7 @@ class Route:
     @property
     def tag(self) -> str:
         """Under which its description stands."""
-        named = [tag for tag in ("returns", "orders", "operations") if tag in self.segments]
+        named = [tag for tag in ("returns", "orders", "operations", "events") if tag in self.segments]
         return named[0] if named else "deciding"
 
     @property

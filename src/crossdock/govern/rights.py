@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal, get_args
 
-Scope = Literal["orders:read", "orders:write", "returns:write", "allowances:write", "audit:read"]
+Scope = Literal["orders:read", "orders:write", "returns:write", "allowances:write", "audit:read", "events:read"]
 """What a system may be given."""
 PeopleScope = Literal["decisions:write", "approvals:write"]
 """What only a person may: it takes somebody who answers for it."""
@@ -16,7 +16,7 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 PEOPLE_SCOPES: tuple[PeopleScope, ...] = get_args(PeopleScope)
 ROLES: tuple[Role, ...] = get_args(Role)
 
-_SEES: frozenset[Right] = frozenset(("orders:read", "audit:read"))
+_SEES: frozenset[Right] = frozenset(("orders:read", "audit:read", "events:read"))
 _MAY: Mapping[str, frozenset[Right]] = {
     "viewer": _SEES,
     "operator": _SEES.union(("returns:write", "decisions:write")),

@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 _LOCK = 0x0C055D0C  # any number of hub processes start at once; one of them migrates
-_PARTITIONED = {"inbox": "received_at", "evidence": "received_at", "attempt": "at"}
+_PARTITIONED = {"inbox": "received_at", "evidence": "received_at", "attempt": "at", "event": "at"}
 _DAYS_AHEAD = 3
 
 
