@@ -33,7 +33,11 @@ class Verb(IntEnum):
 
 @dataclass(frozen=True)
 class Kept:
-    """Needs that the promise `name` of `entity` is confirmed; its id at the target comes with the command."""
+    """Needs that the promise `name` of `entity` is confirmed; its id at the target comes with the command.
+
+    It names a slot: of a state any value that was confirmed will do. What has to follow a certain one is worked out from what
+    the target answered that it holds (`Sealed.held`), as the units cancelled in the ERP follow the warehouse's answer.
+    """
 
     entity: str
     name: str
