@@ -316,6 +316,7 @@ async def test_a_receiver_that_never_answers_is_given_up_after_the_last_retry():
         sender.send("orders/create", b"{}")
         await sender.idle()
         assert (sender.counts.attempts, sender.counts.given_up) == (4, 1)
+        assert [lost.topic for lost in sender.lost] == ["orders/create"]
 
 
 @pytest.mark.parametrize(

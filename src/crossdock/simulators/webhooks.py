@@ -55,7 +55,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Lost(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that was never sent; `body` is what it would have said."""
+    """A message that was never sent, or given up after the last retry; `body` is what it would have said."""
 
     id: str
     topic: str
@@ -130,7 +130,7 @@ class WebhookSender:
         chance, spoils = self._mischief.random, self._mischief.webhooks
         if chance.random() < spoils.drop:
             self.counts.dropped += 1
-            self.lost.append(Lost(id=message.id, topic=topic, body=body.decode(errors="replace")))
+            self._lose(message)
             return message
         self._start(message, copy=0)
         if chance.random() < spoils.duplicate:
@@ -176,6 +176,10 @@ class WebhookSender:
             if pause is not None:
                 await asyncio.sleep(pause)
         self.counts.given_up += 1
+        self._lose(message)
+
+    def _lose(self, message: Message) -> None:
+        self.lost.append(Lost(id=message.id, topic=message.topic, body=message.body.decode(errors="replace")))
 
     async def _attempt(self, attempt: Attempt, *, altered: bool) -> bool:
         headers = self._sign(attempt, self._secret)
