@@ -32,7 +32,7 @@ from crossdock.deliver.lines import Line, line_of
 from crossdock.gateway.api import Api, with_api
 from crossdock.gateway.door import WebhookDoor
 from crossdock.gateway.inlet import Inlet
-from crossdock.govern.database import database_of, keep_running
+from crossdock.govern.database import database_of, keep_running, make_days
 from crossdock.govern.inviting import invitation, whoever_started_this
 from crossdock.govern.settings import Settings
 from crossdock.govern.watching import SetBack, Watch, watched
@@ -221,6 +221,7 @@ def _work(hub: Hub, roles: Collection[Role]) -> list[Coroutine[None, None, None]
             _keep_on("translate", hub.translate, hub.received, hub.settings.hub.settle_batch),
             _keep_on("settle", hub.settle, hub.known, hub.settings.hub.settle_batch),
             _keep_on("keep house", hub.keep_house),
+            _keep_on("make the next days", partial(make_days, hub.database.url, hub.settings)),
         ]
     if "deliver" in roles:
         for lane in hub.lanes:

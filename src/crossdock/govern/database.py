@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import fcntl
 from collections.abc import Generator
-from datetime import UTC, datetime
 from pathlib import Path
 
 from crossdock.govern.settings import Settings
@@ -14,6 +13,7 @@ from crossdock.store.migrate import make_partitions, migrate
 from crossdock.store.postgres import EmbeddedPostgres, is_running, start_or_attach
 
 _LOOK_SECONDS = 2.0
+_DAYS_SECONDS = 3600.0
 
 
 @contextlib.contextmanager
@@ -55,6 +55,13 @@ async def keep_running(settings: Settings) -> int:
     return 1
 
 
+async def make_days(url: str, settings: Settings) -> int:
+    """Make the next days of the time tables while they are still ahead, and drop the days that are kept no longer."""
+    await asyncio.sleep(_DAYS_SECONDS)
+    await asyncio.to_thread(make_partitions, url, keep_days=settings.hub.keep_inbox_days)
+    return 1
+
+
 def _bring_up_to_date(url: str, settings: Settings) -> None:
     migrate(url)
-    make_partitions(url, today=datetime.now(UTC).date(), keep_days=settings.hub.keep_inbox_days)
+    make_partitions(url, keep_days=settings.hub.keep_inbox_days)
