@@ -20,6 +20,7 @@ from crossdock.console.desk import Desk, open_desk
 from crossdock.govern.inviting import DECIDING, invitation
 from crossdock.govern.settings import read_settings
 from crossdock.hub import ROLES, open_hub
+from tests.contract.npm import member
 from tests.integration.test_books import CONNECTION
 from tests.stage import Stage
 from tests.standin.target import Target
@@ -27,6 +28,7 @@ from tests.standin.target import Target
 CHROMIUM = os.environ.get("CROSSDOCK_CHROMIUM", "/usr/bin/chromium")
 SHOTS = os.environ.get("CROSSDOCK_SCREENSHOTS", "")
 """A folder outside git for a picture of every page; none are kept without it."""
+AXE = ("axe-core@4.14.1", "axe.min.js")
 Theme = Literal["light", "dark"]
 SETTINGS = """
 [hub]
@@ -149,3 +151,15 @@ async def shoot(page: Page, name: str) -> None:
     """A picture of the whole page, where somebody wants them."""
     if SHOTS:
         await page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)  # which makes the folder
+
+
+async def serious_findings(page: Page) -> list[str]:
+    """What axe finds on a page of WCAG 2.2 A and AA, and of what it calls best practice."""
+    await page.evaluate(member(*AXE).decode())
+    found: dict[str, Any] = await page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{page.url} {each['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
+        for each in found["violations"]
+        for node in each["nodes"]
+        if each["impact"] in ("serious", "critical", "moderate")
+    ]

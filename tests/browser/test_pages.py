@@ -16,13 +16,11 @@ from playwright.async_api import Page, expect
 from crossdock.canonical.returns import Return
 from crossdock.store.brakes import Brake, apply_brake
 from crossdock.store.inbox import Message
-from tests.browser.desks import Counter, Theme, counter, shoot
-from tests.contract.npm import member
+from tests.browser.desks import Counter, Theme, counter, serious_findings, shoot
 from tests.integration.test_books import PLACED, paid, returned
 from tests.stage import PLACED_AT, order, shipment, told
 from tests.standin import Told
 
-AXE = ("axe-core@4.14.1", "axe.min.js")
 RETURN = Return(id="R9", returned_at=PLACED_AT, lines=())
 PAYLOADS = (
     "<script>window.pwned=1</script>",
@@ -75,18 +73,6 @@ async def pages_of(desk: Counter) -> list[str]:
     ]
     orders = [f"order/order:shop:{id_}" for id_ in ("1", "7", "8")]
     return [*fixed, *work, *orders, *cases, *acts, "there-is-no-such-page"]
-
-
-async def serious_findings(page: Page) -> list[str]:
-    """What axe finds on a page of WCAG 2.2 A and AA, and of what it calls best practice."""
-    await page.evaluate(member(*AXE).decode())
-    found: dict[str, Any] = await page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
-    return [
-        f"{page.url} {each['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
-        for each in found["violations"]
-        for node in each["nodes"]
-        if each["impact"] in ("serious", "critical", "moderate")
-    ]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.async_api import expect
 
-from tests.browser.desks import counter, shoot
+from tests.browser.desks import counter, serious_findings, shoot
 from tests.integration.test_books import PLACED, paid, returned
 from tests.stage import order, shipment
 
@@ -78,3 +78,50 @@ async def test_a_refund_is_approved_by_finance_and_paid_once(database_url: str, 
         await shoot(page, "connections")
         await page.get_by_role("link", name="Cases").click()
         await shoot(page, "cases-empty")
+
+
+async def test_all_that_fits_a_filter_is_tried_again_once_it_was_seen_and_the_page_follows(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with counter(database_url, tmp_path) as desk:
+        await desk.stage.tell(
+            *(order(str(nth), skus=("BAD",)) for nth in range(20, 45)), order("9", skus=("NONE-HAT",))
+        )
+        await desk.stage.run()
+        page = await desk.enter("otto")
+        await page.goto(f"{desk.address}/console/cases?kind=rejected")
+        await shoot(page, "cases-filtered")
+        await page.get_by_role("button", name="Try again…").click()
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Try again: 25 items")
+        assert await serious_findings(page) == []
+        await shoot(page, "bulk-frozen")
+        assert desk.stage.count("select count(*) from due where stage = 5") == 25
+        await page.get_by_role("button", name="Try again: all 25").click()
+        await expect(page.locator("#live")).to_contain_text("0 of 25")
+        await desk.finish_jobs()
+        await expect(page.locator("#live")).to_contain_text("25 tried again", timeout=10_000)
+        await shoot(page, "bulk-done")
+        assert desk.stage.count("select count(*) from due where stage = 5") == 0
+        await desk.stage.run()  # refused again, so it is a case again
+        assert desk.stage.cases() == ["map/erp/product/NONE-HAT", "rejected:erp:sales_order:lines"]
+
+
+async def test_what_only_tells_is_skipped_with_a_reason(database_url: str, tmp_path: Path) -> None:
+    async with counter(database_url, tmp_path) as desk:
+        assert desk.stage.target
+        desk.stage.target.fault("fulfilment", "refuse", times=None, status=422)
+        await desk.stage.tell(order("1"))
+        await desk.stage.run()
+        await desk.stage.tell(shipment("s1", order("1"), units=3))
+        await desk.stage.run()
+        page = await desk.enter("otto")
+        await page.goto(f"{desk.address}/console/cases")
+        await page.get_by_role("link", name="shop refuses fulfilment").click()
+        await page.get_by_label("Why").fill("the shop has closed")
+        await shoot(page, "case-skip")
+        assert await serious_findings(page) == []
+        await page.get_by_role("button", name="Skip it").click()
+        await expect(page.get_by_role("status")).to_contain_text("on record with your reason")
+        await desk.stage.run()
+        await expect(page.locator("#live")).to_contain_text("closed", timeout=10_000)
+        assert desk.stage.stages() == {}
