@@ -27,6 +27,7 @@ from crossdock.console.app import Console, with_console
 from crossdock.console.bulk import work_on_jobs
 from crossdock.console.counting import count_what_is_due
 from crossdock.console.desk import Desk, open_desk
+from crossdock.console.flow import limits_of
 from crossdock.deliver.lane import Lane
 from crossdock.deliver.lines import Line, line_of
 from crossdock.gateway.api import Api, with_api
@@ -298,7 +299,7 @@ async def _listen(hub: Hub) -> None:
 
 async def _count(desk: Desk) -> int:
     await asyncio.sleep(_CONSOLE_SECONDS)
-    return await count_what_is_due(desk.database)
+    return await count_what_is_due(desk.database, limits_of(desk.settings.policy.deadlines))
 
 
 async def _work_on_jobs(desk: Desk) -> int:

@@ -17,6 +17,7 @@ from crossdock.console.app import Console, with_console
 from crossdock.console.bulk import work_on_jobs
 from crossdock.console.counting import count_what_is_due
 from crossdock.console.desk import Desk, open_desk
+from crossdock.console.flow import limits_of
 from crossdock.govern.inviting import DECIDING, invitation
 from crossdock.govern.settings import read_settings
 from crossdock.hub import ROLES, open_hub
@@ -82,7 +83,7 @@ class Counter:
     async def count(self) -> None:
         """Every figure anew."""
         self.stage.sql("delete from figure")
-        await count_what_is_due(self.desk.database)
+        await count_what_is_due(self.desk.database, limits_of(self.desk.settings.policy.deadlines))
 
     async def finish_jobs(self) -> None:
         while await work_on_jobs(self.desk.database):

@@ -68,6 +68,7 @@ async def pages_of(desk: Counter) -> list[str]:
         "approvals",
         "search?q=nobody",
         "connections",
+        "flow",
         "books",
         f"books?day={PLACED.placed_at:%Y-%m-%d}",
     ]

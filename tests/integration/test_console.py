@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from crossdock.console.app import ROUTES
 from crossdock.console.bulk import work_on_jobs
 from crossdock.console.counting import count_what_is_due
+from crossdock.console.flow import limits_of
 from crossdock.console.ledger import harmless
 from crossdock.console.masking import MASK
 from crossdock.console.vendored import VENDORED, statics
@@ -391,3 +393,30 @@ async def until_it_says(visitor: Visitor, words: str) -> None:
             return
         await asyncio.sleep(0.1)
     raise AssertionError(text)
+
+
+async def test_the_flow_says_what_was_kept_in_time_what_is_late_and_nothing_of_too_few(database_url: str) -> None:
+    crowd(database_url, 3_000)  # 30 of them late and in a case; one every 20 s, so 180 in an hour
+    async with house(database_url) as desk:
+        otto = await desk.person("Otto")
+        assert "not counted yet" in (await otto.get("flow")).text
+        with psycopg.connect(database_url, autocommit=True) as apart:  # each took 10 minutes, but some two hours
+            apart.execute("update due set deadline = now() - interval '1 s'")
+            apart.execute("alter table promise disable trigger promise_stays")
+            apart.execute("""update promise set cause_recorded_at = opened_at - case
+                when opened_at > now() - interval '1 hour' and id % 2 = 0 then interval '2 h' else interval '10 min' end""")
+        await count_what_is_due(desk.desk.database, limits_of(desk.desk.settings.policy.deadlines))
+        rows = re.findall(r'<th scope="row">(.*?)</tr>', (await otto.get("flow")).text, re.DOTALL)
+        cells = {
+            row.split("<")[0].strip(): re.findall(r'<td class="n[^"]*">(.*?)</td>', row, re.DOTALL) for row in rows
+        }
+        sale = [re.sub(r"<[^>]*>", "", cell).strip() for cell in cells["Order to ERP"]]
+        assert sale[0] == "15 min"
+        hour, day = int(sale[1]), int(sale[3].replace(",", ""))
+        assert 170 <= hour <= 180
+        assert day == 3_000 - 30
+        assert 35 < float(sale[2].rstrip(" %")) < 46  # half of them, and 30 late ones that are open
+        assert sale[6:9] == ["10 min", "10 min", "2 h"]
+        assert sale[9:11] == ["30", "30"]
+        assert "burning" in next(row for row in rows if row.startswith("Order to ERP"))
+        assert "too few" in cells["Refund"][2]

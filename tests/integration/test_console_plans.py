@@ -55,6 +55,7 @@ _LOOKED_AT: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     ("bulk", "take", {"limit": 200}),
     ("figures", "stuck", {}),
     ("figures", "weigh_cases", {}),
+    ("flow", "open", {"name": ["sale"], "workflow": ["Order to ERP"]}),
 )
 
 

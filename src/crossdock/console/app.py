@@ -10,7 +10,7 @@ import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
-from crossdock.console import acts, approving, bulk, cases, connections, deciding, home, ledger, orders, searching
+from crossdock.console import acts, approving, bulk, cases, connections, deciding, flow, home, ledger, orders, searching
 from crossdock.console.asking import (
     FORM_BYTES_MAX,
     PREFIX,
@@ -75,6 +75,7 @@ ROUTES = (
     Route("GET", ("act", "*"), acts.why),
     Route("GET", ("books",), ledger.books),
     Route("GET", ("books.csv",), ledger.export),
+    Route("GET", ("flow",), flow.flow),
     Route("GET", ("connections",), connections.listed),
     Route("POST", ("connection", "*", "release"), connections.release, decides=True),
     Route("POST", ("connection", "*", "epoch"), connections.open_epoch, decides=True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import psycopg
 import structlog
@@ -10,24 +11,25 @@ import structlog
 from crossdock.store import figures
 from crossdock.store.database import Database
 from crossdock.store.figures import Figure
+from crossdock.store.flow import Limit
 
 log = structlog.get_logger("crossdock")
 
 # Counting takes at most a fiftieth of one core, and nothing is counted more often than somebody could read it.
 _REST_SHARE = 50
 _REST_SECONDS = 2.0
-_REST_SECONDS_OF = {"check": 20.0}
+_REST_SECONDS_OF = {"check": 20.0, "flow": 10.0}
 _TIMEOUT_MILLISECONDS = 60_000
 # A figure holds for three rests, and for so long besides as a busy process may be late.
 _LATE_SECONDS = 30.0
 
 
-async def count_what_is_due(database: Database) -> int:
+async def count_what_is_due(database: Database, limits: Sequence[Limit] = ()) -> int:
     """Count what was not counted for a while; answers how many figures."""
     async with database.transaction() as tx:
         known = await figures.figures(tx)
     wanted = [name for name in figures.NAMES if _due(name, known.get(name))]
-    return sum([await _count(database, name) for name in wanted])
+    return sum([await _count(database, name, limits) for name in wanted])
 
 
 def _due(name: str, known: Figure | None) -> bool:
@@ -38,14 +40,14 @@ def _rest_seconds(name: str, took_seconds: float) -> float:
     return max(_REST_SECONDS_OF.get(name, _REST_SECONDS), took_seconds * _REST_SHARE)
 
 
-async def _count(database: Database, name: str) -> int:
+async def _count(database: Database, name: str, limits: Sequence[Limit]) -> int:
     began = time.monotonic()
     try:
         async with database.transaction() as tx:
             if not await figures.alone(tx):
                 return 0
             await figures.have_patience(tx, _TIMEOUT_MILLISECONDS)
-            value = await figures.count(tx, name)
+            value = await figures.count(tx, name, limits)
             took = time.monotonic() - began
             await figures.keep(tx, name, value, took, _holds_seconds(name, took))
     except psycopg.Error as error:

@@ -46,7 +46,7 @@ def age(seconds: float) -> str:
     for size, unit in _UNITS:
         if whole >= size:
             return f"{whole // size} {unit}"
-    return "now"
+    return "0 s"
 
 
 def since(moment: datetime | None) -> str:

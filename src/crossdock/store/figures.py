@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from crossdock.store import checking
+from crossdock.store import checking, flow
 from crossdock.store.database import Transaction, rows, run
+from crossdock.store.flow import Limit
 from crossdock.store.statements import load
 
 _SQL = load("figures")
 
 PARTS = ("invoicing", "returns", "money", "telling")
 _PLAIN = ("approvals", "unbound", "targets", "quarantined", "doubtful", "cases")
-NAMES = ("stuck", *_PLAIN, "check")
+NAMES = ("stuck", *_PLAIN, "flow", "check")
 """Everything that is counted, the costliest last."""
 
 
@@ -65,14 +66,16 @@ async def keep(
     await run(tx, _SQL["keep"], about)
 
 
-async def count(tx: Transaction, name: str) -> Mapping[str, Any]:
-    """A figure counted now, as it is kept."""
+async def count(tx: Transaction, name: str, limits: Sequence[Limit]) -> Mapping[str, Any]:
+    """A figure counted now, as it is kept; `limits` are what the flow is measured by."""
     match name:
         case "stuck":
             return {part: _tally(*rest) for part, *rest in await rows(tx, _SQL["stuck"])}
         case "check":
             found = await checking.check(tx)
             return {"holds": found.holds, **msgspec.to_builtins(found)}
+        case "flow":
+            return await flow.flow(tx, limits)
         case "cases":
             await run(tx, _SQL["weigh_cases"])
             return {"cases": _tally(*(await rows(tx, _SQL["cases"]))[0])}

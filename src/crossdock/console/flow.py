@@ -1,0 +1,100 @@
+"""Flow: is each workflow as fast as it was promised, how fast does its error budget burn, and when is its backlog done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from crossdock.console.asking import Answered, Asked
+from crossdock.console.desk import Desk
+from crossdock.console.signing_in import Person
+from crossdock.console.wording import age
+from crossdock.promises.policy import Deadlines
+from crossdock.store import figures
+from crossdock.store.flow import Limit, Window, Workflow
+
+OBJECTIVE = 0.99
+"""Of all acts so many should be kept in time; the rest is the budget for errors."""
+# Fewer say nothing: one late one of five is no trend.
+COUNT_MIN = 20
+_HOUR, _DAY, _TEN_MINUTES = 60, 24 * 60, 10
+# (workflow, names of its promises, the deadline of the policy that it is measured by)
+_WORKFLOWS = (
+    ("Order to ERP", ("sale",), "sale_minutes"),
+    ("Order to warehouse", ("shipment_order",), "shipment_order_minutes"),
+    ("Order to store", ("pickup_order",), "pickup_order_minutes"),
+    ("Parcel to ERP", ("goods_issue",), "goods_issue_minutes"),
+    ("Parcel billed", ("invoice",), "invoice_minutes"),
+    ("Parcel to shop", ("fulfilment",), "shop_minutes"),
+    ("Buyer told", ("parcel_notice", "pickup_notice"), "notice_minutes"),
+    ("Refund", ("refund", "store_credit", "pay_back"), "refund_minutes"),
+    ("Return credited", ("credit_memo", "goods_return"), "credit_minutes"),
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One workflow as the page shows it; shares are None where too few acts say anything."""
+
+    title: str
+    minutes: int
+    found: Workflow
+    hour: Window | None
+    day: Window | None
+    kept_hour: float | None
+    kept_day: float | None
+    drains_in: str
+
+    @property
+    def burns(self) -> bool:
+        """Both windows: a short one alone is noise, a long one alone is history."""
+        return all(kept is not None and burn(kept) > 1 for kept in (self.kept_hour, self.kept_day))
+
+
+def limits_of(deadlines: Deadlines) -> list[Limit]:
+    return [Limit(name, title, getattr(deadlines, key)) for title, names, key in _WORKFLOWS for name in names]
+
+
+def burn(kept: float) -> float:
+    """How many times faster than the objective allows the budget for errors is used up."""
+    return (1 - kept) / (1 - OBJECTIVE)
+
+
+async def flow(desk: Desk, asked: Asked, person: Person) -> Answered:
+    async with desk.looking() as tx:
+        figure = (await figures.figures(tx)).get("flow")
+    told: Mapping[str, Any] = (figure.value if figure is not None else None) or {}
+    rows = _rows(desk.settings.policy.deadlines, told)
+    return desk.pages.page(
+        "flow.html", asked, person, figure=figure, rows=rows, objective=OBJECTIVE, count_min=COUNT_MIN, burn=burn
+    )
+
+
+def _rows(deadlines: Deadlines, told: Mapping[str, Any]) -> list[Row]:
+    return [
+        _row(title, getattr(deadlines, key), msgspec.convert(told[title], Workflow, strict=False))
+        for title, _, key in _WORKFLOWS
+        if title in told
+    ]
+
+
+def _row(title: str, minutes: int, found: Workflow) -> Row:
+    hour, day = found.windows.get(_HOUR), found.windows.get(_DAY)
+    pace = found.windows.get(_TEN_MINUTES)
+    return Row(title, minutes, found, hour, day, kept(hour, found.late), kept(day, found.late), _drains(found, pace))
+
+
+def kept(window: Window | None, late: int) -> float | None:
+    """The share kept in time; what is late and still open counts as missed. None where too few say anything."""
+    count = (window.count if window else 0) + late
+    return None if count < COUNT_MIN else (window.in_time if window else 0) / count
+
+
+def _drains(found: Workflow, pace: Window | None) -> str:
+    """When what is open is done, at the pace of the last ten minutes."""
+    if not found.open:
+        return ""
+    return age(found.open / pace.count * _TEN_MINUTES * 60) if pace and pace.count else "not at this pace"

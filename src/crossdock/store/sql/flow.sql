@@ -1,0 +1,20 @@
+-- kept: How long acts took that were confirmed lately, from when their cause was known: by workflow and for each window.
+with recent as (
+    select w.workflow, w.minutes, r.at, extract(epoch from r.at - p.cause_recorded_at)::float8 as seconds
+    from receipt r join promise p on p.id = r.promise
+    join unnest(%(name)s::text[], %(workflow)s::text[], %(minutes)s::int[]) as w(name, workflow, minutes)
+      on w.name = split_part(p.name, ':', 1)
+    where r.at > now() - interval '24 hours' and p.verb = 2
+)
+select r.workflow, h.span_minutes, count(*), count(*) filter (where r.seconds <= r.minutes * 60),
+       percentile_disc(0.5) within group (order by r.seconds), percentile_disc(0.95) within group (order by r.seconds),
+       percentile_disc(0.99) within group (order by r.seconds)
+from recent r cross join unnest(%(span)s::int[]) as h(span_minutes)
+where r.at > now() - make_interval(mins => h.span_minutes)
+group by 1, 2
+
+-- open: What is open of each workflow: how many, how many of them late, and since when.
+select w.workflow, count(*), count(*) filter (where d.deadline < now()), min(p.opened_at)
+from due d join promise p on p.id = d.promise
+join unnest(%(name)s::text[], %(workflow)s::text[]) as w(name, workflow) on w.name = split_part(p.name, ':', 1)
+where p.verb = 2 group by 1
