@@ -128,7 +128,8 @@ async def allow(at: World, sale: Sale, cents: int) -> None:
         with contextlib.suppress(aiohttp.ClientError, TimeoutError):
             timeout = aiohttp.ClientTimeout(total=3)
             async with at.trade.http.post(url, json=asked, headers=headers, timeout=timeout) as answer:
-                status = answer.status
+                # A repeat may find that the one that was cut off is being done still.
+                status = 503 if "in-flight" in await answer.text() else answer.status
         return status not in (0, 503)
 
     ends = time.monotonic() + _PATIENCE_SECONDS

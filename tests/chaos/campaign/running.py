@@ -162,7 +162,9 @@ async def _is_calm(at: World) -> bool:
         if answer.status != 200 or check["inbox"]["pending"] or check["states"]["in flight"]:
             return False
         for sale in at.trade.sales:
-            async with at.trade.http.get(f"{url}/orders/{sale.entity}", headers=headers, timeout=timeout) as answer:
+            async with at.trade.http.get(
+                f"{url}/orders/{sale.entity}/record", headers=headers, timeout=timeout
+            ) as answer:
                 if answer.status == 200 and _moves(await answer.json()):
                     return False
     except (aiohttp.ClientError, TimeoutError):
