@@ -69,7 +69,9 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """`[tenants.<name>]`: whose orders these are; consumers of one tenant see nothing of another's."""
 
     brand: str = ""
+    """What buyers know it as."""
     legal_entity: str = ""
+    """Who it is before the law."""
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
