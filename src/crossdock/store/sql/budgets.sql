@@ -8,7 +8,7 @@ where (budget.rate, budget.burst) <> (excluded.rate, excluded.burst)
 -- take_points: As many whole points as are there, up to what is wanted; and how long until the next one.
 with filled as (
     select connection, rate,
-           least(burst, points + rate * extract(epoch from clock_timestamp() - updated_at)) as points
+           least(burst, points + rate * greatest(0, extract(epoch from clock_timestamp() - updated_at))) as points
     from budget where connection = %(connection)s for update
 )
 update budget b set points = f.points - taken.points, updated_at = clock_timestamp(), spent = b.spent + taken.points
@@ -19,7 +19,7 @@ returning taken.points, greatest(0, (1 - (f.points - taken.points)) / f.rate)
 -- take_spare_points: Points above what is kept for those that come first, up to what is wanted; and how long until the next one.
 with filled as (
     select connection, rate,
-           least(burst, points + rate * extract(epoch from clock_timestamp() - updated_at)) as points
+           least(burst, points + rate * greatest(0, extract(epoch from clock_timestamp() - updated_at))) as points
     from budget where connection = %(connection)s for update
 )
 update budget b set points = f.points - taken.points, updated_at = clock_timestamp(), spent = b.spent + taken.points
