@@ -53,6 +53,12 @@ class Visitor:
         async with self.http.request(method, url, allow_redirects=False, **more) as answer:
             return Answer(answer.status, await answer.read(), answer.headers)
 
+    async def sign_in(self, name: str, password: str) -> Answer:
+        answer = await self.post("sign-in", name=name, password=password)
+        if found := _CSRF.search((await self.get()).body):
+            self.csrf = found[1].decode()
+        return answer
+
     async def enter(self, link: str) -> Answer:
         """Use a link, and remember what forms carry from then on."""
         entered = await self.post(link)

@@ -23,7 +23,9 @@ from crossdock.console.ledger import harmless
 from crossdock.console.masking import MASK
 from crossdock.console.vendored import VENDORED, statics
 from crossdock.govern.inviting import VIEWING, invitation
+from crossdock.govern.persons import Personnel
 from crossdock.store import figures
+from crossdock.store.callers import Person as Employee
 from crossdock.store.database import Database
 from tests.contract.npm import member
 from tests.integration.consoles import House, Visitor, house
@@ -75,6 +77,41 @@ async def test_a_link_lets_one_person_in_once_and_looking_at_it_does_not_use_it_
         assert (await second.post(link)).status == 403
         assert (await second.get(link)).status == 403
         assert (await second.get()).status == 401
+
+
+async def employed(desk: House, name: str, *roles: str, password: str = "correct horse battery") -> None:
+    async with desk.desk.looking() as tx:
+        await Personnel(tx, desk.desk.settings, "a test").set(Employee(name, list(roles), [], password))
+
+
+async def test_people_sign_in_with_their_password_and_a_new_one_or_an_end_signs_them_out(database_url: str) -> None:
+    await stuck(database_url, "1")
+    async with house(database_url) as desk:
+        await employed(desk, "Ines", "operator")
+        ines = desk.stranger()
+        assert (await ines.sign_in("Ines", "wrong horse battery")).status == 401
+        assert (await ines.get()).status == 401
+        assert (await ines.sign_in("Nobody", "correct horse battery")).status == 401
+        assert (await ines.sign_in("ines", "correct horse battery")).status == 303
+        assert "Ines" in (await ines.get()).text
+        assert (await ines.post(f"case/{await case_of(desk)}/snooze", revision=0, quiet="yes")).status == 303
+        assert (await decisions(desk))[-1] == ("Ines", "snooze")
+        await employed(desk, "Ines", "viewer", password="another horse battery")
+        assert (await ines.get()).status == 401
+        assert (await ines.sign_in("Ines", "another horse battery")).status == 303
+        assert (await ines.post(f"case/{await case_of(desk)}/snooze", revision=1, quiet="no")).status == 403
+        async with desk.desk.looking() as tx:
+            await Personnel(tx, desk.desk.settings, "a test").end("Ines")
+        assert (await ines.get()).status == 401
+
+
+async def test_passwords_can_not_be_guessed_one_after_the_other(database_url: str) -> None:
+    async with house(database_url) as desk:
+        await employed(desk, "Ines", "operator")
+        eve = desk.stranger()
+        answers = [(await eve.sign_in("Ines", f"guess number {nth}...")).status for nth in range(7)]
+        assert answers == [401] * 5 + [429] * 2
+        assert (await eve.sign_in("Ines", "correct horse battery")).status == 429
 
 
 async def test_a_link_that_ran_out_lets_nobody_in(database_url: str) -> None:

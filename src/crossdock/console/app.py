@@ -122,6 +122,8 @@ class Console:
                 return self.desk.pages.page("enter.html", asked, None, name=person)
             case "POST", ["enter", token]:
                 return see(to(), await self.desk.signing_in.enter(asked, token))
+            case "POST", ["sign-in"]:
+                return see(to(), await self.desk.signing_in.enter_by_password(asked))
             case _:
                 return await self._answer_person(asked)
 

@@ -9,7 +9,8 @@ from crossdock.console.desk import Desk
 from crossdock.console.signing_in import Person
 from crossdock.govern.approving import Approver, Verdict, what_waits
 from crossdock.govern.approving import Asked as Request
-from crossdock.govern.people import named
+from crossdock.govern.people import People, named
+from crossdock.govern.persons import people_of
 from crossdock.store import desk as store
 
 _SHOWN_MAX = 200
@@ -19,6 +20,7 @@ _VERDICTS: dict[str, Verdict] = {"approve": "approved", "reject": "rejected"}
 async def listed(desk: Desk, asked: Asked, person: Person) -> Answered:
     async with desk.looking() as tx:
         waiting = await what_waits(tx)
+        people = await people_of(tx, desk.settings)
         numbers = await store.numbers_of(tx, [each.request.entity for each in waiting[:_SHOWN_MAX]])
     role = asked.of_query("role")
     shown = [each for each in waiting if role in ("", each.request.role)]
@@ -26,7 +28,7 @@ async def listed(desk: Desk, asked: Asked, person: Person) -> Answered:
         "approvals.html",
         asked,
         person,
-        waiting=[(each, _may(desk, person, each), cause_of(each.request.cause)) for each in shown[:_SHOWN_MAX]],
+        waiting=[(each, _may(people, person, each), cause_of(each.request.cause)) for each in shown[:_SHOWN_MAX]],
         left_out=max(0, len(shown) - _SHOWN_MAX),
         roles=sorted({each.request.role for each in waiting}),
         role=role,
@@ -35,9 +37,9 @@ async def listed(desk: Desk, asked: Asked, person: Person) -> Answered:
     )
 
 
-def _may(desk: Desk, person: Person, asked: Request) -> bool:
+def _may(people: People, person: Person, asked: Request) -> bool:
     """Whether the page offers it; the approver itself checks again."""
-    return named(desk.settings.people, asked.request.role, person.name) is not None
+    return named(people, asked.request.role, person.name) is not None
 
 
 async def decide(desk: Desk, asked: Asked, person: Person, digest: str) -> Answered:
@@ -47,7 +49,7 @@ async def decide(desk: Desk, asked: Asked, person: Person, digest: str) -> Answe
         raise Denied(422, "Something is missing", "Say whether you approve or reject it.")
     note = text_of(asked, "note", "why") if verdict == "rejected" else asked.of_form("note")[:200]
     async with desk.looking() as tx:
-        given = await Approver(tx, desk.settings.people, person.name).decide(digest, verdict, note)
+        given = await Approver(tx, await people_of(tx, desk.settings), person.name).decide(digest, verdict, note)
     desk.stored.set()
     entity = asked.of_form("back")
     where = ("order", given.request.entity) if entity else ("approvals",)

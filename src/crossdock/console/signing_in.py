@@ -1,4 +1,4 @@
-"""Who is behind a request: one-time links into the console, the sessions they begin, and what each person's roles allow.
+"""Who is behind a request: passwords and one-time links, the sessions they begin, and what each person's roles allow.
 
 The one place that knows how people prove who they are; pages only see a `Person`.
 """
@@ -12,8 +12,10 @@ from dataclasses import dataclass
 
 from crossdock.console.asking import PREFIX, Asked, Denied
 from crossdock.govern.people import People, named
-from crossdock.store import sessions
+from crossdock.govern.persons import NotSignedIn, SignInLater, signed_in
+from crossdock.store import sessions, settling
 from crossdock.store.database import Database
+from crossdock.store.sessions import Entered
 
 COOKIE = "crossdock_session"
 _SESSION_HOURS = 12
@@ -66,6 +68,21 @@ class SigningIn:
             entered = await sessions.enter(tx, token, session, _SESSION_HOURS)
         if entered is None:
             await self.invited(token)
+        return _cookie(asked, session, _SESSION_HOURS * 3600)
+
+    async def enter_by_password(self, asked: Asked) -> tuple[bytes, bytes]:
+        """Sign in as one of the hub's people; wrong passwords are counted and slowed down there."""
+        check_same_site(asked)
+        session = secrets.token_urlsafe(_TOKEN_BYTES)
+        password = asked.form.get("password", [""])[0]
+        async with self.database.transaction() as tx:
+            found = await signed_in(tx, asked.of_form("name"), password, await settling.now(tx))
+            if not isinstance(found, NotSignedIn):
+                await sessions.begin(tx, Entered(found.name, ()), session, _SESSION_HOURS, found.generation)
+        if isinstance(found, SignInLater):
+            raise Denied(429, "Too many wrong passwords", f"Try again in {found.seconds} s.")
+        if isinstance(found, NotSignedIn):
+            raise Denied(401, "That is not right", "The name or the password is wrong.")
         return _cookie(asked, session, _SESSION_HOURS * 3600)
 
     async def who(self, asked: Asked) -> Person | None:

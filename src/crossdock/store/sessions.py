@@ -36,9 +36,14 @@ async def enter(tx: Transaction, token: str, session: str, hours: int) -> Entere
     if not found:
         return None
     entered = Entered(*found[0])
-    about = {"digest": _digest(session), "person": entered.person, "roles": list(entered.roles), "hours": hours}
-    await run(tx, _SQL["begin"], about)
+    await begin(tx, entered, session, hours, None)
     return entered
+
+
+async def begin(tx: Transaction, entered: Entered, session: str, hours: int, generation: int | None) -> None:
+    """A session; with a password's generation it ends when that password does."""
+    about = {"digest": _digest(session), "person": entered.person, "roles": list(entered.roles), "hours": hours}
+    await run(tx, _SQL["begin"], about | {"generation": generation})
 
 
 async def who(tx: Transaction, session: str) -> Entered | None:

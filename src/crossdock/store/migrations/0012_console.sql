@@ -10,7 +10,8 @@ create table console_link (
 create table console_session (
     digest     bytea       primary key,
     person     text        not null,
-    roles      text[]      not null,
+    roles      text[]      not null,              -- given with the link, beside those of the settings
+    generation integer,                           -- of the password it began with, null: a link; another password ends it
     began_at   timestamptz not null,
     expires_at timestamptz not null
 );

@@ -15,11 +15,13 @@ select person, roles from used where digest = %(digest)s and expires_at > now()
 with over as (
     delete from console_session where expires_at <= now()
 )
-insert into console_session (digest, person, roles, began_at, expires_at)
-values (%(digest)s, %(person)s, %(roles)s, now(), now() + make_interval(hours => %(hours)s))
+insert into console_session (digest, person, roles, generation, began_at, expires_at)
+values (%(digest)s, %(person)s, %(roles)s, %(generation)s, now(), now() + make_interval(hours => %(hours)s))
 
--- session: Whose session this is.
-select person, roles from console_session where digest = %(digest)s and expires_at > now()
+-- session: Whose session this is, and the roles they have now. One that began with a password ends with it, or its person.
+select s.person, s.roles || coalesce(p.roles, '{}') from console_session s
+left join person p on lower(p.name) = lower(s.person) and p.ended_at is null
+where s.digest = %(digest)s and s.expires_at > now() and (s.generation is null or s.generation = p.generation)
 
 -- finish: This session is over.
 delete from console_session where digest = %(digest)s
