@@ -70,7 +70,7 @@ _sampled = settings(
 def _empty(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("truncate inbox, inbox_seen, inbox_pending, document, entity, dirty, alias, evidence, promise, due,"
-                           " waiting, intent, receipt, cases, case_item")  # fmt: skip
+                           " waiting, intent, receipt, cases, case_item cascade")  # fmt: skip
         connection.execute("update bucket set owner = null, until = '-infinity'")
 
 

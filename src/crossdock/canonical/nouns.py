@@ -78,6 +78,11 @@ FACTS: dict[str, type[msgspec.Struct]] = {
 }
 """What systems tell us."""
 
+PAYMENTS_OF_ORDER = "order_payments"
+"""Every payment that names the order of an id."""
+SEARCHES = frozenset({PAYMENTS_OF_ORDER})
+"""What can be read beside facts: all that names one thing."""
+
 COMMANDS: dict[str, type[msgspec.Struct]] = {
     "party_account": PartyAccount,
     "sales_order": SalesOrder,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, get_type_hints
 
-from crossdock.canonical.nouns import FACTS
+from crossdock.canonical.nouns import FACTS, SEARCHES
 from crossdock.connect.conformance_calls import name_of
 from crossdock.connect.conformance_documents import noun_faults
 from crossdock.connect.conformance_subject import CREDENTIAL, Subject
@@ -28,7 +28,8 @@ def declaration_trials(subject: Subject) -> Iterator[Trial]:
 async def _holds_together(subject: Subject, _watch: Watch) -> None:
     connector = subject.connector
     faults = [fault for each in connector.capabilities.values() for fault in _capability_faults(connector, each)]
-    faults += [f"{kind!r} is read but is no kind of canonical.nouns.FACTS" for kind in connector.reads.keys() - FACTS]
+    strange = connector.reads.keys() - FACTS - SEARCHES
+    faults += [f"{kind!r} is read but is no kind of canonical.nouns.FACTS or SEARCHES" for kind in strange]
     faults += [f"find {name_of(noun)} without an act" for noun in connector.finders.keys() - connector.capabilities]
     assert not faults, "; ".join(faults)
 

@@ -13,13 +13,12 @@ from crossdock.books.record import Record
 from crossdock.books.tenders import captured
 from crossdock.books.worth import worth_as_sold, worth_of
 from crossdock.canonical.lookup import Lookup
+from crossdock.canonical.nouns import PAYMENTS_OF_ORDER
 from crossdock.kernel.money import AnyMoney, Money
 from crossdock.promises.obligations import Fetch, Obligation, Priority, Trouble, Wait
 from crossdock.promises.policy import Policy, due
 from crossdock.promises.standing import Fact, Standing
 
-PAYMENTS_OF_ORDER = "order_payments"
-"""The kind of a read: every payment that names the order of this id."""
 _GRACE = timedelta(minutes=10)
 """Webhooks that are sent at all come within seconds, so that a read before this would mostly be for nothing."""
 

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from crossdock.canonical.nouns import PAYMENTS_OF_ORDER
 from crossdock.canonical.payment import PaymentCapture, PaymentRefund
 from crossdock.connect.connector import List
 from crossdock.connect.documents import Page, Reading
@@ -37,7 +38,7 @@ async def read_payment(id_: str, link: Link[Settings]) -> Reading | None:
     return await _one(f"/v1/payment_intents/{quote(id_, safe='')}?{_WITH_CHARGE}", "payment_intent.read", id_, link)
 
 
-@connector.read("order_payments")
+@connector.read(PAYMENTS_OF_ORDER)
 async def read_order_payments(order: str, link: Link[Settings]) -> Reading | None:
     """The payments that name an order, with their charges. Stripe's search shows what is a minute old, at times later."""
     if not ORDER.fullmatch(order):
