@@ -278,9 +278,13 @@ class Watch:
         """What the hub had given back by its own doing was entitled once, in all and for its cause."""
         if command.target not in ("psp", "shop"):
             return
+        truth = self.look()  # what was taken since the last happening can be owed back, too
         asked = self._asked_by_cause()
-        if sum(asked.values()) > self.peak:
-            self.complaints.append(f"S1: {sum(asked.values())} given back, at most {self.peak} ever owed")
+        # An edit may be heard after what came later: then the order still owes back what it did before it.
+        unheard = self.peaks["order"] + sum(amount for cause, amount in truth.by_cause.items() if cause != "order")
+        most = max(self.peak, unheard)
+        if sum(asked.values()) > most:
+            self.complaints.append(f"S1: {sum(asked.values())} given back, at most {most} ever owed")
         slack = 4 * len(self.reality.basket.lines) + 2 * self.reality.basket.delivery + self._exchange_slack()
         # An allowance heard after the cancellation it came before leaves the order with what it takes for itself here.
         late = sum(amount for _, amount, _ in self.reality.allowances)
