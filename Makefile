@@ -53,6 +53,7 @@ demo: $(STAMP) ## play an order through a real ERP, then keep running; ONCE=1 ch
 setup: $(STAMP) ## install everything into .venv, as locked; later runs do nothing
 
 test: $(STAMP) ## all tests but the long chaos runs, JOBS at a time
+	@.ci/programs
 	@$(PREPARE_ERP)
 	@$(BIN)/pytest -n $(JOBS) -m "not chaos or slice" $(ARGS)
 
