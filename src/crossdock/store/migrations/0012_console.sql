@@ -31,7 +31,7 @@ alter table cases
     add column assignee    text,
     add column quiet_until integer,                     -- snoozed: it comes back with more items than this
     add column system      text generated always as (
-        case when kind in ('mapping', 'rejected', 'doubt', 'quarantine', 'unbound', 'brake')
+        case when kind in ('mapping', 'rejected', 'failing', 'doubt', 'quarantine', 'unbound', 'brake')
              then split_part(translate(cause, '/', ':'), ':', 2) else '' end) stored;
 create index cases_cause on cases (cause, id);
 create index case_item_at on case_item (case_id, at);
