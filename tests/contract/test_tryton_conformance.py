@@ -138,7 +138,8 @@ class Shop:
     async def fill(self, kind: str) -> Collection[str]:
         """More than goes on one page."""
         if kind == "party_account":
-            parties = [{"code": f"customer:shop:listed-{n}", "name": f"Buyer {n}"} for n in range(_LISTED)]
+            listed = [f"listed-{next(self.numbers)}" for _ in range(_LISTED)]
+            parties = [{"code": f"customer:shop:{each}", "name": f"Buyer {each}"} for each in listed]
             return [str(id_) for id_ in self.session.call("party.party.create", parties)]
         if kind == "sale":
             return self._drafts()

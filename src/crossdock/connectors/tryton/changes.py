@@ -34,6 +34,12 @@ class Stamp(msgspec.Struct, frozen=True):
     second: int
     microsecond: int
 
+    def __post_init__(self) -> None:
+        try:
+            _ = self.value
+        except OverflowError as error:
+            raise ValueError("no time") from error
+
     @property
     def value(self) -> datetime:
         day = (self.year, self.month, self.day, self.hour, self.minute, self.second, self.microsecond)

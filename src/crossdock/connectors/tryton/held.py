@@ -199,7 +199,7 @@ def sale_read(body: bytes, origin: Origin) -> Iterator[Translated]:
             lines_net=_money(lines, held.currency),
         ),
         token=held.token,
-        aliases=(number,) if number else (),
+        aliases=_names(number),
     )
 
 
@@ -223,8 +223,13 @@ def invoice_read(body: bytes, origin: Origin) -> Iterator[Translated]:
         entity=orders[0],
         body=None if held.state == "cancelled" else stands,
         token=held.last_modified_at.token if held.last_modified_at else 0,
-        aliases=(number,),
+        aliases=_names(number),
     )
+
+
+def _names(number: str) -> tuple[str, ...]:
+    """What people call it by; a draft has no number."""
+    return (number,) if number.strip() and number.isprintable() else ()
 
 
 def _amount(line: _Line, sale: _Sale) -> Decimal:
