@@ -56,8 +56,8 @@ _IDLE_SECONDS = 0.02
 _IDLE_SECONDS_MAX = 0.2
 # After a round that was not full they let more gather, even when they are woken, and then look again soon: a round costs
 # about 5 CPU-ms however little it finds, and at 800 orders a second rounds back to back took all of two cores.
-_GATHER_SECONDS = 0.01
-_SOON_SECONDS = 0.005
+_GATHER_SECONDS = 0.004
+_SOON_SECONDS = 0.004
 _HOUSEKEEPING_SECONDS = 2.0
 # Looking through everything blocked finds only what a killed process left behind, and costs most in a backlog.
 _RELEASE_EVERY = 10

@@ -7,8 +7,9 @@ create function sweep_leaf(id text) returns integer immutable parallel safe lang
 create function sweep_item(id text, digest bytea) returns bigint immutable parallel safe language sql
     return ('x' || left(md5(convert_to(id, 'UTF8') || '\x00'::bytea || digest), 16))::bit(64)::bigint;
 
--- The ids never change, so updates of documents stay in their page.
-create index document_leaf on document (connection, kind, sweep_leaf(id));
+-- The ids never change, so updates of documents stay in their page. The leaf comes first, or else looking a document up by its
+-- key would walk through all of its kind here: to the planner both looked alike.
+create index document_leaf on document (sweep_leaf(id), connection, kind);
 
 create sequence sweep_run_seq;
 

@@ -23,7 +23,8 @@ create function tell_new() returns trigger language plpgsql as $$ begin
     return null;
 end $$;
 
-create function tell_changed() returns trigger language plpgsql as $$ begin
+-- Hub processes have no hash joins, see store/database.py; and pairing two batches without costs their product.
+create function tell_changed() returns trigger language plpgsql set enable_hashjoin = on as $$ begin
     insert into event (past, xid, at, entity, connection, kind, document, fact, what)
     select coalesce((select number from past), 0), pg_current_xact_id(), now(), n.entity, n.connection, n.kind, n.id, n.fact,
            case when n.gone then 'gone' when o.entity is null or o.gone then 'recorded' else 'changed' end
