@@ -30,7 +30,7 @@ with numbered as (
 ), bodies as (
     insert into promise (id, entity, name, verb, target, noun, cause, cause_recorded_at, code, in_flight, revision,
                          opened_at, first_ordinal, document, needs, within, pins, repair, digest, body)
-    select n, entity, name, 2, target, 'sales_order', 'order:shop:' || n, now(), '\\x00', false, 1, now(), 1, name,
+    select n, entity, name, 2, 'erp', 'sales_order', 'order:shop:' || n, now(), '\\x00', false, 1, now(), 1, name,
            '{}', '[]', '{}', false, '\\x00', convert_to(repeat('an order of five lines, ', 60), 'UTF8')
     from numbered
 )
