@@ -39,13 +39,14 @@ with mine as (
     select * from unnest(%(promise)b::bigint[], %(entity)b::text[], %(document)b::text[]) as m(promise, entity, document)
 ), free as materialized (
     select o.promise from (select distinct entity, document from mine) m
-    join due o on o.entity = m.entity and o.target = %(target)s and o.document = m.document
+    -- Not by =, or the index of claims serves: each promise then walked through all that is due at its target.
+    join due o on o.entity = m.entity and o.target is not distinct from %(target)s and o.document = m.document
     where o.stage = 0
     for update of o skip locked
 )
 select m.promise from mine m
 where exists (
-    select from due o where o.entity = m.entity and o.target = %(target)s and o.document = m.document
+    select from due o where o.entity = m.entity and o.target is not distinct from %(target)s and o.document = m.document
       and o.promise <> m.promise and (o.stage in (1, 2, 3) or (o.stage = 0 and o.promise <> all(array(select promise from free)))))
 
 -- mapped: What the target calls these keys of ours.
