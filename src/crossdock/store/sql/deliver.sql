@@ -8,7 +8,7 @@ with picked as materialized (
           and (q.stage <> 0 or e.revision = e.settled)
           -- After the database was set back no act is done before the sources were read again.
           and (q.stage > 1 or not exists (select from recovery where go_on_at is null)
-               or exists (select from promise p where p.id = q.promise and p.verb <> 2))
+               or (select p.verb <> 2 from promise p where p.id = q.promise limit 1))
         order by q.due_at limit %(limit)s
         for update of q skip locked
     ) d
@@ -39,15 +39,20 @@ with mine as (
     select * from unnest(%(promise)b::bigint[], %(entity)b::text[], %(document)b::text[]) as m(promise, entity, document)
 ), free as materialized (
     select o.promise from (select distinct entity, document from mine) m
-    -- Not by =, or the index of claims serves: each promise then walked through all that is due at its target.
-    join due o on o.entity = m.entity and o.target is not distinct from %(target)s and o.document = m.document
-    where o.stage = 0
-    for update of o skip locked
+    -- One entity's at a time by the limit, and not by = on the target, for which there is the index of claims: as a join, or
+    -- by that index, each promise walked through all that is due.
+    cross join lateral (
+        select promise from due
+        where entity = m.entity and target is not distinct from %(target)s and document = m.document and stage = 0
+        limit 1000 for update skip locked
+    ) o
 )
 select m.promise from mine m
-where exists (
-    select from due o where o.entity = m.entity and o.target is not distinct from %(target)s and o.document = m.document
-      and o.promise <> m.promise and (o.stage in (1, 2, 3) or (o.stage = 0 and o.promise <> all(array(select promise from free)))))
+where (
+    select true from due o
+    where o.entity = m.entity and o.target is not distinct from %(target)s and o.document = m.document
+      and o.promise <> m.promise and (o.stage in (1, 2, 3) or (o.stage = 0 and o.promise <> all(array(select promise from free))))
+    limit 1)
 
 -- mapped: What the target calls these keys of ours.
 select k.kind, k.key, m.value
