@@ -30,7 +30,7 @@ _TRUSTED_SECONDS = 1.0
 
 # Statements of the loop take a batch's rows by key, and the tables they take them from grow from empty to millions while
 # statistics lag behind. Left to itself the planner reads whole tables for a batch: 1.0 CPU-ms an order instead of 0.6.
-_BY_KEY = """
+BY_KEY = """
 set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_bitmapscan = off;
 set enable_hashjoin = off; set enable_mergejoin = off; set enable_material = off;
 select set_config('transaction_timeout', '30s', false) where current_setting('transaction_timeout') = '0'
@@ -84,7 +84,7 @@ class Database:
 
     async def _configure(self, connection: _Connection) -> None:
         if self._by_key:
-            await connection.execute(_BY_KEY, prepare=False)
+            await connection.execute(BY_KEY, prepare=False)
         if self._greet is not None:
             await self._greet(connection)
 

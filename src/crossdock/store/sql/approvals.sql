@@ -5,8 +5,9 @@ with desired as (
                          %(payee)b::text[], %(cause)b::text[], %(until)b::timestamptz[])
     as n(entity, name, digest, role, people, hours, what, amount_minor, currency, payee, cause, until)
 ), over as (
-    delete from approval_request a using unnest(%(settled)b::text[], %(kept)b::text[]) as s(entity, names)
-    where a.entity = s.entity and a.name <> all(string_to_array(s.names, E'\n'))
+    delete from approval_request where entity = any(%(settled)b::text[]) and (entity, name) not in (
+        select s.entity, unnest(string_to_array(s.names, E'\n'))
+        from unnest(%(settled)b::text[], %(kept)b::text[]) as s(entity, names))
 )
 insert into approval_request as a (entity, name, digest, role, people, hours, what, amount_minor, currency, payee, cause,
                                    until, asked_at)

@@ -123,7 +123,7 @@ with ready as (
     where blocked_on = any(%(key)b::text[])
     returning promise
 ), items as (
-    delete from case_item where promise in (select promise from ready)
+    delete from case_item where promise = any(array(select promise from ready))
 )
 select count(*) from ready
 
@@ -134,7 +134,7 @@ where d.blocked_on is not null and d.stage = 4 and exists (select from receipt r
 -- release_these: Of these promises those blocked on something that has been confirmed meanwhile are ready.
 update due d set stage = 0, actor = 0, blocked_on = null, due_at = now()
 where d.promise = any(%(promise)b::bigint[]) and d.stage = 4
-  and exists (select from receipt r where r.slot = d.blocked_on)
+  and (select true from receipt r where r.slot = d.blocked_on limit 1)
 
 -- release_mapped: Promises blocked on a mapping that was given after their last seal are ready.
 update due d set stage = 0, actor = 0, blocked_on = null, due_at = now()

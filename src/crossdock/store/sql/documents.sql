@@ -102,10 +102,10 @@ with added as (
     on conflict do nothing
     returning name, entity
 ), told as materialized (
-    select d.connection, d.kind, d.id, d.about, d.entity as was_entity
-    from (select name from added union select unnest(%(about)b::text[])) n
-    join document d on d.about = n.name and d.about <> '' and d.decided is null
-    order by 1, 2, 3 for update of d
+    select d.connection, d.kind, d.id, d.about, d.entity as was_entity from document d
+    where d.about = any(array(select name from added union select unnest(%(about)b::text[])))
+      and d.about <> '' and d.decided is null
+    order by 1, 2, 3 for update
 ), found as materialized (
     select t.*, (
         select case when count(*) = 1 then min(entity) end from (

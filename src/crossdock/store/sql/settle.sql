@@ -78,7 +78,7 @@ select key from settled
 with gone as (
     delete from due where promise = any(%(promise)b::bigint[]) and stage in (0, 4, 5) returning promise, ordinal
 ), items as (
-    delete from case_item where promise in (select promise from gone)
+    delete from case_item where promise = any(array(select promise from gone))
 ), noted as (
     insert into withdrawn (promise, at)
     select promise, now() from gone where exists (select from intent i where i.promise = gone.promise)
@@ -127,8 +127,9 @@ with desired as (
     select * from unnest(%(entity)b::text[], %(name)b::text[], %(on_whom)b::text[], %(what)b::text[], %(until)b::timestamptz[])
     as w(entity, name, on_whom, what, until)
 ), over as (
-    delete from waiting w using unnest(%(settled)b::text[], %(kept)b::text[]) as s(entity, names)
-    where w.entity = s.entity and w.name <> all(string_to_array(s.names, E'\n'))
+    delete from waiting where entity = any(%(settled)b::text[]) and (entity, name) not in (
+        select s.entity, unnest(string_to_array(s.names, E'\n'))
+        from unnest(%(settled)b::text[], %(kept)b::text[]) as s(entity, names))
 )
 insert into waiting as w (entity, name, on_whom, what, until)
 select entity, name, on_whom, what, until from desired
