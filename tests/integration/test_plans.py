@@ -54,7 +54,7 @@ async def test_a_document_is_looked_up_by_its_whole_key_before_and_after_there_a
 
 @pytest.mark.parametrize("queues", ["never counted", "counted when they were empty"])
 def test_no_statement_of_the_loops_walks_through_a_table(database_url: str, queues: str) -> None:
-    """A queue is empty when the hub is at rest, and may be counted then: with one row expected any way looks as good as another."""
+    """A queue is empty when the hub is at rest, and may be counted then: of one row any way seems as good."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         if queues == "counted when they were empty":
             connection.execute(_QUEUES)

@@ -57,7 +57,8 @@ async def settle_dirty(
         record = await settling.on_record(tx, batch, rules.code)
     reads = read(batch, record, rules.targets, record.as_of)
     worked_out = [(each, changes_for(each, rules)) for each in reads]
-    async with database.transaction() as tx:
+    # Lost in a crash, they are dirty still and settled again; the seal that acts on it makes it durable first (decision 0021).
+    async with database.transaction(durable=False) as tx:
         mine = {bucket_of(u.entity) for u in batch}
         await leases.hold(tx, {bucket: held[bucket] for bucket in mine})
         opened = await save(tx, worked_out, rules)
