@@ -6,7 +6,7 @@ import importlib
 import signal
 import sys
 
-NAMES = ("orders", "door", "latency", "backlog", "replay", "footprint", "returns", "wide", "tryton")
+NAMES = ("orders", "door", "latency", "backlog", "replay", "footprint", "returns", "wide", "outage", "tryton")
 
 
 def main() -> None:

@@ -50,7 +50,7 @@ def _run(stage: Stage, first: int, count: int) -> Run:
     """
     orders = _sold(stage, first, count)
     done = stage.told().done
-    back = (_returned(entity, order) for entity, order in orders.items())
+    back = (returned(entity, order) for entity, order in orders.items())
     before = webhooks.store_messages(stage.url, back, lambda: used(stage))
     for kind in _DONE:
         stage.wait_for_done(kind, first + count, _WAIT_SECONDS)
@@ -65,8 +65,8 @@ def _sold(stage: Stage, first: int, count: int) -> dict[str, Order]:
     """That many orders that were sold, paid, shipped and invoiced, by their entity."""
     webhooks.store(stage.url, first, count, lambda: None)
     stage.wait_for_done("references", first + count, _WAIT_SECONDS)
-    orders = {webhooks.entity_of(n): _order(n) for n in range(first, first + count)}
-    facts = (fact for entity, order in orders.items() for fact in _left_and_paid(entity, order))
+    orders = {webhooks.entity_of(n): order_of(n) for n in range(first, first + count)}
+    facts = (fact for entity, order in orders.items() for fact in left_and_paid(entity, order))
     webhooks.store_messages(stage.url, facts, lambda: None)
     for kind in _LEFT:
         stage.wait_for_done(kind, first + count, _WAIT_SECONDS)
@@ -74,7 +74,7 @@ def _sold(stage: Stage, first: int, count: int) -> dict[str, Order]:
     return orders
 
 
-def _order(n: int) -> Order:
+def order_of(n: int) -> Order:
     """The order as the hub reads it from its webhook."""
     _, body = next(webhooks.webhooks(n, 1))
     origin = Origin(connection="shop", received_at=system_clock())
@@ -84,8 +84,8 @@ def _order(n: int) -> Order:
     return stated.body
 
 
-def _left_and_paid(entity: str, order: Order) -> Iterator[Message]:
-    """All of it left in one parcel a day after it was placed, and its card was charged."""
+def left_and_paid(entity: str, order: Order, payments: str = "payments") -> Iterator[Message]:
+    """All of it left in one parcel a day after it was placed, and its card was charged; `payments` tells so."""
     parcel = Shipment(
         id=f"s{order.id}",
         reference=entity,
@@ -97,16 +97,16 @@ def _left_and_paid(entity: str, order: Order) -> Iterator[Message]:
     card = PaymentAuthorization(
         id=f"pi{order.id}", tender="card", authorised=order.total, status="captured", authorised_at=order.placed_at
     )
-    yield told("payments", entity, "payment", card, card.id)
+    yield told(payments, entity, "payment", card, card.id)
     charge = Capture(
         id=f"ch{order.id}", payment=card.id, tender="card", amount=order.total, captured_at=order.placed_at
     )
-    yield told("payments", entity, "capture", charge, charge.id)
+    yield told(payments, entity, "capture", charge, charge.id)
 
 
-def _returned(entity: str, order: Order) -> Message:
+def returned(entity: str, order: Order) -> Message:
     """One unit of the first line, handed in and looked at within its window."""
     line = order.lines[0]
     back = ReturnLine(id="1", sku=line.sku, line=line.id, units=1, received=1, disposition="sellable", location="MAIN")
-    returned = Return(id=f"R{order.id}", returned_at=order.placed_at + timedelta(days=5), lines=(back,))
-    return told("till", entity, "return", returned, returned.id)
+    record = Return(id=f"R{order.id}", returned_at=order.placed_at + timedelta(days=5), lines=(back,))
+    return told("till", entity, "return", record, record.id)

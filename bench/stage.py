@@ -113,6 +113,10 @@ class Cast:
 
     standins: Sequence[str] = ()
     roles: Mapping[str, str] = field(default_factory=dict[str, str])
+    erp_calls_per_second: float | None = None
+    """With a limit the ERP is a stand-in of its own, which can be taken off the network."""
+    erp_pace: str = ""
+    """What the hub's settings say of it."""
 
 
 @dataclass
@@ -124,12 +128,14 @@ class Stage:
     sql: psycopg.Connection
     standin: Program
     cast: Cast
+    erp: Program
+    """The same as the stand-in, where it has no limit."""
     hubs: list[Program] = field(default_factory=list[Program])
 
     def start_hubs(self, *roles: Sequence[str], connection: str = "") -> list[Program]:
         """One hub process for each list of roles; `connection` is added to the settings of each connection."""
         file = self.folder / "crossdock.toml"
-        file.write_text(_settings(self.folder, self.standin.address, self.cast, connection))
+        file.write_text(_settings(self.folder, self.standin.address, self.erp.address, self.cast, connection))
         command = [sys.executable, "-m", "crossdock.main", "--config", str(file), "run"]
         started: list[Program] = []
         for names in roles:
@@ -155,12 +161,12 @@ class Stage:
             raise Stuck(f"{came.refused} webhooks were refused")
         return came
 
-    def told(self) -> Told:
-        return msgspec.json.decode(fetch(f"{self.standin.address}/_ledger"), type=Told)
+    def told(self, by: Program | None = None) -> Told:
+        return msgspec.json.decode(fetch(f"{(by or self.standin).address}/_ledger"), type=Told)
 
-    def arrivals(self) -> dict[str, float]:
+    def arrivals(self, at: Program | None = None) -> dict[str, float]:
         """Unix seconds at which each key first reached the stand-in."""
-        return msgspec.json.decode(fetch(f"{self.standin.address}/_times"), type=dict[str, float])
+        return msgspec.json.decode(fetch(f"{(at or self.standin).address}/_times"), type=dict[str, float])
 
     def cpu_seconds(self) -> float:
         """Processor time of the hub processes and of all of PostgreSQL, backends that have ended included."""
@@ -213,11 +219,12 @@ class Stage:
         self.wait_for(f"select {' + '.join(counts)}", 0, seconds)
 
 
-def _settings(folder: Path, target: str, cast: Cast, connection: str = "") -> str:
+def _settings(folder: Path, target: str, erp: str, cast: Cast, connection: str = "") -> str:
     roles = "".join(f'{role} = "{name}"\n' for role, name in cast.roles.items())
     text = _SETTINGS.format(data=folder, roles=roles)
     for name, connector in (_CONNECTIONS | dict.fromkeys(cast.standins, 'connector = "bench.standin"')).items():
-        text += f'[connections.{name}]\nurl = "{target}"\n{connector}\n{connection}\n'
+        url, pace = (erp, cast.erp_pace) if name == "erp" else (target, "")
+        text += f'[connections.{name}]\nurl = "{url}"\n{connector}\n{connection}\n{pace}\n'
     return text
 
 
@@ -235,11 +242,15 @@ def staged(cast: Cast = Cast()) -> Generator[Stage]:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         standin = start(sys.executable, "-m", "bench.standin")
         stack.callback(standin.stop)
+        erp = standin
+        if cast.erp_calls_per_second:
+            erp = start(sys.executable, "-m", "bench.standin", str(cast.erp_calls_per_second))
+            stack.callback(erp.stop)
         file = folder / "crossdock.toml"
-        file.write_text(_settings(folder, standin.address, cast))
+        file.write_text(_settings(folder, standin.address, erp.address, cast))
         # Used by us as by a hub process: the last one to leave stops the server.
         url = stack.enter_context(database_of(read_settings(file)))
         sql = stack.enter_context(psycopg.connect(url, autocommit=True))
-        stage = Stage(folder, url, sql, standin, cast)
+        stage = Stage(folder, url, sql, standin, cast, erp)
         stack.callback(stage.stop_hubs)
         yield stage

@@ -1,7 +1,8 @@
 """An outside system that answers at once and keeps a true count by key, and the connector that talks to it.
 
-Run as a program it is the system: `python -m bench.standin` prints one JSON line with its address. It speaks HTTP/1.1
-straight from the socket, for a web framework would use more of the two cores than the hub it is there to measure.
+Run as a program it is the system: `python -m bench.standin [CALLS_PER_SECOND]` prints one JSON line with its address. It
+speaks HTTP/1.1 straight from the socket, for a web framework would use more of the two cores than the hub it is there to
+measure. More calls than it allows are answered 429; SIGUSR1 takes it off the network, and SIGUSR2 puts it back.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import resource
+import signal
 import sys
 import time
 from collections import Counter
@@ -32,6 +34,7 @@ from crossdock.connect.receipts import Confirmed, Outcome
 from crossdock.connect.secrets import Secret
 
 BULK = 100
+_TOO_MANY = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
 FACT = "fact"
 """The topic of a fact told in the retail language as it is."""
 
@@ -40,6 +43,8 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     url: str
     timeout_seconds: float = 30.0
     webhook_secrets: tuple[Secret, ...] = ()
+    calls_per_second: float | None = None
+    burst: int = 1
 
 
 class Item(msgspec.Struct):
@@ -74,6 +79,8 @@ class Told(msgspec.Struct):
     repeats: int
     cpu_seconds: float
     last_at: float
+    throttled: int = 0
+    """Calls that were more than it allows."""
 
 
 connector: Connector[Settings] = Connector("standin", Settings)
@@ -150,10 +157,29 @@ def state_fact(body: bytes, origin: Origin) -> Iterator[Translated]:
     yield Document(kind=stated.kind, id=stated.id, entity=stated.entity, body=fact, token=stated.token)
 
 
+class Limit:
+    """So many calls a second, of which those of one second may come at once."""
+
+    def __init__(self, per_second: float) -> None:
+        self.per_second, self.throttled = per_second, 0
+        self._left, self._at = per_second, time.monotonic()
+
+    def allows(self) -> bool:
+        now = time.monotonic()
+        self._left = min(self.per_second, self._left + (now - self._at) * self.per_second)
+        self._at = now
+        if self._left < 1:
+            self.throttled += 1
+            return False
+        self._left -= 1
+        return True
+
+
 class Ledger:
     """What really happened: the first arrival of every key."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: Limit | None = None) -> None:
+        self.limit = limit
         self.at: dict[str, float] = {}
         self.numbers: dict[str, int] = {}
         self.done: Counter[str] = Counter()
@@ -174,7 +200,8 @@ class Ledger:
     def told(self) -> Told:
         used = resource.getrusage(resource.RUSAGE_SELF)
         last_at = max(self.at.values(), default=0.0)
-        return Told(dict(self.done), self.calls, self.repeats, used.ru_utime + used.ru_stime, last_at)
+        throttled = self.limit.throttled if self.limit else 0
+        return Told(dict(self.done), self.calls, self.repeats, used.ru_utime + used.ru_stime, last_at, throttled)
 
 
 class Conversation(asyncio.Protocol):
@@ -187,6 +214,9 @@ class Conversation(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+
+    def cut(self) -> None:
+        self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
@@ -203,19 +233,51 @@ class Conversation(asyncio.Protocol):
                 body = msgspec.json.encode(self._ledger.told())
             case b"/_times":
                 body = msgspec.json.encode(self._ledger.at)
+            case _ if self._ledger.limit and not self._ledger.limit.allows():
+                self._transport.write(_TOO_MANY)
+                return
             case url:
                 body = self._ledger.take(url[1:].decode(), b"".join(self._parts))
         head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
         self._transport.write(head + body)
 
 
-async def serve() -> None:
-    ledger = Ledger()
-    server = await asyncio.get_running_loop().create_server(lambda: Conversation(ledger), "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    print(json.dumps({"ready": True, "address": f"http://127.0.0.1:{port}"}), flush=True)
-    await server.serve_forever()
+class Network:
+    """Where it is reached; down it refuses connections, and those that were open are cut."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._conversations: set[Conversation] = set()
+        self._server: asyncio.Server | None = None
+        self.port = 0
+
+    async def up(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._conversation, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def down(self) -> None:
+        if self._server:
+            self._server.close()
+        for each in self._conversations:
+            each.cut()
+        self._conversations.clear()
+
+    def _conversation(self) -> Conversation:
+        each = Conversation(self._ledger)
+        self._conversations.add(each)
+        return each
+
+
+async def serve(calls_per_second: float | None) -> None:
+    network = Network(Ledger(Limit(calls_per_second) if calls_per_second else None))
+    await network.up()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGUSR1, network.down)
+    loop.add_signal_handler(signal.SIGUSR2, lambda: loop.create_task(network.up()))
+    print(json.dumps({"ready": True, "address": f"http://127.0.0.1:{network.port}"}), flush=True)
+    await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    sys.exit(uvloop.run(serve()))
+    sys.exit(uvloop.run(serve(float(sys.argv[1]) if len(sys.argv) > 1 else None)))

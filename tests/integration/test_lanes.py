@@ -214,6 +214,24 @@ async def test_two_processes_never_call_more_often_than_the_budget_they_share(da
         assert n <= burst + rate * (at - began + 0.05) + 1
 
 
+async def test_a_round_takes_no_more_calls_than_its_budget_lets_out_in_a_moment_so_that_urgent_work_comes_next(
+    database_url: str,
+) -> None:
+    """What was claimed is called before anything that comes meanwhile, a refund too."""
+    async with Target().serve() as target, staged(database_url, target) as stage:
+        placed = [order(str(n)) for n in range(1, 61)]
+        await stage.tell(*placed)
+        await stage.run()
+        await stage.tell(shipment("s", placed[0]))
+        await stage.deliver("erp")  # of several sales a call, one issue a call: known from the first round of them on
+        lane = next(each for each in stage.hub.lanes if each.line.connection == "erp")
+        lane.line.budget = Budget(stage.database, "erp", 5.0, 1000.0)
+        await lane.line.budget.declare()
+        await stage.tell(*(shipment(f"s{n}", each) for n, each in enumerate(placed[1:])))
+        assert 5 <= await stage.deliver("erp") <= 20
+        assert 5 <= await stage.deliver("erp") <= 20
+
+
 async def test_a_budget_that_was_lowered_is_not_found_overspent(database_url: str) -> None:
     async with Target().serve() as target, staged(database_url, target) as stage:
         for rate in (1000.0, 1.0):

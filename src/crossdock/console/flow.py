@@ -20,7 +20,7 @@ OBJECTIVE = 0.99
 """Of all acts so many should be kept in time; the rest is the budget for errors."""
 # Fewer say nothing: one late one of five is no trend.
 COUNT_MIN = 20
-_HOUR, _DAY, _TEN_MINUTES = 60, 24 * 60, 10
+_HOUR, _DAY = 60, 24 * 60
 # (workflow, names of its promises, the deadline of the policy that it is measured by)
 _WORKFLOWS = (
     ("Order to ERP", ("sale",), "sale_minutes"),
@@ -83,8 +83,7 @@ def _rows(deadlines: Deadlines, told: Mapping[str, Any]) -> list[Row]:
 
 def _row(title: str, minutes: int, found: Workflow) -> Row:
     hour, day = found.windows.get(_HOUR), found.windows.get(_DAY)
-    pace = found.windows.get(_TEN_MINUTES)
-    return Row(title, minutes, found, hour, day, kept(hour, found.late), kept(day, found.late), _drains(found, pace))
+    return Row(title, minutes, found, hour, day, kept(hour, found.late), kept(day, found.late), _drains(found))
 
 
 def kept(window: Window | None, late: int) -> float | None:
@@ -93,8 +92,8 @@ def kept(window: Window | None, late: int) -> float | None:
     return None if count < COUNT_MIN else (window.in_time if window else 0) / count
 
 
-def _drains(found: Workflow, pace: Window | None) -> str:
-    """When what is open is done, at the pace of the last ten minutes."""
+def _drains(found: Workflow) -> str:
+    """When what is open is done, at its latest pace."""
     if not found.open:
         return ""
-    return age(found.open / pace.count * _TEN_MINUTES * 60) if pace and pace.count else "not at this pace"
+    return "not at this pace" if found.drains_in is None else age(found.drains_in)

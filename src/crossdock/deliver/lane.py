@@ -32,6 +32,8 @@ from crossdock.store.delivery import Claimed, Wake, nobody_to_wake
 _LOST_ROUNDS_MAX = 3
 # A database that fails over is away for seconds to minutes; answers are kept so long, and asked about anew after that.
 _RECORD_SECONDS_MAX = 600.0
+# A round takes no more than the call budget lets out in so long: refunds that come meanwhile wait for its end.
+_ROUND_SECONDS = 2.0
 _RECORD_AGAIN_SECONDS, _RECORD_AGAIN_SECONDS_MAX = 0.1, 5.0
 
 
@@ -56,6 +58,7 @@ class Lane:
     note: Callable[[int], None] = _unnoted
     """Is told the highest fence of each round, once it is committed and before anything is called."""
     _ramp: int = 200
+    _items_per_call: float = 1.0
     _lost_rounds: int = 0
 
     async def round(self) -> int:
@@ -95,9 +98,13 @@ class Lane:
         return [], permit
 
     def _affordable(self) -> int:
-        """No more than the call budget lets out in a quarter of a lease, so that no lease runs out while waiting."""
+        """No more than the call budget lets out in one round, twice as many items a call as last time, if they will."""
         rate = self.line.budget.rate
-        return self.batch_max if rate is None else max(1, min(self.batch_max, int(rate * self.lease_seconds / 4)))
+        if rate is None:
+            return self.batch_max
+        return max(
+            1, min(self.batch_max, int(rate * min(_ROUND_SECONDS, self.lease_seconds / 4) * 2 * self._items_per_call))
+        )
 
     def _situation(self, claimed: Claimed, now: datetime, *, reached: bool = True) -> Situation:
         effects = self.line.effects(claimed.noun)
@@ -114,7 +121,9 @@ class Lane:
         """What the target says about each: sent now, asked about, or searched for (None: it is not there)."""
         answers: dict[int, Answer | None] = {}
         if sealed.ready:
+            calls = self.line.calls
             answers |= await calling.call(self.line, sealed.ready, lease_ends)
+            self._items_per_call = len(sealed.ready) / max(self.line.calls - calls, 1)
         if accepted := [as_sealed(c) for c in claimed if c.stage == Stage.ACCEPTED]:
             answers |= await calling.inquire(self.line, accepted, lease_ends)
         if doubtful := [as_sealed(c) for c in claimed if c.stage == Stage.DOUBTFUL]:

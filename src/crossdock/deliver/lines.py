@@ -41,6 +41,8 @@ class Line:
     bulk_max: int | None = None
     """Fewer items a call than the connector could take; 1 makes bulk calls single."""
     memory: dict[str, Any] = field(default_factory=dict[str, Any])
+    calls: int = 0
+    """Requests that were let out so far."""
     quiet_until: float = 0.0
     """`time.monotonic()` seconds until which the target asked for no more calls."""
     _session: aiohttp.ClientSession | None = None
@@ -65,6 +67,7 @@ class Line:
     async def _spend(self, points: int) -> None:
         try:
             await self.budget.spend(points)
+            self.calls += 1
         except LOST as error:
             raise NotSent(f"the call budget can't be asked: {type(error).__name__}") from error
 

@@ -14,6 +14,9 @@ from crossdock.store.statements import load
 _SQL = load("flow")
 SPANS = (10, 60, 24 * 60)
 """Minutes."""
+_MINUTE = 60.0
+# What a minute has fewer of is looked at over ten.
+_PACE_COUNT_MIN = 20
 
 
 class Limit(NamedTuple):
@@ -41,6 +44,13 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
     late: int = 0
     """Open ones past their deadline."""
     oldest: datetime | None = None
+    pace: float = 0.0
+    """Acts confirmed a second, lately."""
+
+    @property
+    def drains_in(self) -> float | None:
+        """Seconds until what is open is done at this pace; None where nothing was done lately."""
+        return self.open / self.pace if self.pace else None
 
 
 async def flow(tx: Transaction, limits: Sequence[Limit]) -> dict[str, Workflow]:
@@ -49,10 +59,17 @@ async def flow(tx: Transaction, limits: Sequence[Limit]) -> dict[str, Workflow]:
     for workflow, span, count, in_time, p50, p95, p99 in await rows(tx, _SQL["kept"], about | {"span": list(SPANS)}):
         found = Window(count=count, in_time=in_time, p50=p50, p95=p95, p99=p99)
         windows.setdefault(workflow, {})[span] = found
+    paces: dict[str, float] = {}
+    for workflow, _, count, seconds in await rows(tx, _SQL["pace"], about):  # the shorter span first
+        if workflow not in paces or paces[workflow] * _MINUTE < _PACE_COUNT_MIN:
+            paces[workflow] = count / max(seconds, 1.0)
     open_ = {row[0]: row[1:] for row in await rows(tx, _SQL["open"], about)}
-    return {name: _workflow(windows.get(name, {}), open_.get(name)) for name in dict.fromkeys(w for _, w, _ in limits)}
+    return {
+        name: _workflow(windows.get(name, {}), open_.get(name), paces.get(name, 0.0))
+        for name in dict.fromkeys(w for _, w, _ in limits)
+    }
 
 
-def _workflow(windows: dict[int, Window], held: tuple[int, int, datetime] | None) -> Workflow:
+def _workflow(windows: dict[int, Window], held: tuple[int, int, datetime] | None, pace: float) -> Workflow:
     count, late, oldest = held or (0, 0, None)
-    return Workflow(windows=windows, open=count, late=late, oldest=oldest)
+    return Workflow(windows=windows, open=count, late=late, oldest=oldest, pace=pace)

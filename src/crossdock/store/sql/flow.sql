@@ -18,3 +18,17 @@ select w.workflow, count(*), count(*) filter (where d.deadline < now()), min(p.o
 from due d join promise p on p.id = d.promise
 join unnest(%(name)s::text[], %(workflow)s::text[]) as w(name, workflow) on w.name = split_part(p.name, ':', 1)
 where p.verb = 2 group by 1
+
+-- pace: How many of each workflow were confirmed in the last minute and in the last ten, or in the seconds since their lane was released.
+with released as materialized (
+    select substr(cause, length('brake:') + 1) as target, max(closed_at) as at from cases
+    where kind = 'brake' and closed_at > now() - interval '10 minutes' group by 1
+), recent as (
+    select w.workflow, s.seconds as span, r.at, greatest(now() - make_interval(secs => s.seconds), l.at) as since
+    from receipt r join promise p on p.id = r.promise
+    join unnest(%(name)s::text[], %(workflow)s::text[]) as w(name, workflow) on w.name = split_part(p.name, ':', 1)
+    left join released l on l.target = p.target
+    cross join (values (60), (600)) as s(seconds)
+    where r.at > now() - interval '10 minutes' and p.verb = 2
+)
+select workflow, span, count(*), extract(epoch from now() - min(since))::float8 from recent where at > since group by 1, 2 order by 1, 2
