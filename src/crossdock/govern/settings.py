@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -51,6 +51,10 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Messages translated, and entities settled, in one transaction."""
     deliver_batch: int = 200
     """Promises claimed in one round of a lane."""
+    sealing_keys: tuple[Secret, ...] = ()
+    """What secrets in the database are sealed with, at least 32 random characters each: the first seals, all of them open,
+    so that they can be changed (`crossdock secrets rotate`). Without any the hub makes one, in the file `sealing-key` under
+    `data`; hubs on several machines need it here."""
 
 
 class ApiSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -186,7 +190,7 @@ def settings_from(told: Mapping[str, Any], file: Path) -> Settings:
     if unknown:
         known = "hub, roles, policy, people, api, tenants and connections"
         raise BadSettings(f"{unknown[0]}: no such section; there are {known}")
-    hub = shaped(HubSettings, told.get("hub", {}), "hub")
+    hub = _hub(told.get("hub", {}))
     policy = policy_from(_table(told, "policy"), told.get("roles", {}))
     connections = {name: _connection(name, each) for name, each in told.get("connections", {}).items()}
     _check_roles(policy, connections)
@@ -204,13 +208,21 @@ def _table(told: Mapping[str, Any], section: str) -> Mapping[str, Any]:
     return cast("dict[str, Any]", found)
 
 
+def _hub(told: object) -> HubSettings:
+    hub = shaped(HubSettings, told, "hub")
+    _check_long_enough("hub.sealing_keys", hub.sealing_keys)
+    return hub
+
+
+def _check_long_enough(key: str, secrets: Sequence[Secret]) -> None:
+    for at, secret in enumerate(secrets):
+        if len(secret.reveal()) < _SECRET_CHARACTERS_MIN:
+            raise BadSettings(f"{key}[{at}]: it has at least {_SECRET_CHARACTERS_MIN} characters; make a random one")
+
+
 def _api(told: object) -> ApiSettings:
     api = shaped(ApiSettings, told, "api")
-    for at, secret in enumerate(api.secrets):
-        if len(secret.reveal()) < _SECRET_CHARACTERS_MIN:
-            raise BadSettings(
-                f"api.secrets[{at}]: it has at least {_SECRET_CHARACTERS_MIN} characters; make a random one"
-            )
+    _check_long_enough("api.secrets", api.secrets)
     if not 60 <= api.token_seconds <= 24 * 3600:
         raise BadSettings(f"api.token_seconds: {api.token_seconds} is not between a minute and a day")
     return api
