@@ -20,6 +20,7 @@ from crossdock.cli.tracing import builtins_of
 from crossdock.gateway.api import Api, with_api
 from crossdock.govern.consumers import Registrar
 from crossdock.govern.persons import Personnel
+from crossdock.govern.tokens import signing_secrets
 from crossdock.promises.standing import Standing
 from crossdock.settle.reading import Targets, read
 from crossdock.store import settling
@@ -151,7 +152,8 @@ async def desk(database_url: str, *placed: Any, **settings: Any) -> AsyncGenerat
 async def serving(stage: Stage) -> AsyncGenerator[str]:
     """The address of a stage's API."""
     told = partial(builtins_of, settings=stage.hub.settings)
-    app = with_api(Api(stage.hub.settings, stage.database, told, stage.hub.received), _nothing)
+    secrets = await signing_secrets(stage.database, stage.hub.settings)
+    app = with_api(Api(stage.hub.settings, stage.database, told, stage.hub.received, secrets), _nothing)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off", ws="none"))
     running = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110  (uvicorn has no event for it)

@@ -36,6 +36,7 @@ from crossdock.gateway.inlet import Inlet
 from crossdock.govern.database import database_of, keep_running, make_days
 from crossdock.govern.inviting import invitation, whoever_started_this
 from crossdock.govern.settings import Settings
+from crossdock.govern.tokens import signing_secrets
 from crossdock.govern.watching import SetBack, Watch, watched
 from crossdock.settle.rules import Rules, live_rules
 from crossdock.settle.settling import settle_dirty
@@ -313,7 +314,8 @@ async def _serve(hub: Hub, desk: Desk) -> None:
     host, _, port = hub.settings.hub.listen.rpartition(":")
     inlet = Inlet(hub.database, hub.received)
     webhooks = WebhookDoor(hub.settings.connections, inlet, hub.settings.hub.message_bytes_max)
-    api = Api(hub.settings, hub.database, partial(builtins_of, settings=hub.settings), hub.received)
+    secrets = await signing_secrets(desk.database, hub.settings)
+    api = Api(hub.settings, hub.database, partial(builtins_of, settings=hub.settings), hub.received, secrets)
     app = with_console(console := Console(desk), with_api(api, webhooks))
     server = _Server(
         uvicorn.Config(

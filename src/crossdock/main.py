@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from crossdock.cli.admission import app
 from crossdock.cli.app import Wiring
+from crossdock.cli.operating import app
 
 if TYPE_CHECKING:
     from crossdock.govern.settings import Settings

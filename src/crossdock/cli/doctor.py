@@ -42,7 +42,14 @@ async def _examine(database: Database, told: Settings) -> list[Finding]:
         database_time = await health.clock(tx)
         bytes_used, brakes, oldest = await health.size(tx), await health.brakes(tx), await health.oldest_pending(tx)
         last = await recovery.last_recovery(tx)
-    findings = [*_durability(settings), _clock(database_time), *_disk(told), *_secrets(told), *_approvers(told)]
+    findings = [
+        *_durability(settings),
+        _clock(database_time),
+        *_disk(told),
+        *_secrets(told),
+        *_sealing(told),
+        *_approvers(told),
+    ]
     findings += [
         Finding("brake", True, f"{connection} is stopped: {reason}", "see: crossdock cases")
         for connection, reason in brakes
@@ -98,6 +105,12 @@ def _secrets(told: Settings) -> Iterator[Finding]:
             if len(secret.reveal()) < _SECRET_CHARACTERS_MIN:
                 detail = f"connections.{name}.{key} has fewer than {_SECRET_CHARACTERS_MIN} characters"
                 yield Finding("secret", False, detail, "use a longer one where the system lets you choose")
+
+
+def _sealing(told: Settings) -> Iterator[Finding]:
+    if told.database_url is not None and not told.hub.sealing_keys:
+        detail = f"secrets in the database are sealed with a key in {told.data}, which other machines don't have"
+        yield Finding("sealing", False, detail, "name one in hub.sealing_keys, and the old one after it")
 
 
 def _approvers(told: Settings) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from crossdock.cli.admission import app
+from crossdock.cli.operating import app
 from crossdock.govern.generated import write_or_check
 
 PAGE = Path("docs/reference/cli.md")

@@ -23,7 +23,6 @@ from crossdock.gateway.problems import Problem, unknown
 from crossdock.gateway.route import Call, House, Reply, Route, Told
 from crossdock.gateway.signing_in import OPEN
 from crossdock.govern.settings import Settings
-from crossdock.govern.tokens import secrets_of
 from crossdock.kernel.ids import digest, new_id
 from crossdock.store import callers, operations
 from crossdock.store.database import Database
@@ -47,11 +46,13 @@ class Done:
 
 
 class Api:
-    """`told` reads what is on record about entities; `stored` is set when something waits for translation."""
+    """`told` reads what is on record about entities; `stored` is set when something waits for translation; `secrets` sign."""
 
-    def __init__(self, settings: Settings, database: Database, told: Told, stored: asyncio.Event) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, told: Told, stored: asyncio.Event, secrets: tuple[bytes, ...]
+    ) -> None:
         self._database = database
-        self._house = House(settings, told, secrets_of(settings), Audits(settings, database), stored)
+        self._house = House(settings, told, secrets, Audits(settings, database), stored)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: Headers = {}

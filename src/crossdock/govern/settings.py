@@ -62,7 +62,7 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     secrets: tuple[Secret, ...] = ()
     """What tokens are signed with, at least 32 characters each: the first signs, all of them prove, so that they can
-    be changed. Without any the hub makes one, in the file `api-secret` under `data`; hubs on several machines need it here."""
+    be changed. Without any the hub makes one and keeps it in its database, sealed."""
     token_seconds: int = 900
     """How long a token holds."""
     person_per_minute: int = 600

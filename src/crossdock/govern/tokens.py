@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from secrets import token_urlsafe
 from typing import Literal, cast
 
 import jwt
+import structlog
 
 from crossdock.govern.settings import Settings
+from crossdock.govern.strongbox import Strongbox, Unopened, strongbox_of
+from crossdock.store import sealed
+from crossdock.store.database import Database, Transaction
+
+log = structlog.get_logger("crossdock")
 
 Kind = Literal["consumer", "person"]
 
 _ALGORITHM = "HS256"
 _ISSUER = "crossdock"
+_SECRET_BYTES = 32
+SIGNING = "api/signing"
+"""The name of the sealed secret."""
 _CLAIMS = ("iss", "sub", "aud", "exp", "iat", "of")
 
 
@@ -32,27 +39,33 @@ class Token:
     """Fewer than its consumer has; None: all of them."""
 
 
-def secrets_of(settings: Settings) -> tuple[bytes, ...]:
+async def signing_secrets(database: Database, settings: Settings) -> tuple[bytes, ...]:
     """What tokens and cursors are signed with: the first signs, all of them prove.
 
-    Without any in the settings it is made once, in a file that only the hub's user can read.
+    Without any in the settings it is made once, and kept sealed. One that can't be opened is replaced: that ends tokens,
+    which hold for minutes, and cursors, after which a reader begins anew.
     """
-    given = tuple(secret.reveal().encode() for secret in settings.api.secrets)
-    return given or (_own_secret(settings.data / "api-secret"),)
+    if given := tuple(secret.reveal().encode() for secret in settings.api.secrets):
+        return given
+    box = strongbox_of(settings)
+    earlier = settings.data / "api-secret"  # where versions before 0014 kept it, in clear
+    made = earlier.read_text() if earlier.is_file() else token_urlsafe(_SECRET_BYTES)
+    async with database.transaction() as tx:
+        kept = await sealed.keep_first(tx, SIGNING, box.seal(made, SIGNING))
+        try:
+            found = box.open(kept, SIGNING)
+        except Unopened:
+            log.warning("signing secret replaced", remedy="give all hubs the same hub.sealing_keys")
+            await sealed.keep(tx, SIGNING, box.seal(found := made, SIGNING))
+    earlier.unlink(missing_ok=True)
+    return tuple(found.encode().split())
 
 
-def _own_secret(file: Path) -> bytes:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    made = file.with_name(f"{file.name}.{os.getpid()}")
-    made.touch(mode=0o600)
-    made.write_text(token_urlsafe(32))
-    try:
-        os.link(made, file)  # whole or not at all: two processes that start at once must sign with the same one
-    except FileExistsError:
-        pass
-    finally:
-        made.unlink()
-    return file.read_bytes()
+async def renew_signing(tx: Transaction, box: Strongbox) -> None:
+    """Another secret signs, from each process's next start on; the one that signed so far still proves."""
+    kept = await sealed.held(tx, SIGNING)
+    so_far = box.open(kept, SIGNING).split()[:1] if kept else []
+    await sealed.keep(tx, SIGNING, box.seal("\n".join([token_urlsafe(_SECRET_BYTES), *so_far]), SIGNING))
 
 
 def issued(token: Token, secrets: Sequence[bytes], now: datetime, seconds: int) -> str:

@@ -1,0 +1,41 @@
+"""The verbs of whoever runs the hub: keys of what is sealed, and a bundle for those who help. Completes the command."""
+
+from __future__ import annotations
+
+import click
+
+from crossdock.cli.admission import app
+from crossdock.cli.app import as_json, by_option, deciding_person, json_option, tell
+
+__all__ = ["app"]
+
+
+@app.group()
+def secrets() -> None:
+    """Secrets that the database keeps, sealed by `hub.sealing_keys`."""
+
+
+@secrets.command("list")
+@json_option
+def secrets_list(wants_json: bool) -> None:
+    """What is sealed, and whether the first key seals it; never the secrets."""
+    from crossdock.cli import unsealing
+
+    found = unsealing.kept()
+    if wants_json:
+        as_json([each._asdict() for each in found])
+    else:
+        click.echo(unsealing.as_text(found))
+
+
+@secrets.command("rotate")
+@click.option("--signing", is_flag=True, help="Also have another secret sign the API's tokens from the next start on.")
+@by_option
+@json_option
+def secrets_rotate(signing: bool, by: str | None, wants_json: bool) -> None:
+    """Have the first of `hub.sealing_keys` seal everything; after that the others can go."""
+    from crossdock.cli import unsealing
+
+    count = unsealing.rotated(deciding_person(by), signing=signing)
+    said = f"{count} sealed anew." + (" Restart the hub's processes: another secret signs then." if signing else "")
+    tell(wants_json, {"sealed_anew": count, "signing": signing}, said)
