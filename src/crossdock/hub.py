@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,7 +17,6 @@ from typing import Literal
 
 import msgspec
 import structlog
-import uvicorn
 import uvloop
 
 from crossdock import __version__
@@ -27,17 +27,23 @@ from crossdock.console.app import Console, with_console
 from crossdock.console.bulk import work_on_jobs
 from crossdock.console.counting import count_what_is_due
 from crossdock.console.desk import Desk, open_desk
-from crossdock.console.flow import limits_of
 from crossdock.deliver.lane import Lane
 from crossdock.deliver.lines import Line, line_of
 from crossdock.gateway.api import Api, with_api
 from crossdock.gateway.door import WebhookDoor
+from crossdock.gateway.health import Health, with_health
 from crossdock.gateway.inlet import Inlet
+from crossdock.gateway.serving import served
+from crossdock.gateway.watched import Watched, watched
 from crossdock.govern.database import database_of, keep_running, make_days
 from crossdock.govern.inviting import invitation, whoever_started_this
 from crossdock.govern.settings import Settings
 from crossdock.govern.tokens import signing_secrets
-from crossdock.govern.watching import SetBack, Watch, watched
+from crossdock.govern.watching import SetBack, Watch
+from crossdock.govern.watching import watched as watched_database
+from crossdock.govern.workflows import limits_of
+from crossdock.observe import metrics
+from crossdock.observe.logs import log_as_json, told
 from crossdock.settle.rules import Rules, live_rules
 from crossdock.settle.settling import settle_dirty
 from crossdock.settle.translation import translate_pending
@@ -187,11 +193,15 @@ async def run(settings: Settings, url: str, roles: Collection[Role]) -> None:
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    watch = await watched(url, settings.data, "the hub")
-    async with open_hub(settings, url, roles, watch) as hub:
+    log_as_json(settings.observe.log_level)
+    watch = await watched_database(url, settings.data, "the hub")
+    async with open_hub(settings, url, roles, watch) as hub, watched(settings, hub.database, hub.leases) as seen:
         await hub.leases.beat()
-        work = [asyncio.create_task(each) for each in _work(hub, roles)]
-        stopping = [asyncio.create_task(_until(stop)), asyncio.create_task(_until(watch.set_back))]
+        work = [asyncio.create_task(each) for each in _work(hub, roles, seen)]
+        stopping = [
+            asyncio.create_task(_until(stop, seen.health, settings.hub.drain_seconds)),
+            asyncio.create_task(_until(watch.set_back, seen.health)),
+        ]
         # A role that ends by itself (a port that is taken) ends the process; the loops never do.
         done, _ = await asyncio.wait([*work, *stopping], return_when=asyncio.FIRST_COMPLETED)
         for each in (*work, *stopping):
@@ -204,17 +214,21 @@ async def run(settings: Settings, url: str, roles: Collection[Role]) -> None:
             each.result()
 
 
-async def _until(stop: asyncio.Event) -> None:
+async def _until(stop: asyncio.Event, health: Health, more_seconds: float = 0.0) -> None:
+    """And for some seconds more, in which the process says that it leaves."""
     await stop.wait()
+    health.leaving = True
+    await asyncio.sleep(more_seconds)
 
 
-def _say_ready(address: str, **more: str) -> None:
+def _say_ready(address: str, watched: Watched, **more: str) -> None:
     """One JSON line for whoever started this process."""
-    sys.stdout.write(json.dumps({"ready": True, "address": address, "pid": os.getpid(), **more}) + "\n")
+    told = {"ready": True, "address": address, "pid": os.getpid(), "observe": watched.address, **more}
+    sys.stdout.write(json.dumps(told) + "\n")
     sys.stdout.flush()
 
 
-def _work(hub: Hub, roles: Collection[Role]) -> list[Coroutine[None, None, None]]:
+def _work(hub: Hub, roles: Collection[Role], watched: Watched) -> list[Coroutine[None, None, None]]:
     work: list[Coroutine[None, None, None]] = [_keep_on("beat", hub.beat)]
     if hub.settings.database_url is None:
         work.append(_keep_on("keep the database running", partial(keep_running, hub.settings)))
@@ -235,7 +249,7 @@ def _work(hub: Hub, roles: Collection[Role]) -> list[Coroutine[None, None, None]
             _keep_on(f"sweep {each.source.connection}", each.round, idle_seconds_max=_SWEEP_IDLE_SECONDS_MAX)
             for each in hub.sweepers
         ]
-    work.append(_listen(hub) if "door" in roles else _stand_by())
+    work.append(_listen(hub, watched) if "door" in roles else _stand_by(watched))
     return work
 
 
@@ -254,15 +268,20 @@ async def _keep_on(
     woken_by = woken_by or asyncio.Event()
     idle_seconds = _IDLE_SECONDS
     while True:
+        began = time.perf_counter()
         try:
             done = await step()
+            if done:
+                _count_round(name, began)
             if done >= full:
                 continue
             if done:
                 await asyncio.sleep(_GATHER_SECONDS)
                 idle_seconds = _SOON_SECONDS
         except Exception as error:  # noqa: BLE001  # this is the named boundary
-            log.error("step failed", step=name, error=f"{type(error).__name__}: {error}")
+            log.error("step failed", step=name, **told(error))
+            if (seen := metrics.active()) is not None:
+                seen.failures.labels(name).inc()
             await asyncio.sleep(_FAILED_SECONDS)
         try:
             await asyncio.wait_for(woken_by.wait(), idle_seconds)
@@ -272,26 +291,24 @@ async def _keep_on(
             idle_seconds = min(idle_seconds * 1.5, idle_seconds_max)
 
 
-async def _stand_by() -> None:
-    _say_ready("")
+def _count_round(name: str, began: float) -> None:
+    if (seen := metrics.active()) is not None:
+        seen.rounds.labels(name).observe(time.perf_counter() - began)
+
+
+async def _stand_by(watched: Watched) -> None:
+    _say_ready("", watched)
     await asyncio.Event().wait()
 
 
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self):
-        """Signals are the hub's."""
-        yield
-
-
-async def _listen(hub: Hub) -> None:
+async def _listen(hub: Hub, watched: Watched) -> None:
     async with open_desk(hub.settings, hub.database.url, hub.received) as desk:
         beside = [
             asyncio.create_task(_keep_on("count for the console", partial(_count, desk))),
             asyncio.create_task(_keep_on("decide on many cases", partial(_work_on_jobs, desk))),
         ]
         try:
-            await _serve(hub, desk)
+            await _serve(hub, desk, watched)
         finally:
             for task in beside:
                 task.cancel()
@@ -310,38 +327,17 @@ async def _work_on_jobs(desk: Desk) -> int:
     return done
 
 
-async def _serve(hub: Hub, desk: Desk) -> None:
-    host, _, port = hub.settings.hub.listen.rpartition(":")
+async def _serve(hub: Hub, desk: Desk, watched: Watched) -> None:
     inlet = Inlet(hub.database, hub.received)
     webhooks = WebhookDoor(hub.settings.connections, inlet, hub.settings.hub.message_bytes_max)
     secrets = await signing_secrets(desk.database, hub.settings)
     api = Api(hub.settings, hub.database, partial(builtins_of, settings=hub.settings), hub.received, secrets)
-    app = with_console(console := Console(desk), with_api(api, webhooks))
-    server = _Server(
-        uvicorn.Config(
-            app,
-            host=host,
-            port=int(port),
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            ws="none",
-            proxy_headers=False,
-        )
-    )
-    serving = asyncio.create_task(server.serve())
+    app = with_console(console := Console(desk), with_api(api, with_health(watched.health, webhooks)))
     try:
-        while not server.started:
-            await asyncio.sleep(0.01)
-            if serving.done():
-                await serving
-                raise OSError(f"can't listen on {hub.settings.hub.listen}")
-        bound = server.servers[0].sockets[0].getsockname()
-        address = f"http://{bound[0]}:{bound[1]}"
-        _say_ready(address, console=address + await invitation(desk.database, whoever_started_this()))
-        await serving
+        async with served(app, hub.settings.hub.listen) as at:
+            link = await invitation(desk.database, whoever_started_this())
+            _say_ready(at.address, watched, console=at.address + link)
+            await at.ended
     finally:
         console.close()
-        server.should_exit = True
-        await asyncio.wait([serving], timeout=5)
         await inlet.close()

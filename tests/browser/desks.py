@@ -17,9 +17,9 @@ from crossdock.console.app import Console, with_console
 from crossdock.console.bulk import work_on_jobs
 from crossdock.console.counting import count_what_is_due
 from crossdock.console.desk import Desk, open_desk
-from crossdock.console.flow import limits_of
 from crossdock.govern.inviting import DECIDING, invitation
 from crossdock.govern.settings import read_settings
+from crossdock.govern.workflows import limits_of
 from crossdock.hub import ROLES, open_hub
 from tests.contract.npm import member
 from tests.integration.test_books import CONNECTION

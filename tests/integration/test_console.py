@@ -18,12 +18,12 @@ import pytest
 from crossdock.console.app import ROUTES
 from crossdock.console.bulk import work_on_jobs
 from crossdock.console.counting import count_what_is_due
-from crossdock.console.flow import limits_of
 from crossdock.console.ledger import harmless
 from crossdock.console.masking import MASK
 from crossdock.console.vendored import VENDORED, statics
 from crossdock.govern.inviting import VIEWING, invitation
 from crossdock.govern.persons import Personnel
+from crossdock.govern.workflows import limits_of
 from crossdock.store import figures
 from crossdock.store.callers import Person as Employee
 from crossdock.store.database import Database

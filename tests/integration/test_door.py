@@ -196,5 +196,3 @@ async def test_other_doors_and_methods_say_what_is_right(database_url: str) -> N
         assert await door.post(b"", {}, "nobody") == 404
         async with door.session.get(f"{door.url}/in/shop") as answer:
             assert answer.status == 405
-        async with door.session.get(f"{door.url}/healthz") as answer:
-            assert answer.status == 200

@@ -39,3 +39,29 @@ def secrets_rotate(signing: bool, by: str | None, wants_json: bool) -> None:
     count = unsealing.rotated(deciding_person(by), signing=signing)
     said = f"{count} sealed anew." + (" Restart the hub's processes: another secret signs then." if signing else "")
     tell(wants_json, {"sealed_anew": count, "signing": signing}, said)
+
+
+@app.command("support-bundle")
+@click.option(
+    "--out",
+    "file",
+    metavar="FILE",
+    default="crossdock-support.zip",
+    show_default=True,
+    help="A file that is not there yet.",
+)
+@json_option
+def support_bundle(file: str, wants_json: bool) -> None:
+    """Write one file for whoever helps you: settings without secrets, counts, versions, statistics, recent faults.
+
+    Nobody's personal data is in it; look for yourself before you send it: it is a zip of JSON.
+    """
+    from pathlib import Path
+
+    from crossdock.cli import bundling
+    from crossdock.cli.app import Failure
+
+    if Path(file).exists():
+        raise Failure(f"{file} is there already; name another with --out")
+    names = bundling.bundled(Path(file))
+    tell(wants_json, {"file": file, "parts": names}, f"{file} holds {', '.join(names)}.")

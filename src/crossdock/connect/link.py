@@ -71,6 +71,8 @@ class Http:
         self._guard = guard
         self.has_changed = False
         """A request that doesn't just read has gone out, or was about to."""
+        self.trace = ""
+        """W3C `traceparent` that requests take along, where somebody traces."""
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds, sock_connect=min(5.0, timeout_seconds))
 
     async def get(self, path: str, *, headers: Mapping[str, str] | None = None) -> Answer:
@@ -109,6 +111,8 @@ class Http:
         await self.spend(points)
         data = body if body is None or isinstance(body, bytes) else msgspec.json.encode(body)
         sent_headers = {"Content-Type": "application/json", **(headers or {})}
+        if self.trace:
+            sent_headers["traceparent"] = self.trace
         answer = await self._exchange(method, self._base_url + path, data, sent_headers, safe=safe)
         kept = bool(kept_mark) and answer.headers.get(kept_mark, "").lower() == "true"
         fault = fault_of(answer, safe=safe, not_done=not_done, kept=kept)

@@ -28,6 +28,7 @@ from crossdock.console.signing_in import Person, check_form
 from crossdock.console.vendored import static
 from crossdock.gateway.api import App
 from crossdock.gateway.door import Oversized, Receive, Scope, Send, read_body
+from crossdock.observe.logs import told
 from crossdock.store.decisions import NotDecidable
 from crossdock.store.desk import Overtaken
 
@@ -108,7 +109,7 @@ class Console:
         except Denied as denied:
             answered = self._sorry(asked, denied)
         except (psycopg.OperationalError, PoolTimeout, TimeoutError) as error:
-            log.error("console: no database", error=str(error))
+            log.error("console: no database", **told(error))
             why = "The database doesn't answer, or took too long. What is shown elsewhere may be old; try again."
             answered = self._sorry(asked, Denied(503, "That is unknown now", why))
         await send_answer(send, answered, body=method != "HEAD")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import psycopg
 import structlog
 
+from crossdock.observe.logs import told
 from crossdock.store import figures
 from crossdock.store.database import Database
 from crossdock.store.figures import Figure
@@ -51,7 +52,7 @@ async def _count(database: Database, name: str, limits: Sequence[Limit]) -> int:
             took = time.monotonic() - began
             await figures.keep(tx, name, value, took, _holds_seconds(name, took))
     except psycopg.Error as error:
-        log.warning("console: not counted", figure=name, error=str(error))
+        log.warning("console: not counted", figure=name, **told(error))
         await _failed(database, name, " ".join(str(error).split())[:200], time.monotonic() - began)
     return 1
 

@@ -12,27 +12,16 @@ from crossdock.console.asking import Answered, Asked
 from crossdock.console.desk import Desk
 from crossdock.console.signing_in import Person
 from crossdock.console.wording import age
+from crossdock.govern.workflows import WORKFLOWS
 from crossdock.promises.policy import Deadlines
 from crossdock.store import figures
-from crossdock.store.flow import Limit, Window, Workflow
+from crossdock.store.flow import Window, Workflow
 
 OBJECTIVE = 0.99
 """Of all acts so many should be kept in time; the rest is the budget for errors."""
 # Fewer say nothing: one late one of five is no trend.
 COUNT_MIN = 20
 _HOUR, _DAY = 60, 24 * 60
-# (workflow, names of its promises, the deadline of the policy that it is measured by)
-_WORKFLOWS = (
-    ("Order to ERP", ("sale",), "sale_minutes"),
-    ("Order to warehouse", ("shipment_order",), "shipment_order_minutes"),
-    ("Order to store", ("pickup_order",), "pickup_order_minutes"),
-    ("Parcel to ERP", ("goods_issue",), "goods_issue_minutes"),
-    ("Parcel billed", ("invoice",), "invoice_minutes"),
-    ("Parcel to shop", ("fulfilment",), "shop_minutes"),
-    ("Buyer told", ("parcel_notice", "pickup_notice"), "notice_minutes"),
-    ("Refund", ("refund", "store_credit", "pay_back"), "refund_minutes"),
-    ("Return credited", ("credit_memo", "goods_return"), "credit_minutes"),
-)
 
 
 @dataclass(frozen=True)
@@ -54,10 +43,6 @@ class Row:
         return all(kept is not None and burn(kept) > 1 for kept in (self.kept_hour, self.kept_day))
 
 
-def limits_of(deadlines: Deadlines) -> list[Limit]:
-    return [Limit(name, title, getattr(deadlines, key)) for title, names, key in _WORKFLOWS for name in names]
-
-
 def burn(kept: float) -> float:
     """How many times faster than the objective allows the budget for errors is used up."""
     return (1 - kept) / (1 - OBJECTIVE)
@@ -76,7 +61,7 @@ async def flow(desk: Desk, asked: Asked, person: Person) -> Answered:
 def _rows(deadlines: Deadlines, told: Mapping[str, Any]) -> list[Row]:
     return [
         _row(title, getattr(deadlines, key), msgspec.convert(told[title], Workflow, strict=False))
-        for title, _, key in _WORKFLOWS
+        for title, _, key in WORKFLOWS
         if title in told
     ]
 

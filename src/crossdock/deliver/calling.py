@@ -14,6 +14,7 @@ from crossdock.connect.receipts import Outcome
 from crossdock.deliver.lines import Line, NotSent
 from crossdock.deliver.remembering import recognised, under_every_key
 from crossdock.deliver.sealing import Noun, Ready
+from crossdock.deliver.seeing import NOBODYS, Parents, called
 from crossdock.kernel.faults import Fault, Rejected, Transient, Unknown
 from crossdock.observe.checkpoints import reach
 
@@ -29,20 +30,22 @@ Answers = dict[int, Answer]
 _SPLIT_BY_PER_ATTEMPT = 8
 
 
-async def call(line: Line, ready: Sequence[Ready], lease_ends: float) -> Answers:
-    """Send sealed commands; never raises for what a target does."""
+async def call(line: Line, ready: Sequence[Ready], lease_ends: float, above: Parents = NOBODYS) -> Answers:
+    """Send sealed commands; never raises for what a target does. `above`: by whose traces they are followed."""
     gate = asyncio.Semaphore(line.in_flight)
     answers: Answers = {}
     reach("call:before")
     parts = [(part, line.link(lease_ends)) for part in _parts(line, ready)]
-    await asyncio.gather(*(_gated(gate, _call_part(line, part, link), answers) for part, link in parts))
+    await asyncio.gather(*(_gated(gate, line, part, link, above, answers) for part, link in parts))
     reach("call:after")
     return answers
 
 
-async def _gated(gate: asyncio.Semaphore, calling: Any, answers: Answers) -> None:
+async def _gated(
+    gate: asyncio.Semaphore, line: Line, part: list[Ready], link: Link[Any], above: Parents, answers: Answers
+) -> None:
     async with gate:
-        answers.update(await calling)
+        answers.update(await called("call", line.connection, part, link, above, _call_part(line, part, link)))
 
 
 def _parts(line: Line, ready: Sequence[Ready]) -> Iterator[list[Ready]]:
@@ -131,7 +134,9 @@ async def _read(line: Line, lookup: Lookup, link: Link[Any]) -> Reading | Fault:
     return found or Rejected(f"{line.connection} has no {lookup.kind} {lookup.id}", field=lookup.kind)
 
 
-async def search(line: Line, doubtful: Sequence[Ready], lease_ends: float, facts: Facts) -> Findings:
+async def search(
+    line: Line, doubtful: Sequence[Ready], lease_ends: float, facts: Facts, above: Parents = NOBODYS
+) -> Findings:
     """Look for doubtful acts by our reference; None: not there."""
     link = line.link(lease_ends)
     found: Findings = {}
@@ -139,7 +144,8 @@ async def search(line: Line, doubtful: Sequence[Ready], lease_ends: float, facts
     for each in doubtful:
         by_noun.setdefault(each.noun, []).append(each)
     for noun, group in by_noun.items():
-        found |= await _search_noun(line, noun, group, link, facts)
+        looking = _search_noun(line, noun, group, link, facts)
+        found |= await called("search", line.connection, group, link, above, looking)
     return found
 
 
@@ -159,14 +165,17 @@ async def _search_noun(line: Line, noun: Noun, group: Sequence[Ready], link: Lin
     return {each.claimed.promise: recognised(each, there, facts) for each in group}
 
 
-async def inquire(line: Line, accepted: Sequence[Ready], lease_ends: float) -> Answers:
+async def inquire(line: Line, accepted: Sequence[Ready], lease_ends: float, above: Parents = NOBODYS) -> Answers:
     """Ask about accepted jobs."""
     link = line.link(lease_ends)
     answers: Answers = {}
     for each in accepted:
-        function = line.connector.inquiries.get(each.noun)
-        if function is None:
-            answers[each.claimed.promise] = Unknown("accepted, and the connector has no way to ask what became of it")
-        else:
-            answers[each.claimed.promise] = await _caught(function(each.command, each.claimed.job or "", link), link)
+        answers |= await called("inquire", line.connection, [each], link, above, _inquire_one(line, each, link))
     return answers
+
+
+async def _inquire_one(line: Line, each: Ready, link: Link[Any]) -> Answers:
+    function = line.connector.inquiries.get(each.noun)
+    if function is None:
+        return {each.claimed.promise: Unknown("accepted, and the connector has no way to ask what became of it")}
+    return {each.claimed.promise: await _caught(function(each.command, each.claimed.job or "", link), link)}

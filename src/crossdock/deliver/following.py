@@ -11,6 +11,7 @@ from enum import IntEnum
 from crossdock.connect.effects import Effect, Keyed, Searchable
 from crossdock.connect.receipts import Accepted, Partial
 from crossdock.kernel.faults import Fault, Refused, Rejected, Throttled, Transient, Unknown
+from crossdock.kernel.ids import digest
 from crossdock.promises.difference import Stage
 from crossdock.promises.obligations import Verb
 from crossdock.store.brakes import Brake
@@ -30,6 +31,7 @@ _BACKOFF_SECONDS_MAX = 300.0
 
 
 _CRASHED = "the process that was calling went away"
+_CODE = re.compile("[a-z]+(_[a-z]+)+")
 
 
 class Actor(IntEnum):
@@ -349,8 +351,12 @@ def mapping_key(connection: str, kind: str, key: str) -> str:
 
 
 def _gist(detail: str) -> str:
-    """A detail without what differs from message to message, so that one cause makes one case."""
-    return re.sub(r"\d+", "#", detail)[:80]
+    """A name for a detail without its digits, so that one cause makes one case.
+
+    A code of the target's stays as it is; of a text a digest, for it may quote a buyer, and causes are shown to everybody.
+    """
+    gist = re.sub(r"\d+", "#", detail)[:80]
+    return gist if _CODE.fullmatch(gist) else f"~{digest(gist.encode()).hex()[:8]}"
 
 
 def crashed() -> Unknown:

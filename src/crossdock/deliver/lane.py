@@ -12,7 +12,7 @@ from datetime import datetime
 from crossdock.canonical.nouns import COMMANDS
 from crossdock.connect.documents import Reading
 from crossdock.connect.receipts import Confirmed
-from crossdock.deliver import calling, sealing
+from crossdock.deliver import calling, sealing, seeing
 from crossdock.deliver.calling import Answer
 from crossdock.deliver.following import Actor, Next, Situation, after, after_search, crashed, forgotten, resendable
 from crossdock.deliver.lines import Line, NotSent
@@ -71,13 +71,14 @@ class Lane:
             if not claimed:
                 return 0
             now = claimed[0].claimed_at
+            above = await seeing.parents(tx, claimed)
             ready = [situation for c in claimed if _to_send(situation := self._situation(c, now))]
             sealed = await sealing.seal(tx, ready, now, self.worker, self.code) if ready else Sealing()
             sealed.hold_back([held for situation in ready if (held := self._forgotten(situation))])
             reach("seal:before_commit")
         self.note(max(each.fence for each in claimed))
         reach("seal:after_commit")
-        answers = await self._answers(claimed, sealed, lease_ends)
+        answers = await self._answers(claimed, sealed, lease_ends, above)
         heard = _heard(answers)
         results = self._results(claimed, sealed, answers, now, reached=heard.reached)
         self._lost_rounds = 0 if heard.reached else self._lost_rounds + 1
@@ -116,18 +117,19 @@ class Lane:
         return forgotten(situation, by_level=noun in BY_LEVEL, can_be_found=can_be_found)
 
     async def _answers(
-        self, claimed: Sequence[Claimed], sealed: Sealing, lease_ends: float
+        self, claimed: Sequence[Claimed], sealed: Sealing, lease_ends: float, above: seeing.Parents
     ) -> dict[int, Answer | None]:
         """What the target says about each: sent now, asked about, or searched for (None: it is not there)."""
         answers: dict[int, Answer | None] = {}
         if sealed.ready:
             calls = self.line.calls
-            answers |= await calling.call(self.line, sealed.ready, lease_ends)
+            answers |= await calling.call(self.line, sealed.ready, lease_ends, above)
             self._items_per_call = len(sealed.ready) / max(self.line.calls - calls, 1)
         if accepted := [as_sealed(c) for c in claimed if c.stage == Stage.ACCEPTED]:
-            answers |= await calling.inquire(self.line, accepted, lease_ends)
+            answers |= await calling.inquire(self.line, accepted, lease_ends, above)
         if doubtful := [as_sealed(c) for c in claimed if c.stage == Stage.DOUBTFUL]:
-            answers |= await calling.search(self.line, doubtful, lease_ends, await self._causes(doubtful))
+            facts = await self._causes(doubtful)
+            answers |= await calling.search(self.line, doubtful, lease_ends, facts, above)
         return answers
 
     async def _causes(self, doubtful: Sequence[Ready]) -> Mapping[str, Sequence[str]]:
@@ -215,8 +217,10 @@ class Lane:
                 await brakes.apply_brake(tx, Brake(self.line.connection, "outage", heard.trouble), self.probe_seconds)
             elif permit == "probe" and heard.answered and not refused:
                 await brakes.lift_brake(tx, self.line.connection, "an answered probe")
+            kept = await seeing.kept(tx, results.met)
             reach("receipt:before_commit")
         reach("receipt:after_commit")
+        seeing.count_kept(kept)
         self.wake(results.released)
 
     def _follow_pace(self, answers: dict[int, Answer | None], heard: Heard) -> None:

@@ -40,6 +40,8 @@ class Results:
     next: list[tuple[Claimed, Next]] = field(default_factory=list[tuple[Claimed, Next]])
     released: set[str] = field(default_factory=set[str])
     """The connections of what had waited for these receipts."""
+    met: list[Claimed] = field(default_factory=list[Claimed])
+    """Promises that these receipts closed just now."""
 
     def one_by_one(self) -> Iterator[Results]:
         """The same in parts of one promise each."""
@@ -58,6 +60,7 @@ async def record(tx: Transaction, connection: str, connector: Connector[Any], re
     if again := _to_settle_again(connector, results):
         await documents.mark_dirty(tx, again)
     met, held = await _receipts(tx, connection, connector, results)
+    results.met = list(met)
     written = await delivery.reschedule(tx, [n.follow for _, n in results.next])
     mine = [(claimed, n) for claimed, n in results.next if claimed.promise in written]
     await delivery.note_attempts(tx, [_attempt(claimed, n) for claimed, n in mine if n.outcome not in _NOT_CALLED])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -21,9 +21,11 @@ from crossdock.gateway.incoming import Incoming, body_of, decoded, idempotency_k
 from crossdock.gateway.openapi import document
 from crossdock.gateway.problems import Problem, unknown
 from crossdock.gateway.route import Call, House, Reply, Route, Told
+from crossdock.gateway.seeing import Request
 from crossdock.gateway.signing_in import OPEN
 from crossdock.govern.settings import Settings
 from crossdock.kernel.ids import digest, new_id
+from crossdock.observe.logs import told as told_of
 from crossdock.store import callers, operations
 from crossdock.store.database import Database
 
@@ -56,22 +58,28 @@ class Api:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: Headers = {}
+        seen = Request()
         try:
             asked = incoming(scope)
             headers["traceparent"] = asked.trace
-            done = await self._serve(asked, receive, headers)
+            asked = replace(asked, trace=seen.followed(asked.trace, asked.headers.get("traceparent", "")))
+            done = await self._serve(asked, receive, headers, seen)
             await _send(send, done.status, done.body, _JSON, headers | done.headers)
+            seen.answered(done.status, done.headers.get("Correlation-Id", ""))
         except Problem as problem:
             headers.setdefault("traceparent", trace_of({}))
+            seen.answered(problem.status)
             await _send(send, problem.status, problem.body(), problems.CONTENT_TYPE, headers | problem.headers)
         except (psycopg.OperationalError, PoolTimeout, TimeoutError) as error:
-            log.error("api: no database", error=str(error), traceparent=headers.get("traceparent"))
+            log.error("api: no database", **told_of(error), traceparent=headers.get("traceparent"))
             problem = Problem("no-database", "nothing can be stored now; ask again, with the same key")
             headers["Retry-After"] = "2"
+            seen.answered(problem.status)
             await _send(send, problem.status, problem.body(), problems.CONTENT_TYPE, headers)
 
-    async def _serve(self, asked: Incoming, receive: Receive, headers: Headers) -> Done:
+    async def _serve(self, asked: Incoming, receive: Receive, headers: Headers, seen: Request) -> Done:
         if asked.parts in OPEN:
+            seen.operation = asked.parts[-1]
             _check_method(asked.method, "POST")
             opened = OPEN[asked.parts]
             return Done(*await opened(self._database, self._house, asked.headers, await body_of(receive)))
@@ -80,6 +88,7 @@ class Api:
             return Done(200, document(), {})
         caller = await self._let_in(asked, headers)
         route, parts = _found(asked)
+        seen.operation = route.name
         caller.check(route.right)
         if route.whole_house:
             caller.check_sees_all(self._house.settings)

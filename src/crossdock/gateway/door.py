@@ -9,6 +9,7 @@ import msgspec
 
 from crossdock.connect.connector import Door
 from crossdock.gateway.inlet import Inlet
+from crossdock.gateway.seeing import Arrival, arrived
 from crossdock.govern.settings import Connection
 from crossdock.store.inbox import Message
 
@@ -37,9 +38,6 @@ class WebhookDoor:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
-        if path in ("/healthz", "/readyz"):
-            await self._tell_health(send, ready=path == "/healthz" or await self._inlet.can_store())
-            return
         connection = path.removeprefix(_PREFIX)
         found = self._doors.get(connection) if path.startswith(_PREFIX) else None
         if found is None:
@@ -49,13 +47,6 @@ class WebhookDoor:
         else:
             await self._take(connection, *found, scope, receive, send)
 
-    async def _tell_health(self, send: Send, *, ready: bool) -> None:
-        """`/healthz`: the process runs. `/readyz`: it can also store what comes in."""
-        if ready:
-            await answer(send, 200, b'{"status":"ok"}', b"application/json")
-        else:
-            await _problem(send, 503, "no-database", "the database can't be reached, so nothing can be taken in")
-
     async def _take(
         self, connection: str, door: Door, secrets: list[bytes], scope: Scope, receive: Receive, send: Send
     ) -> None:
@@ -63,19 +54,22 @@ class WebhookDoor:
             body = await read_body(receive, _READ_BYTES_MAX)
         except Oversized:
             await _problem(send, 413, "too-large", f"more than {_READ_BYTES_MAX} bytes")
-            return
+            return _told(arrived(connection), "too_large")
+        arrival = arrived(connection)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         if not door.genuine(headers, body, secrets):
             await _problem(
                 send, 401, "bad-signature", "the signature does not prove this message; check the shared secret"
             )
-            return
+            return _told(arrival, "forged")
+        message = self._message(connection, door, headers, body)
         try:
-            await self._inlet.store(self._message(connection, door, headers, body))
+            await self._inlet.store(arrival.followed(message, headers) if arrival else message)
         except Exception:  # noqa: BLE001  # whatever kept it from being durable, the sender must send it again
             await _problem(send, 503, "not-stored", "the message could not be stored; send it again")
-            return
+            return _told(arrival, "not_stored")
         await answer(send, 200, b"", b"text/plain")
+        return _told(arrival, "stored")
 
     def _message(self, connection: str, door: Door, headers: Mapping[str, str], body: bytes) -> Message:
         delivery = door.describe(headers, body)
@@ -85,6 +79,11 @@ class WebhookDoor:
         return Message(
             connection, delivery.topic, body[:_KEPT_BYTES_OF_OVERSIZED], delivery.message_id, quarantined=reason
         )
+
+
+def _told(arrival: Arrival | None, word: str) -> None:
+    if arrival is not None:
+        arrival.answered(word)
 
 
 async def read_body(receive: Receive, bytes_max: int) -> bytes:

@@ -5,11 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
-import psycopg
-from psycopg_pool import PoolTimeout
-
 from crossdock.observe.checkpoints import reach
-from crossdock.store import health, inbox
+from crossdock.store import inbox
 from crossdock.store.database import Database
 from crossdock.store.inbox import Message
 
@@ -17,7 +14,6 @@ _BATCH_MAX = 500
 # Messages that come faster than this are stored together: at 800 a second two writers made 300 transactions of two or three
 # messages each, which cost more than all else that the door does.
 _GATHER_SECONDS = 0.005
-_ANSWER_SECONDS_MAX = 2.0
 # Vendors give up after 5 s and send again; a connection that is silent for longer must not keep the door from the next.
 _STORE_SECONDS_MAX = 5.0
 
@@ -37,15 +33,6 @@ class Inlet:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.put_nowait((message, done))
         await done
-
-    async def can_store(self) -> bool:
-        """Whether the database answers now."""
-        try:
-            async with asyncio.timeout(_ANSWER_SECONDS_MAX), self._database.transaction() as tx:
-                await health.clock(tx)
-        except (TimeoutError, psycopg.OperationalError, PoolTimeout):
-            return False
-        return True
 
     async def _write(self) -> None:
         while True:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, TypeVar
 
@@ -133,7 +133,7 @@ async def _send(call: Call, about: About, kind: str, fact: Return | Allowance) -
 
 async def sent_in(call: Call, message: Message, entity: str, kind: str, thing: str, tag: str = "") -> Reply:
     """The message in the inbox, and the operation that follows it."""
-    await inbox.store(call.tx, [message])
+    await inbox.store(call.tx, [replace(message, trace=call.trace)])
     await operations.describe(call.tx, call.id, entity, kind, thing, message.connection)
     found = await operations.operation(call.tx, call.id, call.caller.id)
     assert found is not None

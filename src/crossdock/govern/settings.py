@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import msgspec
 
@@ -23,6 +23,7 @@ from crossdock.promises.policy import Policy
 
 DATABASE_VARIABLE = "CROSSDOCK_DATABASE_URL"
 FILE_VARIABLE = "CROSSDOCK_CONFIG"
+OBSERVE_VARIABLE = "CROSSDOCK_OBSERVE"
 FILE_DEFAULT = "crossdock.toml"
 ONLY_TENANT = "main"
 """Whose everything is where the settings name no tenants."""
@@ -51,6 +52,8 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Messages translated, and entities settled, in one transaction."""
     deliver_batch: int = 200
     """Promises claimed in one round of a lane."""
+    drain_seconds: float = 0.0
+    """After SIGTERM it goes on for so long, and says at `/readyz` that it leaves, for whoever sends it requests to hear of it."""
     sealing_keys: tuple[Secret, ...] = ()
     """What secrets in the database are sealed with, at least 32 random characters each: the first seals, all of them open,
     so that they can be changed (`crossdock secrets rotate`). Without any the hub makes one, in the file `sealing-key` under
@@ -67,6 +70,22 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """How long a token holds."""
     person_per_minute: int = 600
     """How many requests a person may send in a minute; consumers have quotas of their own."""
+
+
+class ObserveSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[observe]`: what can be seen of each process from outside; see observe.md."""
+
+    listen: str = ""
+    """Address and port of this process's `/metrics`, `/healthz` and `/readyz`; empty: none. Nobody is asked there who they are:
+    keep it on loopback or a network of your own. `CROSSDOCK_OBSERVE` goes first, for several processes with one file."""
+    traces: str = ""
+    """Where OpenTelemetry traces go, by OTLP over HTTP: `http://127.0.0.1:4318/v1/traces`. Empty: none are made."""
+    traces_headers: Mapping[str, Secret] = {}
+    """What is sent along, such as the collector's key."""
+    traces_share: float = 1.0
+    """So much of all traces is kept, each whole or not at all."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """What is logged, one JSON object a line, to standard error."""
 
 
 class Tenant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -143,6 +162,7 @@ class Settings:
     api: ApiSettings = field(default_factory=ApiSettings)
     people: People = field(default_factory=dict[str, tuple[str, ...]])
     tenants: Mapping[str, Tenant] = field(default_factory=lambda: {ONLY_TENANT: Tenant()})
+    observe: ObserveSettings = field(default_factory=ObserveSettings)
 
     @property
     def translators(self) -> Mapping[str, Connector[Any]]:
@@ -154,11 +174,17 @@ class Settings:
         return (self.file.parent / self.hub.data).resolve()
 
     @property
+    def observed_at(self) -> str:
+        return os.environ.get(OBSERVE_VARIABLE, self.observe.listen)
+
+    @property
     def database_url(self) -> str | None:
         return os.environ.get(DATABASE_VARIABLE) or self.hub.database_url
 
 
 _SECRET_CHARACTERS_MIN = 32
+_ADDRESS = {"listen": r".+:\d{1,5}", "traces": r"https?://\S+"}
+_EXAMPLE = {"listen": "127.0.0.1:9464", "traces": "http://127.0.0.1:4318/v1/traces"}
 _HUB_KEYS = ("connector", "in_flight", "lanes", "bulk_max", "tenant", "sweep")
 _PACE_KEYS = ("in_flight", "lanes", "bulk_max", "tenant")
 
@@ -186,9 +212,9 @@ def _parsed(file: Path) -> dict[str, Any]:
 
 def settings_from(told: Mapping[str, Any], file: Path) -> Settings:
     """Settings from a parsed TOML document."""
-    unknown = sorted(told.keys() - {"hub", "roles", "policy", "people", "api", "tenants", "connections"})
+    unknown = sorted(told.keys() - {"hub", "roles", "policy", "people", "api", "observe", "tenants", "connections"})
     if unknown:
-        known = "hub, roles, policy, people, api, tenants and connections"
+        known = "hub, roles, policy, people, api, observe, tenants and connections"
         raise BadSettings(f"{unknown[0]}: no such section; there are {known}")
     hub = _hub(told.get("hub", {}))
     policy = policy_from(_table(told, "policy"), told.get("roles", {}))
@@ -198,7 +224,8 @@ def settings_from(told: Mapping[str, Any], file: Path) -> Settings:
     tenants = shaped(dict[str, Tenant], _table(told, "tenants"), "tenants") or {ONLY_TENANT: Tenant()}
     _check_tenants(tenants, connections)
     api, people = _api(told.get("api", {})), people_from(told.get("people", {}))
-    return Settings(file, hub, policy, connections, api=api, people=people, tenants=tenants)
+    observe = _observe(told.get("observe", {}))
+    return Settings(file, hub, policy, connections, api=api, people=people, tenants=tenants, observe=observe)
 
 
 def _table(told: Mapping[str, Any], section: str) -> Mapping[str, Any]:
@@ -226,6 +253,16 @@ def _api(told: object) -> ApiSettings:
     if not 60 <= api.token_seconds <= 24 * 3600:
         raise BadSettings(f"api.token_seconds: {api.token_seconds} is not between a minute and a day")
     return api
+
+
+def _observe(told: object) -> ObserveSettings:
+    observe = shaped(ObserveSettings, told, "observe")
+    if not 0 <= observe.traces_share <= 1:
+        raise BadSettings(f"observe.traces_share: {observe.traces_share} is not between 0 and 1")
+    for key, address in (("listen", observe.listen), ("traces", observe.traces)):
+        if address and not re.fullmatch(_ADDRESS[key], address):
+            raise BadSettings(f"observe.{key}: {address!r} is no address; write for instance {_EXAMPLE[key]}")
+    return observe
 
 
 def policy_in(file: Path, live: Settings) -> Policy:
@@ -311,6 +348,7 @@ def shown(settings: Settings) -> dict[str, Any]:
         "policy": plain(settings.policy),
         "people": settings.people,
         "api": plain(settings.api),
+        "observe": plain(settings.observe),
         "tenants": {name: plain(each) for name, each in settings.tenants.items()},
         "connections": {
             name: {

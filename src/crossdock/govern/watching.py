@@ -17,6 +17,7 @@ from typing import TypeVar
 import msgspec
 import structlog
 
+from crossdock.observe.logs import told
 from crossdock.store import recovery
 from crossdock.store.database import Database, Transaction, rows
 from crossdock.store.recovery import Mark
@@ -80,7 +81,7 @@ def _writable(file: Path) -> Path | None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
     except OSError as error:
-        log.warning("a restored database would not be noticed at the next start", file=str(file), error=str(error))
+        log.warning("a restored database would not be noticed at the next start", file=str(file), **told(error))
         return None
     return file
 

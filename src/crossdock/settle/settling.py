@@ -8,9 +8,11 @@ import msgspec
 
 from crossdock.canonical.nouns import NAMES
 from crossdock.kernel.ids import bucket_of, digest
+from crossdock.observe import spans
 from crossdock.observe.checkpoints import reach
 from crossdock.promises.difference import Basis, Changes, Opening, difference, encode
 from crossdock.promises.obligations import Act, ApprovalNeeded, Fetch, State, Trouble, Verb
+from crossdock.settle import seeing
 from crossdock.settle.reading import Read, read
 from crossdock.settle.rules import Rules
 from crossdock.store import approvals, cases, delivery, documents, settling
@@ -50,11 +52,13 @@ async def settle_dirty(
     held = dict(leases.held)
     if not held:
         return 0
+    began = spans.now()
     async with database.reading() as tx:
         batch = await settling.dirty_entities(tx, held, limit)
         if not batch:
             return 0
         record = await settling.on_record(tx, batch, rules.code)
+        above = await seeing.parents(tx, [each.entity for each in batch])
     reads = read(batch, record, rules.targets, record.as_of)
     worked_out = [(each, changes_for(each, rules)) for each in reads]
     # Lost in a crash, they are dirty still and settled again; the seal that acts on it makes it durable first (decision 0021).
@@ -64,6 +68,7 @@ async def settle_dirty(
         opened = await save(tx, worked_out, rules)
         reach("settle:before_commit")
     reach("settle:after_commit")
+    seeing.settled(batch, {each.unsettled.entity: len(changes.opened) for each, changes in worked_out}, above, began)
     wake(opened.ready)
     if opened.waiting:
         async with database.transaction() as tx:

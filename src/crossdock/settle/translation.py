@@ -13,8 +13,9 @@ from crossdock.connect.absence import ABSENT, absent
 from crossdock.connect.connector import Connector, Translate
 from crossdock.connect.documents import Document, Hint, Ignore, Untranslatable
 from crossdock.kernel.ids import digest
-from crossdock.kernel.moments import to_micros
+from crossdock.kernel.moments import system_clock, to_micros
 from crossdock.observe.checkpoints import reach
+from crossdock.settle import seeing
 from crossdock.store import documents, inbox
 from crossdock.store.brakes import Brake, apply_brake
 from crossdock.store.database import Database, Row, Transaction
@@ -163,6 +164,7 @@ async def translate_pending(database: Database, connectors: Connectors, limit: i
             hints = [_refetch(tied, bound[tied.identity]) for tied in merged.tied if tied.identity in bound]
             changed |= (await documents.merge(tx, hints)).changed
         await documents.add_evidence(tx, batch.evidence)
+        above = await seeing.followed(tx, batch.outcomes, batch.evidence)
         await inbox.record_outcomes(tx, batch.outcomes)
         if merged.regressed:
             await _brake_regressed(tx, merged.regressed)
@@ -170,6 +172,7 @@ async def translate_pending(database: Database, connectors: Connectors, limit: i
             await documents.mark_dirty(tx, changed)
         reach("translate:before_commit")
     reach("translate:after_commit")
+    seeing.translated(batch.outcomes, batch.evidence, above, system_clock())
     return len(messages)
 
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -50,6 +50,14 @@ class _Connection(psycopg.AsyncConnection[Row]):
     trusted_until: float = 0.0
 
 
+class Load(NamedTuple):
+    """Connections of a pool that are used and idle, and who waits for one."""
+
+    used: int
+    idle: int
+    waiting: int
+
+
 class Database:
     """A pool of connections; every statement runs inside a transaction that commits when its block ends well.
 
@@ -81,6 +89,11 @@ class Database:
 
     async def __aexit__(self, *_: object) -> None:
         await self._pool.close()
+
+    def load(self) -> Load:
+        told = self._pool.get_stats()
+        size, idle = told.get("pool_size", 0), told.get("pool_available", 0)
+        return Load(size - idle, idle, told.get("requests_waiting", 0))
 
     async def _configure(self, connection: _Connection) -> None:
         if self._by_key:

@@ -70,6 +70,11 @@ async def flow(tx: Transaction, limits: Sequence[Limit]) -> dict[str, Workflow]:
     }
 
 
+async def seconds(tx: Transaction, promises: Sequence[int]) -> list[tuple[str, float]]:
+    """(name, seconds since its cause was known) of each."""
+    return [(name, took) for name, took in await rows(tx, _SQL["seconds"], {"promises": list(promises)})]
+
+
 def _workflow(windows: dict[int, Window], held: tuple[int, int, datetime] | None, pace: float) -> Workflow:
     count, late, oldest = held or (0, 0, None)
     return Workflow(windows=windows, open=count, late=late, oldest=oldest, pace=pace)

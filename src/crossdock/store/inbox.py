@@ -8,10 +8,12 @@ from datetime import datetime
 from enum import IntEnum
 
 from crossdock.kernel.ids import digest
-from crossdock.store import cases
+from crossdock.observe import spans
+from crossdock.store import cases, traces
 from crossdock.store.cases import Raised
 from crossdock.store.database import Row, Transaction, columns, rows, run
 from crossdock.store.statements import load
+from crossdock.store.traces import message_name
 
 _SQL = load("inbox")
 MESSAGE = "message:"
@@ -40,6 +42,8 @@ class Message:
     observed: int = 0
     quarantined: str | None = None
     """Why it is stored aside at once and not translated; None for an ordinary message."""
+    trace: str = ""
+    """W3C `traceparent` of what brought it, where its sender began a trace."""
 
     @property
     def identity(self) -> str:
@@ -93,6 +97,10 @@ async def store(tx: Transaction, messages: Sequence[Message]) -> int:
     fresh = [stored[row[0], row[1]] for row in await rows(tx, _SQL["know_messages"], known)]
     if fresh:
         await run(tx, _SQL["store_messages"], columns(_MESSAGE, fresh))
+        if spans.active() is not None:
+            await traces.remember(
+                tx, {message_name(each.connection, each.identity): each.trace for each in messages if each.trace}
+            )
     await cases.raise_cases(
         tx, [_aside(m.connection, m.topic, m.identity, m.quarantined) for m in messages if m.quarantined]
     )

@@ -11,6 +11,8 @@ from typing import LiteralString, cast
 import psycopg
 from psycopg import sql
 
+from crossdock.store.database import Transaction
+
 _LOCK = 0x0C055D0C  # any number of hub processes start at once; one of them migrates
 _PARTITIONED = {"inbox": "received_at", "evidence": "received_at", "attempt": "at", "event": "at"}
 _DAYS_AHEAD = 3
@@ -36,8 +38,19 @@ def _files() -> list[tuple[str, str]]:
     return sorted((file.name, file.read_text()) for file in folder.iterdir() if file.name.endswith(".sql"))
 
 
+async def missing(tx: Transaction) -> list[str]:
+    """The migrations that this version has and the database lacks, or holds with another text."""
+    cursor = await tx.execute("select name, digest from migration")
+    applied = dict(await cursor.fetchall())
+    return [name for name, text in _files() if applied.get(name) != _digest(text)]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _applied_now(connection: psycopg.Connection, applied: dict[str, str], name: str, text: str) -> bool:
-    digest = hashlib.sha256(text.encode()).hexdigest()
+    digest = _digest(text)
     if name in applied:
         if applied[name] != digest:
             raise MigrationChanged(f"{name} was changed after it was applied; put the change in a new migration")
@@ -62,6 +75,7 @@ def make_partitions(url: str, *, keep_days: int, today: date | None = None) -> N
             _make_default(connection, table, made)
             _drop_before(connection, table, today - timedelta(days=keep_days), made)
         connection.execute("delete from operation where at < %s", (today - timedelta(days=keep_days),))
+        connection.execute("delete from trace_context where at < %s", (today - timedelta(days=keep_days),))
         connection.execute("delete from inbox_seen where received_at < %s", (today - timedelta(days=keep_days),))
 
 

@@ -13,6 +13,9 @@ from recent r cross join unnest(%(span)s::int[]) as h(span_minutes)
 where r.at > now() - make_interval(mins => h.span_minutes)
 group by 1, 2
 
+-- seconds: In how many seconds from their cause these promises were kept, if they are kept now.
+select name, extract(epoch from clock_timestamp() - cause_recorded_at)::float8 from promise where id = any(%(promises)b::bigint[])
+
 -- open: What is open of each workflow: how many, how many of them late, and since when.
 select w.workflow, count(*), count(*) filter (where d.deadline < now()), min(p.opened_at)
 from due d join promise p on p.id = d.promise

@@ -1,0 +1,137 @@
+"""An app on an address of its own, by a server that takes no head without end, and waits for nobody without end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from crossdock.gateway.api import App
+
+# The largest head that any app here reads is 16 kB; the rest is for whoever stands in front and adds fields.
+_HEAD_BYTES_MAX = 64 * 1024
+# Whoever sends a byte now and then would keep a connection for ever. The largest body, at 300 kB a second, takes a minute.
+_HEAD_SECONDS, _BODY_SECONDS = 20.0, 60.0
+_STOP_SECONDS = 5.0
+_TOO_LONG = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+class _TooLong(Exception):
+    """The head of a request goes on and on."""
+
+
+class Bounded(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self._waits: asyncio.TimerHandle | None = None
+        self._in_head, self._head_bytes = True, 0
+        self._too_long = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        super().connection_made(transport)
+        self._wait(_HEAD_SECONDS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._wait(None)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        # What began in this very piece isn't counted: before it stands the end of another request.
+        in_head = self._in_head
+        super().data_received(data)
+        if in_head and self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > _HEAD_BYTES_MAX:
+                self._cut_off()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head, self._head_bytes = True, 0
+        self._wait(_HEAD_SECONDS)
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        if sum(len(name) + len(value) for name, value in self.headers) + len(self.url) > _HEAD_BYTES_MAX:
+            self._too_long = True
+            raise _TooLong
+        super().on_headers_complete()
+        self._wait(_BODY_SECONDS)
+
+    def on_message_complete(self) -> None:
+        self._wait(None)
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """The parser gave up; where it was because of us we say why."""
+        if self._too_long:
+            self._cut_off()
+        else:
+            super().send_400_response(msg)
+
+    def _cut_off(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(_TOO_LONG)
+            self.transport.close()
+
+    def _wait(self, seconds: float | None) -> None:
+        if self._waits is not None:
+            self._waits.cancel()
+        self._waits = None if seconds is None else self.loop.call_later(seconds, self._give_up)
+
+    def _give_up(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.close()
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self):
+        """Signals are the hub's."""
+        yield
+
+
+@dataclass(frozen=True)
+class Served:
+    """An app that is being served; `ended` when it ends by itself."""
+
+    address: str
+    ended: asyncio.Task[None]
+
+
+@contextlib.asynccontextmanager
+async def served(app: App, listen: str) -> AsyncGenerator[Served]:
+    """Serve it at host:port until the block ends; `OSError` when nobody can listen there."""
+    host, _, port = listen.rpartition(":")
+    server = _Server(
+        uvicorn.Config(
+            app,
+            host=host,
+            port=int(port),
+            http=Bounded,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            proxy_headers=False,
+            server_header=False,
+        )
+    )
+    serving = asyncio.create_task(server.serve())
+    try:
+        while not server.started:
+            await asyncio.sleep(0.01)
+            if serving.done():
+                await serving
+                raise OSError(f"can't listen on {listen}")
+        bound = server.servers[0].sockets[0].getsockname()
+        yield Served(f"http://{bound[0]}:{bound[1]}", serving)
+    finally:
+        server.should_exit = True
+        await asyncio.wait([serving], timeout=_STOP_SECONDS)
