@@ -17,7 +17,7 @@ import msgspec
 import psycopg
 
 from crossdock.canonical.party import Address
-from tests.integration.watching import ROOT, Outside, post, running, scraped
+from tests.integration.watching import ROOT, Outside, Process, post, running, scraped
 from tests.stage import customer, order, told
 
 # Made up, and like nothing else: whatever of it turns up anywhere was a customer's.
@@ -31,6 +31,7 @@ THEIRS = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 SETTINGS = """
 [hub]
 listen = "127.0.0.1:0"
+drain_seconds = 1.0
 database_url = {database!r}
 [roles]
 erp = "erp"
@@ -107,6 +108,7 @@ async def test_two_processes_are_followed_counted_and_told_of_without_a_word_abo
             for each in (door, lanes):
                 for path in ("healthz", "readyz"):
                     assert (await session.get(f"{each.observe}/{path}")).status == 200
+            await _leaves(session, door)
         bundle = tmp_path / "bundle.zip"
         await _command(settings, "support-bundle", "--out", str(bundle))
         _followed(outside)
@@ -129,6 +131,18 @@ async def test_two_processes_are_followed_counted_and_told_of_without_a_word_abo
         found += [(where, match[0]) for where, text in seen.items() if (match := CARD.search(text))]
         assert found == []
         assert bundle.stat().st_mode & 0o077 == 0
+
+
+async def _leaves(session: aiohttp.ClientSession, door: Process) -> None:
+    """It says that it leaves, and takes in what still comes; then it is gone."""
+    door.process.terminate()
+    async with asyncio.timeout(10):
+        while (told := await session.get(f"{door.address}/readyz")).status == 200:  # noqa: ASYNC110  (it is another process)
+            await asyncio.sleep(0.02)
+    assert (told.status, (await told.json(content_type=None))["reasons"]) == (503, ["it was told to stop"])
+    assert (await session.get(f"{door.address}/healthz")).status == 200
+    assert await post(session, door.address, _order("4"), "m6") == 200
+    assert await asyncio.wait_for(door.process.wait(), 20) == 0
 
 
 def _followed(outside: Outside) -> None:
@@ -188,7 +202,7 @@ def _bundled(parts: dict[str, bytes]) -> None:
     assert told_.keys() == {"about.json", "settings.json", "counts.json", "database.json", "faults.json"}
     assert told_["settings.json"]["people"] == {"finance": 1}
     assert told_["settings.json"]["connections"]["shop"]["webhook_secrets"] == ["Secret(····)"]
-    assert told_["counts.json"]["check"]["inbox"]["total"] == 5
+    assert told_["counts.json"]["check"]["inbox"]["total"] == 6
     calls = [each for each in told_["faults.json"]["calls"] if each["outcome"] == "rejected"]
     assert (calls[0]["target"], calls[0]["noun"]) == ("erp", "sales_order")
     assert {each["table"] for each in told_["database.json"]["tables"]} >= {"due", "inbox", "promise"}

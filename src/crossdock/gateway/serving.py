@@ -28,6 +28,8 @@ class _TooLong(Exception):
 class Bounded(HttpToolsProtocol):
     """One connection."""
 
+    head_seconds, body_seconds = _HEAD_SECONDS, _BODY_SECONDS
+
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         self._waits: asyncio.TimerHandle | None = None
@@ -36,7 +38,7 @@ class Bounded(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         super().connection_made(transport)
-        self._wait(_HEAD_SECONDS)
+        self._wait(self.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._wait(None)
@@ -54,7 +56,7 @@ class Bounded(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._in_head, self._head_bytes = True, 0
-        self._wait(_HEAD_SECONDS)
+        self._wait(self.head_seconds)
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -62,7 +64,7 @@ class Bounded(HttpToolsProtocol):
             self._too_long = True
             raise _TooLong
         super().on_headers_complete()
-        self._wait(_BODY_SECONDS)
+        self._wait(self.body_seconds)
 
     def on_message_complete(self) -> None:
         self._wait(None)
@@ -106,7 +108,7 @@ class Served:
 
 
 @contextlib.asynccontextmanager
-async def served(app: App, listen: str) -> AsyncGenerator[Served]:
+async def served(app: App, listen: str, connection: type[Bounded] = Bounded) -> AsyncGenerator[Served]:
     """Serve it at host:port until the block ends; `OSError` when nobody can listen there."""
     host, _, port = listen.rpartition(":")
     server = _Server(
@@ -114,7 +116,7 @@ async def served(app: App, listen: str) -> AsyncGenerator[Served]:
             app,
             host=host,
             port=int(port),
-            http=Bounded,
+            http=connection,
             log_config=None,
             access_log=False,
             lifespan="off",
