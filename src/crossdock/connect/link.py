@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 import aiohttp
 import msgspec
 
+from crossdock.connect.outward import refusal_in
 from crossdock.kernel.faults import Fault, Refused, Rejected, Throttled, Transient, Unknown
 
 S_co = TypeVar("S_co", covariant=True)
@@ -123,6 +124,8 @@ class Http:
     async def _exchange(
         self, method: str, url: str, data: bytes | None, headers: Mapping[str, str], *, safe: bool
     ) -> Answer:
+        if not url.startswith(f"{self._base_url}/"):  # or else `path` would be part of another host's name
+            raise Rejected(f"{method} {url[:200]}: a path begins with /")
         self._guard()
         self.has_changed |= not safe
         try:
@@ -137,6 +140,8 @@ class Http:
             ) as reply:
                 return Answer(reply.status, reply.headers, await _read_bounded(reply), safe)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            if refused := refusal_in(error):
+                raise Refused(f"{method} {url}: {refused}; allow it with outside.allow, if it is right") from error
             raise Transient(f"{method} {url}: can't connect ({type(error).__name__})", outage=True) from error
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise _lost(f"{method} {url}: {type(error).__name__} before a whole answer", safe=safe) from error

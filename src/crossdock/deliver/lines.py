@@ -14,6 +14,7 @@ from crossdock.canonical.nouns import COMMANDS
 from crossdock.connect.connector import Connector
 from crossdock.connect.effects import Effect
 from crossdock.connect.link import Http, Link, Spend
+from crossdock.connect.outward import Reach, connector_within
 from crossdock.govern.settings import Connection
 from crossdock.store.budgets import Budget
 from crossdock.store.database import LOST, Database
@@ -40,6 +41,7 @@ class Line:
     lanes: int = 1
     bulk_max: int | None = None
     """Fewer items a call than the connector could take; 1 makes bulk calls single."""
+    reach: Reach = field(default_factory=Reach)
     memory: dict[str, Any] = field(default_factory=dict[str, Any])
     calls: int = 0
     """Requests that were let out so far."""
@@ -74,7 +76,7 @@ class Line:
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self.in_flight * 2, keepalive_timeout=_KEEP_SECONDS)
+                connector=connector_within(self.reach, limit=self.in_flight * 2, keepalive_timeout=_KEEP_SECONDS)
             )
         return self._session
 
@@ -92,7 +94,7 @@ async def line_of(database: Database, each: Connection) -> Line:
     pace = each.pace
     budget = Budget(database, each.name, pace.calls_per_second, pace.burst)
     await budget.declare()
-    return Line(each.name, each.connector, each.settings, budget, pace.in_flight, pace.lanes, pace.bulk_max)
+    return Line(each.name, each.connector, each.settings, budget, pace.in_flight, pace.lanes, pace.bulk_max, each.reach)
 
 
 def _guard_until(monotonic_seconds: float) -> Callable[[], None]:

@@ -17,6 +17,7 @@ from msgspec import inspect as shapes
 from crossdock.connect.loading import built_in, load
 from crossdock.connect.secrets import Secret
 from crossdock.govern.generated import write_or_check
+from crossdock.govern.outside import OutsideSettings, SubscriptionSettings
 from crossdock.govern.own import OWN_CONNECTOR
 from crossdock.govern.settings import ApiSettings, HubSettings, ObserveSettings, Pace, SweepTerms, Tenant
 from crossdock.promises.policy import Deadlines, PickupTerms, Policy, Roles
@@ -50,6 +51,8 @@ def _api() -> Iterator[str]:
     yield from _section("[api]", ApiSettings)
     yield from _section("[observe]", ObserveSettings)
     yield from _section("[tenants.<name>]", Tenant)
+    yield from _section("[outside]", OutsideSettings)
+    yield from _section("[subscriptions]", SubscriptionSettings)
 
 
 def _policy() -> Iterator[str]:

@@ -14,7 +14,9 @@ import msgspec
 
 from crossdock.connect.connector import Connector
 from crossdock.connect.loading import NoSuchConnector, load
+from crossdock.connect.outward import Reach
 from crossdock.connect.secrets import Secret
+from crossdock.govern.outside import SubscriptionSettings, reach_from, subscriptions_from
 from crossdock.govern.own import API, OWN_CONNECTOR, PEOPLE, own_connectors
 from crossdock.govern.people import People, people_from
 from crossdock.govern.policies import policy_from
@@ -140,6 +142,8 @@ class Connection:
     settings: msgspec.Struct
     pace: Pace
     sweep: SweepTerms = field(default_factory=SweepTerms)
+    reach: Reach = field(default_factory=Reach)
+    """Where its calls may go: to its own address, if that is not inside behind a name."""
 
     @property
     def tenant(self) -> str:
@@ -163,6 +167,9 @@ class Settings:
     people: People = field(default_factory=dict[str, tuple[str, ...]])
     tenants: Mapping[str, Tenant] = field(default_factory=lambda: {ONLY_TENANT: Tenant()})
     observe: ObserveSettings = field(default_factory=ObserveSettings)
+    reach: Reach = field(default_factory=Reach)
+    """Where receivers that others name may lie."""
+    subscriptions: SubscriptionSettings = field(default_factory=SubscriptionSettings)
 
     @property
     def translators(self) -> Mapping[str, Connector[Any]]:
@@ -182,6 +189,7 @@ class Settings:
         return os.environ.get(DATABASE_VARIABLE) or self.hub.database_url
 
 
+_SECTIONS = frozenset("hub roles policy people api observe tenants outside subscriptions connections".split())
 _SECRET_CHARACTERS_MIN = 32
 _ADDRESS = {"listen": r".+:\d{1,5}", "traces": r"https?://\S+"}
 _EXAMPLE = {"listen": "127.0.0.1:9464", "traces": "http://127.0.0.1:4318/v1/traces"}
@@ -212,20 +220,20 @@ def _parsed(file: Path) -> dict[str, Any]:
 
 def settings_from(told: Mapping[str, Any], file: Path) -> Settings:
     """Settings from a parsed TOML document."""
-    unknown = sorted(told.keys() - {"hub", "roles", "policy", "people", "api", "observe", "tenants", "connections"})
-    if unknown:
-        known = "hub, roles, policy, people, api, observe, tenants and connections"
-        raise BadSettings(f"{unknown[0]}: no such section; there are {known}")
+    if unknown := sorted(told.keys() - _SECTIONS):
+        raise BadSettings(f"{unknown[0]}: no such section; there are {', '.join(sorted(_SECTIONS))}")
     hub = _hub(told.get("hub", {}))
     policy = policy_from(_table(told, "policy"), told.get("roles", {}))
-    connections = {name: _connection(name, each) for name, each in told.get("connections", {}).items()}
+    reach = reach_from(told.get("outside", {}))
+    connections = {name: _connection(name, each, reach) for name, each in told.get("connections", {}).items()}
     _check_roles(policy, connections)
     _check_named(connections)
     tenants = shaped(dict[str, Tenant], _table(told, "tenants"), "tenants") or {ONLY_TENANT: Tenant()}
     _check_tenants(tenants, connections)
     api, people = _api(told.get("api", {})), people_from(told.get("people", {}))
-    observe = _observe(told.get("observe", {}))
-    return Settings(file, hub, policy, connections, api=api, people=people, tenants=tenants, observe=observe)
+    observe, terms = _observe(told.get("observe", {})), subscriptions_from(told.get("subscriptions", {}))
+    settings = Settings(file, hub, policy, connections, api=api, people=people, tenants=tenants, observe=observe)
+    return replace(settings, reach=reach, subscriptions=terms)
 
 
 def _table(told: Mapping[str, Any], section: str) -> Mapping[str, Any]:
@@ -275,7 +283,7 @@ def policy_in(file: Path, live: Settings) -> Policy:
     return policy
 
 
-def _connection(name: str, told: object) -> Connection:
+def _connection(name: str, told: object, reach: Reach) -> Connection:
     key = f"connections.{name}"
     if not isinstance(told, dict):
         raise BadSettings(f"{key} is no table; write [connections.{name}] with a connector in it")
@@ -301,7 +309,9 @@ def _connection(name: str, told: object) -> Connection:
     pace = shaped(Pace, declared | {k: table[k] for k in _PACE_KEYS if k in table}, key)
     named = {each: getattr(settings, each, "") for each in ("orders_of", "payments", "settles_in")}
     codes: Mapping[str, str] = getattr(settings, "location_codes", {})
-    return Connection(name, replace(connector, locations=codes, **named), settings, pace, _sweep(table, key, connector))
+    own_reach = reach.and_named(str(getattr(settings, "url", "")))
+    connector = replace(connector, locations=codes, **named)
+    return Connection(name, connector, settings, pace, _sweep(table, key, connector), own_reach)
 
 
 def _sweep(table: Mapping[str, Any], key: str, connector: Connector[Any]) -> SweepTerms:
@@ -350,6 +360,8 @@ def shown(settings: Settings) -> dict[str, Any]:
         "api": plain(settings.api),
         "observe": plain(settings.observe),
         "tenants": {name: plain(each) for name, each in settings.tenants.items()},
+        "outside": {"allow": list(map(str, settings.reach.allow))},
+        "subscriptions": plain(settings.subscriptions),
         "connections": {
             name: {
                 "connector": each.connector.name,
