@@ -33,11 +33,13 @@ from crossdock.gateway.api import Api, with_api
 from crossdock.gateway.door import WebhookDoor
 from crossdock.gateway.health import Health, with_health
 from crossdock.gateway.inlet import Inlet
+from crossdock.gateway.notifying import Notifier
 from crossdock.gateway.serving import served
 from crossdock.gateway.watched import Watched, watched
 from crossdock.govern.database import database_of, keep_running, make_days
 from crossdock.govern.inviting import invitation, whoever_started_this
 from crossdock.govern.settings import Settings
+from crossdock.govern.strongbox import strongbox_of
 from crossdock.govern.tokens import signing_secrets
 from crossdock.govern.watching import SetBack, Watch
 from crossdock.govern.watching import watched as watched_database
@@ -52,8 +54,8 @@ from crossdock.store.database import Database
 from crossdock.store.leases import LeaseLost, Leases
 from crossdock.sweep.sweeper import Sweeper
 
-Role = Literal["door", "settle", "deliver", "sweep"]
-ROLES: tuple[Role, ...] = ("door", "settle", "deliver", "sweep")
+Role = Literal["door", "settle", "deliver", "sweep", "notify"]
+ROLES: tuple[Role, ...] = ("door", "settle", "deliver", "sweep", "notify")
 
 log = structlog.get_logger("crossdock")
 
@@ -73,6 +75,9 @@ _UNBOUND_MINUTES_MAX = 15
 _FAILED_SECONDS = 1.0
 # Lists are due in minutes, so looking for one that is costs next to nothing.
 _SWEEP_IDLE_SECONDS_MAX = 2.0
+# How many subscriptions a process tells at once: a receiver that is slow to answer keeps one of these from the others.
+_NOTIFIERS = 4
+_NOTIFY_IDLE_SECONDS_MAX = 1.0
 # How often the console looks whether something is to be counted or decided; nobody waits for it.
 _CONSOLE_SECONDS = 0.5
 
@@ -244,6 +249,8 @@ def _work(hub: Hub, roles: Collection[Role], watched: Watched) -> list[Coroutine
             lane.wake, promised = hub.wake, asyncio.Event()
             hub.promised.setdefault(lane.line.connection, []).append(promised)
             work.append(_keep_on(f"deliver to {lane.line.connection}", lane.round, promised, lane.batch_max))
+    if "notify" in roles:
+        work += [_notify(hub) for _ in range(_NOTIFIERS)]
     if "sweep" in roles:
         work += [
             _keep_on(f"sweep {each.source.connection}", each.round, idle_seconds_max=_SWEEP_IDLE_SECONDS_MAX)
@@ -294,6 +301,14 @@ async def _keep_on(
 def _count_round(name: str, began: float) -> None:
     if (seen := metrics.active()) is not None:
         seen.rounds.labels(name).observe(time.perf_counter() - began)
+
+
+async def _notify(hub: Hub) -> None:
+    notifier = Notifier(hub.database, hub.settings, strongbox_of(hub.settings))
+    try:
+        await _keep_on("notify", notifier.round, idle_seconds_max=_NOTIFY_IDLE_SECONDS_MAX)
+    finally:
+        await notifier.close()
 
 
 async def _stand_by(watched: Watched) -> None:

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from crossdock.canonical.nouns import FACTS
 from crossdock.gateway import asyncapi
-from crossdock.gateway.catalogue import ORDER_EXAMPLE, ROUTES
+from crossdock.gateway.catalogue import ORDER_EXAMPLE, ROUTES, SUBSCRIPTION_EXAMPLE
 from crossdock.gateway.feed import WHAT, as_cloud_event
 from crossdock.gateway.openapi import PAGE, document
 from crossdock.gateway.signing_in import OPEN
@@ -23,7 +23,8 @@ from tests.stage import order
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = 8
-SUBMITS = "/v1/orders$|/submission$"
+# What a channel asks.
+CHANNEL = "/v1/orders$|/submission$|/v1/subscriptions"
 # What schemathesis takes for a fault unless it is told: a request that fits its schema, and yet not the order as it stands.
 SETTINGS = """
 [parameters]
@@ -32,6 +33,11 @@ SETTINGS = """
 "path.case" = "1"
 "path.approval" = "1"
 "path.connection" = "erp"
+"path.subscription" = "{subscription}"
+
+[[operations]]
+include-operation-id = "unsubscribe"
+parameters = {{ "path.subscription" = "{ended}" }}
 
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", "401", "403", "404", "409", "412", "422", "503"]
@@ -67,9 +73,10 @@ def test_the_events_among_the_contracts_are_those_the_feed_tells() -> None:
             assert message["name"] == event.type
 
 
-async def judged(at: Desk, who: str, folder: Path, order_: str, *more: str) -> str:
+async def judged(at: Desk, who: str, folder: Path, order_: str, *more: str, **named: str) -> str:
     """What schemathesis says; its exit code must be 0."""
-    (folder / "schemathesis.toml").write_text(SETTINGS.format(order=order_))
+    names = {"subscription": "none", "ended": "none"} | named
+    (folder / "schemathesis.toml").write_text(SETTINGS.format(order=order_, **names))
     process = await asyncio.create_subprocess_exec(
         str(Path(sys.executable).with_name("st")), "run", f"{at.url}/v1/openapi.json",
         "--header", f"Authorization: Bearer {at.keys[who]}", "--checks", "all", "--max-examples", str(EXAMPLES),
@@ -81,6 +88,13 @@ async def judged(at: Desk, who: str, folder: Path, order_: str, *more: str) -> s
     return output
 
 
+async def subscribed(at: Desk) -> dict[str, str]:
+    """Two subscriptions of the channel: one that stays, and one to end."""
+    made = [await at.ask("POST", "/v1/subscriptions", SUBSCRIPTION_EXAMPLE, who="market") for _ in range(2)]
+    assert [status for status, _ in made] == [201, 201]
+    return {name: said["id"] for name, (_, said) in zip(("subscription", "ended"), made, strict=True)}
+
+
 async def test_schemathesis_finds_nothing(database_url: str, tmp_path: Path) -> None:
     more = {"connections": {"market": {"connector": "partner"}}, "api": API | {"person_per_minute": 1_000_000}}
     async with desk(database_url, order(units=100_000), more=more) as at:
@@ -90,8 +104,8 @@ async def test_schemathesis_finds_nothing(database_url: str, tmp_path: Path) -> 
         await at.done("1/returns", {"lines": [{"line": "1-0", "units": 50_000}], "id": "R"})
         assert (await at.ask("POST", "/v1/orders", ORDER_EXAMPLE, who="market"))[0] == 202
         everything = [  # everybody is asked what they may
-            await judged(at, "desk", tmp_path, "1", "--exclude-tag", "deciding", "--exclude-path-regex", SUBMITS),
-            await judged(at, "market", tmp_path, "M-1001", "--include-path-regex", SUBMITS),
+            await judged(at, "desk", tmp_path, "1", "--exclude-tag", "deciding", "--exclude-path-regex", CHANNEL),
+            await judged(at, "market", tmp_path, "M-1001", "--include-path-regex", CHANNEL, **await subscribed(at)),
             await judged(at, "Ada", tmp_path, "1", "--include-tag", "deciding"),
         ]
         tested = sum(int(said.partition("Tested: ")[2].split()[0]) for said in everything)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
-from crossdock.gateway.catalogue import ORDER_EXAMPLE, ROUTES
+from crossdock.gateway.catalogue import ORDER_EXAMPLE, ROUTES, SUBSCRIPTION_EXAMPLE
 from crossdock.gateway.route import Route
 from crossdock.govern.rights import ROLES, SCOPES
 from tests.desk import Desk, desk
 from tests.integration.test_approvals import sale_with_leave
 from tests.stage import order
 
+NOW = datetime.now(UTC).isoformat()
 ONE = {"lines": [{"line": "1-0", "units": 1}]}
 EVERYBODY = {*SCOPES, *ROLES}
-LET_IN = (200, 202, 409, 412, 422)
+LET_IN = (200, 201, 202, 409, 412, 422)
 TWO_TENANTS = {
     "tenants": {"main": {}, "north": {}},
     "connections": {"market": {"connector": "partner"}, "fair": {"connector": "partner", "tenant": "north"}},
@@ -32,6 +34,8 @@ class Row:
     """What those who are let in are told of another tenant's."""
     whole_house: bool = False
     """Only for those who see every tenant."""
+    anothers: bool = False
+    """It is the consumer's who made it: another consumer of the tenant is told what a stranger is."""
 
 
 SEES = {"orders:read", *ROLES}
@@ -40,6 +44,9 @@ CHANNEL = {"orders:write"}
 DECIDES = {"operator", "engineer", "admin"}
 ORDER = ORDER_EXAMPLE | {"id": "M-1"}
 RETURNS = {"returns:write", "operator", "admin"}
+FOLLOWS = {"events:read", *ROLES}
+SUBSCRIBES = {"subscriptions:write"}
+SUBSCRIPTION = "/v1/subscriptions/{subscription}"
 MATRIX: dict[str, Row] = {
     "getOrder": Row(SEES, "/v1/orders/1"),
     "getTimeline": Row(SEES, "/v1/orders/1/timeline"),
@@ -47,6 +54,17 @@ MATRIX: dict[str, Row] = {
     "getIntents": Row(AUDITS, "/v1/orders/1/intents"),
     "getRebuild": Row(AUDITS, "/v1/orders/1/rebuild"),
     "listEvents": Row({"events:read", *ROLES}, "/v1/events", unseen=200),
+    "subscribe": Row(SUBSCRIBES, "/v1/subscriptions", SUBSCRIPTION_EXAMPLE, unseen=201),
+    "listSubscriptions": Row(FOLLOWS, "/v1/subscriptions", unseen=200),
+    "getSubscription": Row(FOLLOWS, SUBSCRIPTION, anothers=True),
+    "changeSubscription": Row(SUBSCRIBES, SUBSCRIPTION, SUBSCRIPTION_EXAMPLE),
+    "getSubscriptionSecrets": Row(SUBSCRIBES, f"{SUBSCRIPTION}/secrets"),
+    "rotateSubscriptionSecret": Row(SUBSCRIBES, f"{SUBSCRIPTION}/secrets", {"keep_hours": 1}),
+    "replaySubscription": Row(SUBSCRIBES, f"{SUBSCRIPTION}/replay", {"since": NOW}),
+    "testSubscription": Row(SUBSCRIBES, f"{SUBSCRIPTION}/test", {}),
+    "listDeliveries": Row(FOLLOWS, f"{SUBSCRIPTION}/deliveries", anothers=True),
+    "getDelivery": Row(FOLLOWS, f"{SUBSCRIPTION}/deliveries/{{event}}", anothers=True),
+    "unsubscribe": Row(SUBSCRIBES, SUBSCRIPTION),
     "getCheck": Row(AUDITS, "/v1/check", whole_house=True),
     "listAccounts": Row(AUDITS, "/v1/accounts", whole_house=True),
     "submitOrder": Row(CHANNEL, "/v1/orders", ORDER),
@@ -102,10 +120,14 @@ async def test_everybody_may_just_what_the_table_says(database_url: str) -> None
             await at.employ(name, role)
         assert (await at.ask("POST", "/v1/orders", ORDER, who=own["orders:write"]))[0] == 202
         await at.stage.settle()
-        for route in ROUTES:
+        status, made = await at.ask("POST", "/v1/subscriptions", SUBSCRIPTION_EXAMPLE, who=own["subscriptions:write"])
+        assert status == 201
+        # Whoever ends a subscription ends it for the requests after it.
+        for route in sorted(ROUTES, key=lambda each: each.method == "DELETE"):
             row = MATRIX[route.name]
             operation = (await at.done("1/returns", ONE))["id"]
-            path = row.path.format(operation=operation, approval=approval)
+            event = (await at.ask("POST", f"{made['href']}/test", {}, who=own["subscriptions:write"]))[1].get("event")
+            path = row.path.format(operation=operation, approval=approval, subscription=made["id"], event=event)
 
             async def told(who: str | None, route: Route = route, path: str = path, body: Any = row.body) -> int:
                 return (await at.ask(route.method, path, body, who=who, **{"If-Match": '"9"'}))[0]
@@ -116,6 +138,8 @@ async def test_everybody_may_just_what_the_table_says(database_url: str) -> None
                     assert (mine, foreign) == (403, 403), (route.name, who)
                 elif route.name == "getOperation":  # somebody else's, whatever their tenant
                     assert (mine, foreign) == (404, 404), who
+                elif row.anothers and who in SCOPES:
+                    assert (mine, foreign) == (404, 404), (route.name, who)
                 elif route.name == "submitOrder":  # each into its own channel
                     assert (mine, foreign) == (409, 202), who
                 else:

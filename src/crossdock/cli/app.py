@@ -74,7 +74,7 @@ json_option = click.option("--json", "wants_json", is_flag=True, help="Print JSO
     "--role",
     "roles",
     multiple=True,
-    type=click.Choice(["door", "settle", "deliver", "sweep"]),
+    type=click.Choice(["door", "settle", "deliver", "sweep", "notify"]),
     help="Only these roles; may be repeated.",
 )
 @click.pass_obj
@@ -86,7 +86,7 @@ def run(wiring: Wiring, roles: tuple[str, ...]) -> None:
     from crossdock.store.migrate import MigrationChanged
 
     try:
-        wiring.run(settings(), roles or ("door", "settle", "deliver", "sweep"))
+        wiring.run(settings(), roles or ("door", "settle", "deliver", "sweep", "notify"))
     except OperationalError as error:
         raise Failure(f"the database can't be reached: {error}".strip(), EXIT_UNREACHABLE) from error
     except (OSError, MigrationChanged) as error:

@@ -17,6 +17,7 @@ KINDS = {
     "quarantine": "Messages set aside",
     "unbound": "Belongs to nothing",
     "brake": "Connection stopped",
+    "subscription": "Subscriber not told",
 }
 REMEDIES = {
     "mapping": "Say what it is called there; everything that waits for it goes on by itself.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from crossdock.gateway import auditing, deciding, feed, operations, orders, submitting
+from crossdock.gateway import auditing, deciding, deliveries, feed, operations, orders, submitting, subscribing
 from crossdock.gateway.deciding import (
     ApprovalsTold,
     CaseTold,
@@ -18,15 +18,24 @@ from crossdock.gateway.deciding import (
     Word,
     WordTold,
 )
+from crossdock.gateway.deliveries import DeliveriesAsked, DeliveriesTold, DeliveryTold, DeliveryWithAttempts
 from crossdock.gateway.feed import EventsAsked, EventsTold
 from crossdock.gateway.operations import OperationTold
 from crossdock.gateway.orders import OrderTold, TimelineTold
 from crossdock.gateway.returning import AllowanceAsked, CancellationAsked, ReceiptAsked, ReturnAsked
 from crossdock.gateway.route import Route
 from crossdock.gateway.submission import OrderSubmitted
+from crossdock.gateway.subscribing import (
+    ReplayAsked,
+    RotationAsked,
+    SecretsTold,
+    SubscriptionAsked,
+    SubscriptionTold,
+)
 
 _ORDER = "/v1/orders/{order}"
 _RETURN = f"{_ORDER}/returns/{{return}}"
+_SUBSCRIPTION = "/v1/subscriptions/{subscription}"
 
 ORDER_EXAMPLE = {
     "id": "M-1001",
@@ -37,6 +46,11 @@ ORDER_EXAMPLE = {
     "total": "25.00",
     "ship_to": {"name": "Ada Example", "street": ["1 Sage Street"], "city": "Springfield", "country": "US"},
     "payment": "paid",
+}
+
+SUBSCRIPTION_EXAMPLE = {
+    "url": "https://hooks.example.com/crossdock",
+    "types": ["crossdock.order.recorded", "crossdock.shipment.recorded"],
 }
 
 ROUTES: tuple[Route, ...] = (
@@ -211,6 +225,127 @@ ROUTES: tuple[Route, ...] = (
         query=EventsAsked,
         answers=EventsTold,
         refuses=("unfit", "too-old"),
+    ),
+    Route(
+        name="subscribe",
+        method="POST",
+        path="/v1/subscriptions",
+        says="Have events sent to you as they happen, signed",
+        right="subscriptions:write",
+        perform=subscribing.subscribe,
+        asked=SubscriptionAsked,
+        example=SUBSCRIPTION_EXAMPLE,
+        answers=SubscriptionTold,
+        status=201,
+        refuses=("conflict",),
+    ),
+    Route(
+        name="listSubscriptions",
+        method="GET",
+        path="/v1/subscriptions",
+        says="Your subscriptions",
+        right="events:read",
+        perform=subscribing.tell_subscriptions,
+        answers=list[SubscriptionTold],
+    ),
+    Route(
+        name="getSubscription",
+        method="GET",
+        path=_SUBSCRIPTION,
+        says="A subscription as it stands, with its ETag",
+        right="events:read",
+        perform=subscribing.tell_subscription,
+        answers=SubscriptionTold,
+        refuses=("not-found",),
+    ),
+    Route(
+        name="changeSubscription",
+        method="PUT",
+        path=_SUBSCRIPTION,
+        says="Edit a subscription, pause it, or let it go on",
+        right="subscriptions:write",
+        perform=subscribing.change_subscription,
+        asked=SubscriptionAsked,
+        example=SUBSCRIPTION_EXAMPLE | {"paused": True},
+        answers=SubscriptionTold,
+        refuses=("not-found",),
+    ),
+    Route(
+        name="unsubscribe",
+        method="DELETE",
+        path=_SUBSCRIPTION,
+        says="End a subscription, for good",
+        right="subscriptions:write",
+        perform=subscribing.unsubscribe,
+        answers=SubscriptionTold,
+        refuses=("not-found",),
+    ),
+    Route(
+        name="getSubscriptionSecrets",
+        method="GET",
+        path=f"{_SUBSCRIPTION}/secrets",
+        says="What deliveries are signed with, for Standard Webhooks",
+        right="subscriptions:write",
+        perform=subscribing.tell_secrets,
+        answers=SecretsTold,
+        refuses=("not-found",),
+    ),
+    Route(
+        name="rotateSubscriptionSecret",
+        method="POST",
+        path=f"{_SUBSCRIPTION}/secrets",
+        says="Have another secret sign; the present one signs beside it for a while",
+        right="subscriptions:write",
+        perform=subscribing.rotate_secret,
+        asked=RotationAsked,
+        example={"keep_hours": 24},
+        answers=SubscriptionTold,
+        refuses=("not-found",),
+    ),
+    Route(
+        name="replaySubscription",
+        method="POST",
+        path=f"{_SUBSCRIPTION}/replay",
+        says="Have a subscription told once more what happened since",
+        right="subscriptions:write",
+        perform=subscribing.replay,
+        asked=ReplayAsked,
+        example={"since": "2026-03-02T09:30:00Z"},
+        answers=SubscriptionTold,
+        refuses=("not-found", "too-old"),
+    ),
+    Route(
+        name="testSubscription",
+        method="POST",
+        path=f"{_SUBSCRIPTION}/test",
+        says="Send an event that says nothing, to see whether it arrives",
+        right="subscriptions:write",
+        perform=deliveries.send_test,
+        asked=Nothing,
+        answers=DeliveryTold,
+        status=201,
+        refuses=("not-found", "conflict"),
+    ),
+    Route(
+        name="listDeliveries",
+        method="GET",
+        path=f"{_SUBSCRIPTION}/deliveries",
+        says="What is on its way to a receiver, what it took, and what was given up",
+        right="events:read",
+        perform=deliveries.tell_deliveries,
+        query=DeliveriesAsked,
+        answers=DeliveriesTold,
+        refuses=("unfit", "not-found"),
+    ),
+    Route(
+        name="getDelivery",
+        method="GET",
+        path=f"{_SUBSCRIPTION}/deliveries/{{event}}",
+        says="Each attempt to deliver an event, and what was answered",
+        right="events:read",
+        perform=deliveries.tell_delivery,
+        answers=DeliveryWithAttempts,
+        refuses=("not-found",),
     ),
     Route(
         name="getCheck",

@@ -9,9 +9,11 @@ import msgspec
 from msgspec import Meta
 
 from crossdock.canonical.nouns import FACTS
+from crossdock.gateway.callers import Caller
 from crossdock.gateway.cursors import cursor, position_of
 from crossdock.gateway.problems import Problem
 from crossdock.gateway.route import Call, Moment, Reply
+from crossdock.govern.settings import Settings
 from crossdock.store import events, settling
 from crossdock.store.events import BEGINNING, Event, Position
 
@@ -70,8 +72,10 @@ async def tell_events(call: Call) -> Reply:
     asked: EventsAsked = call.query
     bound = f"{call.caller.id}\0{asked.kind or ''}"
     position = position_of(asked.after, bound, call.house.secrets, "after") if asked.after else BEGINNING
-    await _check_kept(call, position)
-    found = await events.after(call.tx, position, _channels(call), asked.kind or "", asked.limit)
+    await check_kept(call, position)
+    found = await events.after(
+        call.tx, position, channels_of(call.caller, call.house.settings), asked.kind or "", limit=asked.limit
+    )
     told = EventsTold(
         events=[as_cloud_event(each) for each in found.events],
         next=cursor(found.next, bound, call.house.secrets),
@@ -80,7 +84,7 @@ async def tell_events(call: Call) -> Reply:
     return Reply(told)
 
 
-async def _check_kept(call: Call, position: Position) -> None:
+async def check_kept(call: Call, position: Position) -> None:
     """Nothing is skipped in silence: events past retention are gone, and so are cursors that stand among them."""
     days = call.house.settings.hub.keep_inbox_days
     if position.at is not None and position.at < await settling.now(call.tx) - timedelta(days=days):
@@ -89,9 +93,8 @@ async def _check_kept(call: Call, position: Position) -> None:
         )
 
 
-def _channels(call: Call) -> list[str] | None:
+def channels_of(caller: Caller, settings: Settings) -> list[str] | None:
     """The channels whose events the caller may see; None: all."""
-    caller, settings = call.caller, call.house.settings
     if caller.tenants is None and not caller.connection:
         return None
     return [name for name in settings.connections if caller.sees(f"order:{name}:", settings)]

@@ -22,6 +22,7 @@ from crossdock.govern.rights import SCOPES
 PAGE = Path("contracts/v1/openapi.json")
 VERSION = "1.0.0"
 
+_TAGS = ("orders", "returns", "operations", "events", "subscriptions", "deciding", "signing in")
 _REF = "#/components/schemas/{name}"
 _JSON = "application/json"
 _PROBLEM = CONTENT_TYPE.decode()
@@ -49,7 +50,7 @@ def document() -> bytes:
             "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "tags": [{"name": tag} for tag in ("orders", "returns", "operations", "events", "deciding", "signing in")],
+        "tags": [{"name": tag} for tag in _TAGS],
         "paths": _paths(shapes),
         "components": {"schemas": components, "securitySchemes": _security()},
     }

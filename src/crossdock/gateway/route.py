@@ -18,7 +18,7 @@ from crossdock.govern.settings import Settings
 from crossdock.store.database import Transaction
 
 Told = Callable[[Transaction, Sequence[str]], Awaitable[Sequence[Mapping[str, Any]]]]
-Method = Literal["GET", "POST", "PUT"]
+Method = Literal["GET", "POST", "PUT", "DELETE"]
 Moment = Annotated[datetime, Meta(tz=True)]
 """A time with its offset."""
 
@@ -95,7 +95,7 @@ class Route:
     @property
     def tag(self) -> str:
         """Under which its description stands."""
-        named = [tag for tag in ("returns", "orders", "operations", "events") if tag in self.segments]
+        named = [tag for tag in ("returns", "orders", "operations", "events", "subscriptions") if tag in self.segments]
         return named[0] if named else "deciding"
 
     @property

@@ -10,6 +10,7 @@ from crossdock.gateway.operations import sent_in
 from crossdock.gateway.problems import Problem, conflicting, unknown
 from crossdock.gateway.route import Call, Reply
 from crossdock.gateway.submission import OrderSubmitted, as_order, check_follows
+from crossdock.gateway.versions import check_matches, tag_of
 from crossdock.store import operations, settling
 from crossdock.store.inbox import Message
 from crossdock.store.operations import OwnFact
@@ -39,15 +40,14 @@ async def submit_order(call: Call) -> Reply:
 async def tell_submission(call: Call) -> Reply:
     """The order as it was submitted last; its ETag is what a replacement has to name."""
     entity, token, kept = await _submission(call)
-    return Reply(kept.told, entity, _tag(token))
+    return Reply(kept.told, entity, tag_of(token))
 
 
 async def replace_order(call: Call) -> Reply:
     """The same order, edited or cancelled."""
     _channel(call)
     entity, token, kept = await _submission(call)
-    if {each.strip() for each in call.if_match.split(",")}.isdisjoint((_tag(token), "*")):
-        raise Problem("changed-meanwhile", f"it is {_tag(token)} now, not {call.if_match}", "If-Match")
+    check_matches(call.if_match, token)
     order = as_order(call.asked, await settling.now(call.tx))
     check_follows(order, kept.order)
     return await _send(call, entity, Kept(told=call.asked, order=order), token + 1)
@@ -91,11 +91,7 @@ async def _send(call: Call, entity: str, kept: Kept, token: int) -> Reply:
     await operations.keep(call.tx, entity, OwnFact(_KIND, entity, token, msgspec.json.encode(kept)))
     body = msgspec.json.encode({"token": token, "order": kept.order})
     message = Message(entity.split(":")[1], _KIND, body, call.id)
-    return await sent_in(call, message, entity, _KIND, kept.order.id, _tag(token))
-
-
-def _tag(token: int) -> str:
-    return f'"{token}"'
+    return await sent_in(call, message, entity, _KIND, kept.order.id, tag_of(token))
 
 
 def _path(entity: str) -> str:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal, get_args
 
-Scope = Literal["orders:read", "orders:write", "returns:write", "allowances:write", "audit:read", "events:read"]
+Scope = Literal[
+    "orders:read",
+    "orders:write",
+    "returns:write",
+    "allowances:write",
+    "audit:read",
+    "events:read",
+    "subscriptions:write",
+]
 """What a system may be given."""
 PeopleScope = Literal["decisions:write", "approvals:write"]
 """What only a person may: it takes somebody who answers for it."""
@@ -22,7 +30,8 @@ _MAY: Mapping[str, frozenset[Right]] = {
     "operator": _SEES.union(("returns:write", "decisions:write")),
     "finance": _SEES.union(("allowances:write", "approvals:write")),
     "engineer": _SEES.union(("decisions:write",)),
-    "admin": _SEES.union(SCOPES, PEOPLE_SCOPES) - {"orders:write"},  # orders are their channel's to submit
+    # Orders are their channel's to submit, and whoever is told something subscribed to it.
+    "admin": _SEES.union(SCOPES, PEOPLE_SCOPES) - {"orders:write", "subscriptions:write"},
 }
 
 

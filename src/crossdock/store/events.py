@@ -51,14 +51,23 @@ class Happened:
     whole: bool
 
 
-async def after(tx: Transaction, position: Position, channels: Sequence[str] | None, kind: str, limit: int) -> Happened:
-    """The next events of entities of these channels (None: of all), of one kind or ('') of every."""
+async def after(
+    tx: Transaction,
+    position: Position,
+    channels: Sequence[str] | None,
+    kind: str = "",
+    types: Sequence[str] = (),
+    *,
+    limit: int,
+) -> Happened:
+    """The next events of entities of these channels (None: of all), of one kind or ('') of every, of these types or all."""
     asked = {
         "past": position.past,
         "xid": position.xid,
         "id": position.id,
         "channels": None if channels is None else list(channels),
         "kind": kind,
+        "types": list(types),
         "limit": limit,
     }
     found = await rows(tx, _SQL["after"], asked)

@@ -14,7 +14,7 @@ from psycopg import sql
 from crossdock.store.database import Transaction
 
 _LOCK = 0x0C055D0C  # any number of hub processes start at once; one of them migrates
-_PARTITIONED = {"inbox": "received_at", "evidence": "received_at", "attempt": "at", "event": "at"}
+_PARTITIONED = {"inbox": "received_at", "evidence": "received_at", "attempt": "at", "event": "at", "notified": "at"}
 _DAYS_AHEAD = 3
 
 
@@ -74,6 +74,7 @@ def make_partitions(url: str, *, keep_days: int, today: date | None = None) -> N
                 _make_day(connection, table, today + timedelta(days=days), made)
             _make_default(connection, table, made)
             _drop_before(connection, table, today - timedelta(days=keep_days), made)
+        connection.execute("delete from answer where at < %s", (today - timedelta(days=1),))
         connection.execute("delete from operation where at < %s", (today - timedelta(days=keep_days),))
         connection.execute("delete from trace_context where at < %s", (today - timedelta(days=keep_days),))
         connection.execute("delete from inbox_seen where received_at < %s", (today - timedelta(days=keep_days),))

@@ -20,7 +20,7 @@ class Column(NamedTuple):
     sealed: str
 
 
-COLUMNS = (Column("sealed_secret", "name", "sealed"),)
+COLUMNS = (Column("sealed_secret", "name", "sealed"), Column("subscription_secret", "name", "sealed"))
 """Every one there is: a change of keys goes through all of them. A column that may be null may."""
 
 

@@ -1,4 +1,4 @@
--- after: What happened after a position, of these channels and this kind, in an order nothing is ever added before; and how far was looked.
+-- after: What happened after a position, of these channels, this kind and these types, in an order nothing is ever added before; and how far was looked.
 with horizon as materialized (
     select coalesce((select number from past), 0) as past, pg_snapshot_xmin(pg_current_snapshot()) as xmin, now() as at
 ), found as materialized (
@@ -8,6 +8,7 @@ with horizon as materialized (
         where (past, xid, id) > (%(past)s::int, %(xid)s::text::xid8, %(id)s::bigint) and (past < h.past or xid < h.xmin)
           and (%(channels)b::text[] is null or split_part(entity, ':', 2) = any(%(channels)b::text[]))
           and (%(kind)s::text = '' or kind = %(kind)s::text)
+          and (cardinality(%(types)b::text[]) = 0 or 'crossdock.' || kind || '.' || what = any(%(types)b::text[]))
         order by past, xid, id limit %(limit)s
     ) e
 )
