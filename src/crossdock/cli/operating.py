@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from crossdock.cli.admission import app
 from crossdock.cli.app import as_json, by_option, deciding_person, json_option, tell
+from crossdock.cli.partnering import app
 
 __all__ = ["app"]
 

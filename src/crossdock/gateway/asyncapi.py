@@ -28,7 +28,7 @@ def document() -> bytes:
         "info": {
             "title": "Crossdock's events",
             "version": VERSION,
-            "description": "What happened, as CloudEvents without personal data; read from GET /v1/events, page by page.",
+            "description": "What happened, as CloudEvents without personal data: read, or sent to whoever subscribed.",
             "license": {"name": "Apache 2.0"},
         },
         "defaultContentType": "application/json",
@@ -37,14 +37,24 @@ def document() -> bytes:
                 "address": "/v1/events",
                 "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in types},
                 "bindings": {"http": {}},
-            }
+            },
+            "deliveries": {
+                "address": None,
+                "description": "The url of a subscription; signed as Standard Webhooks has it, at least once.",
+                "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in types},
+            },
         },
         "operations": {
             "tellEvents": {
                 "action": "send",
                 "channel": {"$ref": "#/channels/events"},
                 "bindings": {"http": {"method": "GET", "bindingVersion": "0.3.0"}},
-            }
+            },
+            "deliverEvents": {
+                "action": "send",
+                "channel": {"$ref": "#/channels/deliveries"},
+                "bindings": {"http": {"method": "POST", "bindingVersion": "0.3.0"}},
+            },
         },
         "components": {"messages": {name: _message(name, type_) for name, type_ in types.items()}, "schemas": schemas},
     }

@@ -243,7 +243,7 @@ def _queued(event: events.Event) -> Queued:
 
 def _disabled(turn: Turn, why: str) -> Raised:
     return Raised(
-        f"subscription:{turn.id}",
+        subscriptions.causes(turn.id)[0],
         "subscription",
         f"A subscription of {turn.consumer} is disabled",
         f"Have its receiver put right, then: crossdock subscription resume {turn.id}",
@@ -254,7 +254,7 @@ def _disabled(turn: Turn, why: str) -> Raised:
 def _given_up(turn: Turn, going: Sequence[Outgoing], attempts: Sequence[Attempt]) -> list[Raised]:
     return [
         Raised(
-            f"subscription:{turn.id}:given_up",
+            subscriptions.causes(turn.id)[1],
             "subscription",
             f"Events that a subscription of {turn.consumer} never took",
             f"Have its receiver put right; it may then replay. This closes with: crossdock subscription resume {turn.id}",

@@ -125,7 +125,7 @@ async def change_subscription(call: Call) -> Reply:
     check_matches(call.if_match, held.revision)
     wanted = _wanted(call, call.asked)
     await subscriptions.change(call.tx, held.id, wanted)
-    await close_cases(call, held.id)
+    await _close_cases(call, held.id)
     before = Wanted(held.url, held.types, held.note, held.state)
     decider = Decider(call.tx, call.caller.id)
     await decider.record("change subscription", subscription=held.id, before=before._asdict(), after=wanted._asdict())
@@ -136,7 +136,7 @@ async def unsubscribe(call: Call) -> Reply:
     """What it was is told once more."""
     held = await _mine(call)
     await subscriptions.close(call.tx, held.id)
-    await close_cases(call, held.id)
+    await _close_cases(call, held.id)
     await Decider(call.tx, call.caller.id).record("end subscription", subscription=held.id)
     return Reply(as_told(held))
 
@@ -167,7 +167,7 @@ async def replay(call: Call) -> Reply:
         await _check_since(call, asked.since)
         to = await subscriptions.place_of(call.tx, asked.since)
     await subscriptions.move(call.tx, held.id, to)
-    await close_cases(call, held.id)
+    await _close_cases(call, held.id)
     await Decider(call.tx, call.caller.id).record("replay", subscription=held.id, since=asked.since or to.at)
     return await _told(call, held.id)
 
@@ -196,9 +196,9 @@ async def _mine(call: Call) -> Subscription:
     return await seen(call)
 
 
-async def close_cases(call: Call, id_: str) -> None:
+async def _close_cases(call: Call, id_: str) -> None:
     """Its consumer sees to it."""
-    for cause in (f"subscription:{id_}", f"subscription:{id_}:given_up"):
+    for cause in subscriptions.causes(id_):
         await cases.close(call.tx, cause, call.caller.id)
 
 

@@ -72,6 +72,11 @@ class Notice(NamedTuple):
     seconds: float | None = None
 
 
+def causes(id_: str) -> tuple[str, str]:
+    """The causes of its cases: it is disabled, and some of its events were given up."""
+    return (f"subscription:{id_}", f"subscription:{id_}:given_up")
+
+
 async def add(tx: Transaction, id_: str, consumer: str, wanted: Wanted) -> None:
     await run(tx, _SQL["add"], {"id": id_, "consumer": consumer, **wanted._asdict()})
 
