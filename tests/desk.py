@@ -153,7 +153,8 @@ async def serving(stage: Stage) -> AsyncGenerator[str]:
     """The address of a stage's API."""
     told = partial(builtins_of, settings=stage.hub.settings)
     secrets = await signing_secrets(stage.database, stage.hub.settings)
-    app = with_api(Api(stage.hub.settings, stage.database, told, stage.hub.received, secrets), _nothing)
+    api = Api(stage.hub.settings, stage.database, told, stage.hub.received, secrets, stage.hub.lines)
+    app = with_api(api, _nothing)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off", ws="none"))
     running = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110  (uvicorn has no event for it)
@@ -163,6 +164,7 @@ async def serving(stage: Stage) -> AsyncGenerator[str]:
     finally:
         server.should_exit = True
         await running
+        await api.close()
 
 
 async def _nothing(scope: Any, receive: Any, send: Any) -> None:

@@ -346,7 +346,7 @@ async def _serve(hub: Hub, desk: Desk, watched: Watched) -> None:
     inlet = Inlet(hub.database, hub.received)
     webhooks = WebhookDoor(hub.settings.connections, inlet, hub.settings.hub.message_bytes_max)
     secrets = await signing_secrets(desk.database, hub.settings)
-    api = Api(hub.settings, hub.database, partial(builtins_of, settings=hub.settings), hub.received, secrets)
+    api = Api(hub.settings, hub.database, partial(builtins_of, settings=hub.settings), hub.received, secrets, hub.lines)
     app = with_console(console := Console(desk), with_api(api, with_health(watched.health, webhooks)))
     try:
         async with served(app, hub.settings.hub.listen) as at:
@@ -355,4 +355,5 @@ async def _serve(hub: Hub, desk: Desk, watched: Watched) -> None:
             await at.ended
     finally:
         console.close()
+        await api.close()
         await inlet.close()

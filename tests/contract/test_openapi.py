@@ -24,7 +24,7 @@ from tests.stage import order
 ROOT = Path(__file__).parents[2]
 EXAMPLES = 8
 # What a channel asks.
-CHANNEL = "/v1/orders$|/submission$|/v1/subscriptions"
+CHANNEL = "/v1/orders$|/submission$|/v1/subscriptions|/v1/ask"
 # What schemathesis takes for a fault unless it is told: a request that fits its schema, and yet not the order as it stands.
 SETTINGS = """
 [parameters]

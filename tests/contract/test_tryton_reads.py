@@ -7,11 +7,13 @@ from contextlib import closing
 
 import pytest
 
+from crossdock.canonical.answers import PriceQuote
 from crossdock.canonical.order import PartyAccount
 from crossdock.canonical.stock import Product, StockLevel
 from crossdock.connect.connector import List
 from crossdock.connect.documents import Document, Origin, Reading
 from crossdock.connectors.tryton import connector
+from crossdock.connectors.tryton.answers import availability, price
 from crossdock.connectors.tryton.parties import as_account, keep_accounts
 from crossdock.connectors.tryton.reads import list_accounts, list_levels, list_products, read_account, read_level
 from crossdock.kernel.money import usd
@@ -103,3 +105,15 @@ async def test_stock_is_told_by_location_with_what_is_reserved_and_again_when_it
     levels = [each.body for each in (after["BAG-01@EAST"], after["BAG-01@MAIN"], east)]
     assert [level.on_hand for level in levels if isinstance(level, StockLevel)] == [99_998, 100_000, 99_998]
     assert sum(level.reserved for level in levels[:2] if isinstance(level, StockLevel)) == 3
+
+
+async def test_what_is_there_and_what_it_costs_is_answered_at_once_as_the_lists_have_it(at: Tryton) -> None:
+    async with site(at) as here:
+        levels, _ = await listed(list_levels, here)
+        there, costs = await availability("MUG-01", here.link), await price("MUG-01", here.link)
+        assert await availability("NOTHING", here.link) is None
+        assert await price("NOTHING", here.link) is None
+    assert there is not None
+    assert {each.location for each in there.levels} >= {"MAIN", "EAST"}
+    assert all(levels[f"MUG-01@{each.location}"].body == each for each in there.levels)
+    assert costs == PriceQuote(sku="MUG-01", unit_price=usd(990), includes_tax=False)

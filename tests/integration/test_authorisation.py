@@ -11,7 +11,7 @@ from crossdock.gateway.route import Route
 from crossdock.govern.rights import ROLES, SCOPES
 from tests.desk import Desk, desk
 from tests.integration.test_approvals import sale_with_leave
-from tests.stage import order
+from tests.stage import customer, order
 
 NOW = datetime.now(UTC).isoformat()
 ONE = {"lines": [{"line": "1-0", "units": 1}]}
@@ -54,6 +54,9 @@ MATRIX: dict[str, Row] = {
     "getIntents": Row(AUDITS, "/v1/orders/1/intents"),
     "getRebuild": Row(AUDITS, "/v1/orders/1/rebuild"),
     "listEvents": Row({"events:read", *ROLES}, "/v1/events", unseen=200),
+    "askAvailability": Row({"products:read", *ROLES}, "/v1/ask/availability", {"sku": "MUG"}, unseen=200),
+    "askPrice": Row({"products:read", *ROLES}, "/v1/ask/price", {"sku": "MUG"}, unseen=200),
+    "askCustomer": Row({"customers:read", *ROLES}, "/v1/ask/customer", {"customer": "c7"}),
     "subscribe": Row(SUBSCRIBES, "/v1/subscriptions", SUBSCRIPTION_EXAMPLE, unseen=201),
     "listSubscriptions": Row(FOLLOWS, "/v1/subscriptions", unseen=200),
     "getSubscription": Row(FOLLOWS, SUBSCRIPTION, anothers=True),
@@ -111,7 +114,7 @@ async def people_of(at: Desk, tenant: str, channel: str) -> dict[str, str]:
 async def test_everybody_may_just_what_the_table_says(database_url: str) -> None:
     async with desk(database_url, order(units=1000), more=TWO_TENANTS) as at:
         at.stage.hub.rules = replace(at.stage.hub.rules, owed=sale_with_leave)
-        await at.stage.tell(order("2", units=9))
+        await at.stage.tell(order("2", units=9), customer("c7"))
         [(approval,)] = at.stage.rows("select id from approval_request where entity = 'order:shop:2'")
         await at.done("1/returns", {"lines": [{"line": "1-0", "units": 500}], "id": "R"})
         own, others = await people_of(at, "main", "market"), await people_of(at, "north", "fair")

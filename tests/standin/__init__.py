@@ -10,9 +10,11 @@ import hmac
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
+from crossdock.canonical.answers import Availability, PriceQuote
 from crossdock.canonical.nouns import FACTS, NAMES
 from crossdock.canonical.order import ErpAddress, OrderReference, PartyAccount, SalesOrder
 from crossdock.canonical.shipment import (
@@ -23,6 +25,7 @@ from crossdock.canonical.shipment import (
     ShipmentOrder,
     ShipTo,
 )
+from crossdock.canonical.stock import StockLevel
 from crossdock.connect.connector import Command, Connector, Delivery, Door
 from crossdock.connect.documents import Document, Hint, Ignore, Origin, Reading, Translated
 from crossdock.connect.effects import Blind, Keyed, Searchable
@@ -30,6 +33,7 @@ from crossdock.connect.link import Answer, Link
 from crossdock.connect.receipts import Accepted, Confirmed, Outcome
 from crossdock.connect.secrets import Secret
 from crossdock.kernel.faults import Missing, Rejected
+from crossdock.kernel.money import usd
 
 BULK = 20
 VISIBLE_AFTER = timedelta(seconds=0.1)
@@ -176,3 +180,19 @@ async def ask(command: Command[ShipmentOrder], job: str, link: Link[Settings]) -
 async def read(id_: str, link: Link[Settings]) -> Reading | None:
     answer = await link.http.get(f"/things/{id_}")
     return None if answer.status == 404 else Reading(topic="document", id=id_, body=answer.body)
+
+
+@connector.ask(Availability)
+async def availability(sku: str, link: Link[Settings]) -> Availability | None:
+    answer = await link.http.get(f"/stock/{quote(sku, safe='')}")
+    if answer.status == 404:
+        return None
+    units = answer.decode(int)
+    level = StockLevel(sku=sku, location="MAIN", on_hand=units, reserved=0, available=units)
+    return Availability(sku=sku, levels=(level,))
+
+
+@connector.ask(PriceQuote)
+async def price(sku: str, link: Link[Settings]) -> PriceQuote | None:
+    answer = await link.http.get(f"/stock/{quote(sku, safe='')}")
+    return None if answer.status == 404 else PriceQuote(sku=sku, unit_price=usd(1000), includes_tax=False)

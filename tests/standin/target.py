@@ -33,6 +33,8 @@ class Target:
 
     ledger: Ledger = field(default_factory=Ledger)
     mischief: Mischief = field(default_factory=Mischief)
+    stock: dict[str, int] = field(default_factory=lambda: {"MUG": 5})
+    """Units by SKU; each costs 10.00 USD."""
     things: dict[str, Told] = field(default_factory=dict[str, Told])
     """What can be read, by id."""
     accepts: bool = False
@@ -119,6 +121,10 @@ class Target:
         found = self.things.get(request.match_info["id"])
         return web.Response(status=404) if found is None else _json(found)
 
+    async def _stock(self, request: web.Request) -> web.Response:
+        units = self.stock.get(request.match_info["sku"])
+        return web.Response(status=404) if units is None else _json(units)
+
     @asynccontextmanager
     async def serve(self, port: int = 0) -> AsyncGenerator[Target]:
         @web.middleware
@@ -137,6 +143,7 @@ class Target:
         app.router.add_post("/find", self._find)
         app.router.add_get("/jobs/{job}", self._ask)
         app.router.add_get("/things/{id}", self._thing)
+        app.router.add_get("/stock/{sku}", self._stock)
         control_routes(app, self.mischief, self.ledger)
         async with serving(app, port) as running:
             self.url = running.url

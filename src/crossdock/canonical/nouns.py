@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from crossdock.canonical.answers import Availability, PriceQuote
 from crossdock.canonical.erp import ErpSale
 from crossdock.canonical.lookup import Lookup
 from crossdock.canonical.order import (
@@ -113,7 +114,10 @@ COMMANDS: dict[str, type[msgspec.Struct]] = {
 }
 """What we ask of systems."""
 
-NAMES: dict[type[msgspec.Struct], str] = {noun: name for name, noun in (FACTS | COMMANDS).items()}
+ANSWERS: dict[str, type[msgspec.Struct]] = {"availability": Availability, "price": PriceQuote}
+"""What systems answer at once, when they are asked."""
+
+NAMES: dict[type[msgspec.Struct], str] = {noun: name for name, noun in (FACTS | COMMANDS | ANSWERS).items()}
 
 
 @cache

@@ -163,6 +163,8 @@ def calls_of(subject: Subject) -> Iterator[Call]:
             yield Call(f"list all of {kind}", False, _reading(reads.whole, ""))
         if reads.count is not None:
             yield Call(f"count {kind}", False, _counting(reads.count))
+    for noun, ask in connector.asks.items():
+        yield Call(f"ask {name_of(noun)}", False, _reading(ask, _an_id(subject, name_of(noun))))
 
 
 def name_of(noun: type[msgspec.Struct]) -> str:

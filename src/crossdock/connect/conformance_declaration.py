@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, get_type_hints
 
-from crossdock.canonical.nouns import FACTS, SEARCHES
+import msgspec
+
+from crossdock.canonical.nouns import ANSWERS, FACTS, SEARCHES
 from crossdock.connect.conformance_calls import name_of
 from crossdock.connect.conformance_documents import noun_faults
 from crossdock.connect.conformance_subject import CREDENTIAL, Subject
@@ -30,8 +32,13 @@ async def _holds_together(subject: Subject, _watch: Watch) -> None:
     faults = [fault for each in connector.capabilities.values() for fault in _capability_faults(connector, each)]
     strange = connector.reads.keys() - FACTS - SEARCHES
     faults += [f"{kind!r} is read but is no kind of canonical.nouns.FACTS or SEARCHES" for kind in strange]
+    faults += [f"{name_of(noun)} is asked but is none of canonical.nouns.ANSWERS" for noun in _strange(connector)]
     faults += [f"find {name_of(noun)} without an act" for noun in connector.finders.keys() - connector.capabilities]
     assert not faults, "; ".join(faults)
+
+
+def _strange(connector: Connector[Any]) -> list[type[msgspec.Struct]]:
+    return [noun for noun in connector.asks if noun not in ANSWERS.values()]
 
 
 def _capability_faults(connector: Connector[Any], capability: Capability) -> Iterator[str]:

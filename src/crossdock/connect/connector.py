@@ -38,6 +38,8 @@ Inquire = Callable[[Command[Any], str, Link[Any]], Awaitable[Outcome]]
 Translate = Callable[[bytes, Origin], Iterator[Translated]]
 Read = Callable[[str, Link[Any]], Awaitable[Reading | None]]
 List = Callable[[str, Link[Any]], Awaitable[Page]]
+Ask = Callable[[str, Link[Any]], Awaitable[msgspec.Struct | None]]
+"""(key, link) -> the answer; None: the system knows no such thing."""
 Count = Callable[[Link[Any]], Awaitable[int | None]]
 """None: the source does not count so far."""
 
@@ -104,6 +106,7 @@ class Connector(Generic[S]):
     reads: dict[str, Reads] = field(default_factory=dict[str, Reads])
     finders: dict[type[msgspec.Struct], Find] = field(default_factory=dict[type[msgspec.Struct], Find])
     inquiries: dict[type[msgspec.Struct], Inquire] = field(default_factory=dict[type[msgspec.Struct], Inquire])
+    asks: dict[type[msgspec.Struct], Ask] = field(default_factory=dict[type[msgspec.Struct], Ask])
     locations: Mapping[str, str] = field(default_factory=dict[str, str])
     """Set in a connection's own copy, from its settings' `location_codes`: see `Origin.locations`."""
     payments: str = ""
@@ -193,6 +196,19 @@ class Connector(Generic[S]):
 
         def declared(function: Inquire) -> Inquire:
             self.inquiries[noun] = function
+            return function
+
+        return declared
+
+    def ask(
+        self, noun: type[N]
+    ) -> Callable[[Callable[[str, Link[S]], Awaitable[N | None]]], Callable[[str, Link[S]], Awaitable[N | None]]]:
+        """Declare what can be asked at once: by a key such as a SKU, only reading, and soon answered."""
+
+        def declared(
+            function: Callable[[str, Link[S]], Awaitable[N | None]],
+        ) -> Callable[[str, Link[S]], Awaitable[N | None]]:
+            self.asks[noun] = function
             return function
 
         return declared

@@ -47,6 +47,8 @@ def _section(connector: Connector[Any]) -> Iterator[str]:
             for kind, reads in sorted(connector.reads.items())
         ]
         yield from _table(("reads", "one by id", "changes since a cursor", "all of it", "counts"), rows)
+    if connector.asks:
+        yield f"Answers at once: {', '.join(f'`{NAMES[noun]}`' for noun in sorted(connector.asks, key=NAMES.__getitem__))}."
     yield f"Webhooks: {'checked by signature' if connector.door else 'none'}."
     yield f"Topics: {', '.join(f'`{topic}`' for topic in sorted(connector.topics)) or 'none'}."
     yield ""

@@ -12,6 +12,8 @@ import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
+from crossdock.deliver.asking import Asker
+from crossdock.deliver.lines import Line
 from crossdock.gateway import problems
 from crossdock.gateway.audits import Audits
 from crossdock.gateway.callers import Caller, identified
@@ -48,13 +50,27 @@ class Done:
 
 
 class Api:
-    """`told` reads what is on record about entities; `stored` is set when something waits for translation; `secrets` sign."""
+    """`told` reads what is on record about entities; `stored` is set when something waits for translation; `secrets` sign.
+
+    `lines` lead to the systems that can be asked.
+    """
 
     def __init__(
-        self, settings: Settings, database: Database, told: Told, stored: asyncio.Event, secrets: tuple[bytes, ...]
+        self,
+        settings: Settings,
+        database: Database,
+        told: Told,
+        stored: asyncio.Event,
+        secrets: tuple[bytes, ...],
+        lines: Mapping[str, Line] | None = None,
     ) -> None:
         self._database = database
-        self._house = House(settings, told, secrets, Audits(settings, database), stored)
+        asker = Asker(database, lines or {})
+        self._house = House(settings, told, secrets, Audits(settings, database), stored, asker)
+
+    async def close(self) -> None:
+        """Nobody is asked any more."""
+        await self._house.asker.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: Headers = {}
@@ -92,6 +108,11 @@ class Api:
         caller.check(route.right)
         if route.whole_house:
             caller.check_sees_all(self._house.settings)
+        if route.asks:
+            assert route.asked is not None
+            asks = decoded(await body_of(receive), route.asked)
+            reply = await route.perform(Call(None, self._house, caller, "", parts, asks, asked.trace))
+            return Done(route.status, msgspec.json.encode(reply.body), _about(reply))
         if not route.once:
             query = queried(asked.query, route.query) if route.query else None
             async with self._database.transaction() as tx:

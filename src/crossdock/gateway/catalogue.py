@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from crossdock.gateway import auditing, deciding, deliveries, feed, operations, orders, submitting, subscribing
+from crossdock.gateway import asking, auditing, deciding, deliveries, feed, operations, orders, submitting, subscribing
+from crossdock.gateway.asking import AvailabilityTold, CustomerAsked, CustomerTold, PriceTold, ProductAsked
 from crossdock.gateway.deciding import (
     ApprovalsTold,
     CaseTold,
@@ -225,6 +226,45 @@ ROUTES: tuple[Route, ...] = (
         query=EventsAsked,
         answers=EventsTold,
         refuses=("unfit", "too-old"),
+    ),
+    Route(
+        name="askAvailability",
+        method="POST",
+        path="/v1/ask/availability",
+        says="What is there of a product, by the warehouse's word or the ERP's",
+        right="products:read",
+        perform=asking.tell_availability,
+        asked=ProductAsked,
+        example={"sku": "MUG", "max_age_seconds": 60, "deadline_ms": 500},
+        answers=AvailabilityTold,
+        refuses=("not-found", "no-answer"),
+        asks=True,
+    ),
+    Route(
+        name="askPrice",
+        method="POST",
+        path="/v1/ask/price",
+        says="What a product is sold for by its list",
+        right="products:read",
+        perform=asking.tell_price,
+        asked=ProductAsked,
+        example={"sku": "MUG", "fallback": "none"},
+        answers=PriceTold,
+        refuses=("not-found", "no-answer"),
+        asks=True,
+    ),
+    Route(
+        name="askCustomer",
+        method="POST",
+        path="/v1/ask/customer",
+        says="Whether somebody is known as a customer, and by which account",
+        right="customers:read",
+        perform=asking.tell_customer,
+        asked=CustomerAsked,
+        example={"customer": "customer:shop:1001"},
+        answers=CustomerTold,
+        refuses=("not-found", "conflict"),
+        asks=True,
     ),
     Route(
         name="subscribe",

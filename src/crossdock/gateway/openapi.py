@@ -22,7 +22,7 @@ from crossdock.govern.rights import SCOPES
 PAGE = Path("contracts/v1/openapi.json")
 VERSION = "1.0.0"
 
-_TAGS = ("orders", "returns", "operations", "events", "subscriptions", "deciding", "signing in")
+_TAGS = ("orders", "returns", "operations", "events", "subscriptions", "ask", "deciding", "signing in")
 _REF = "#/components/schemas/{name}"
 _JSON = "application/json"
 _PROBLEM = CONTENT_TYPE.decode()
@@ -145,6 +145,8 @@ def _refusals(route: Route) -> dict[str, Any]:
         kinds.append("not-found")
     if route.once:
         kinds += _CHANGING
+    if route.asks:
+        kinds.append("too-large")
     if route.asked:
         kinds += ["unfit", "no-json"]
     if route.replaces:

@@ -42,6 +42,7 @@ KINDS: Mapping[str, Kind] = {
     "too-many": Kind(429, "Too many requests", "Wait as many seconds as Retry-After says."),
     "long-head": Kind(431, "Too much in the header", "Send fewer or shorter header fields."),
     "no-database": Kind(503, "Nothing can be stored now", "Ask again, with the same Idempotency-Key."),
+    "no-answer": Kind(504, "Nobody answered in time", "Ask again, wait longer, or be content with an older answer."),
 }
 """Every problem the API answers, by the end of its type."""
 

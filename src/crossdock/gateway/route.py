@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from crossdock.deliver.asking import Asker
 from crossdock.gateway.audits import Audits
 from crossdock.gateway.callers import Caller
 from crossdock.govern.rights import Right
@@ -33,13 +34,14 @@ class House:
     audits: Audits
     stored: asyncio.Event
     """Set when something waits for translation."""
+    asker: Asker
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request that was let in, inside its transaction."""
 
-    tx: Transaction
+    held: Transaction | None
     house: House
     caller: Caller
     id: str
@@ -53,6 +55,11 @@ class Call:
     """The version that is to be replaced, where the route asks for it."""
     query: Any = None
     """What stands behind the ?, as the route's type."""
+
+    @property
+    def tx(self) -> Transaction:
+        assert self.held is not None, "what is asked of others holds no transaction while it waits"
+        return self.held
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,8 @@ class Route:
     status: int = 200
     refuses: tuple[str, ...] = ()
     """The kinds of problems it has of its own."""
+    asks: bool = False
+    """A POST that changes nothing: its question has a body, and its answer may take others' time."""
     whole_house: bool = False
     """Only for people who may see every tenant."""
     segments: tuple[str, ...] = field(init=False)
@@ -95,13 +104,15 @@ class Route:
     @property
     def tag(self) -> str:
         """Under which its description stands."""
-        named = [tag for tag in ("returns", "orders", "operations", "events", "subscriptions") if tag in self.segments]
+        named = [
+            tag for tag in ("returns", "orders", "operations", "events", "subscriptions", "ask") if tag in self.segments
+        ]
         return named[0] if named else "deciding"
 
     @property
     def once(self) -> bool:
         """It changes something, so it is asked with an Idempotency-Key."""
-        return self.method in ("POST", "PUT")
+        return self.method in ("POST", "PUT") and not self.asks
 
     @property
     def replaces(self) -> bool:

@@ -13,6 +13,8 @@ Scope = Literal[
     "audit:read",
     "events:read",
     "subscriptions:write",
+    "products:read",
+    "customers:read",
 ]
 """What a system may be given."""
 PeopleScope = Literal["decisions:write", "approvals:write"]
@@ -24,7 +26,7 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 PEOPLE_SCOPES: tuple[PeopleScope, ...] = get_args(PeopleScope)
 ROLES: tuple[Role, ...] = get_args(Role)
 
-_SEES: frozenset[Right] = frozenset(("orders:read", "audit:read", "events:read"))
+_SEES: frozenset[Right] = frozenset(("orders:read", "audit:read", "events:read", "products:read", "customers:read"))
 _MAY: Mapping[str, frozenset[Right]] = {
     "viewer": _SEES,
     "operator": _SEES.union(("returns:write", "decisions:write")),

@@ -64,6 +64,14 @@ class _Task(msgspec.Struct, kw_only=True):
     force: bool = False
 
 
+class _Counted(msgspec.Struct):
+    """So many are there."""
+
+    sku: Text
+    units: Annotated[int, msgspec.Meta(ge=0)]
+    location: str = "MAIN"
+
+
 class _Named(msgspec.Struct):
     reference: Text
 
@@ -121,6 +129,8 @@ class Warehouse:
                 web.put("/v1/shipment-orders/{id}/lines", self._set_lines),
                 web.get("/v1/shipments", self._list_shipments),
                 web.get("/v1/shipments/{id}", self._show_shipment),
+                web.get("/v1/stock", self._show_stock),
+                web.post("/_do/count", self._do_count),
                 web.post("/_do/pick", self._do_pick),
                 web.post("/_do/ship", self._do_ship),
                 web.post("/_do/decide", self._do_decide),
@@ -195,6 +205,14 @@ class Warehouse:
     async def _search_orders(self, request: web.Request) -> web.Response:
         found = [self.floor.by_reference(reference) for reference in request.query.getall("reference", [])]
         return _json({"items": [order.shown() for order in found if order is not None]})
+
+    async def _show_stock(self, request: web.Request) -> web.Response:
+        return _json({"items": self.floor.stock(request.query.get("sku", ""))})
+
+    async def _do_count(self, request: web.Request) -> web.Response:
+        counted = _decoded(await request.read(), _Counted)
+        self.floor.count(counted.sku, counted.location, counted.units)
+        return _json({"items": self.floor.stock(counted.sku)})
 
     async def _show_order(self, request: web.Request) -> web.Response:
         return _json(self._known(request).shown())

@@ -142,6 +142,8 @@ class Floor:
         self.sequence = 0
         self.unknown_skus: frozenset[str] = frozenset()
         self._by_reference: dict[str, str] = {}
+        self._on_hand: dict[str, dict[str, int]] = {}
+        """sku -> location -> units, of what was counted once."""
         self._ledger = ledger
         self._clock = clock
         self._locations = locations
@@ -149,11 +151,11 @@ class Floor:
         self._tracking_numbers_given = 0
 
     def snapshot(self) -> object:
-        return copy.deepcopy((self.orders, self.shipments, self.sequence, self._by_reference))
+        return copy.deepcopy((self.orders, self.shipments, self.sequence, self._by_reference, self._on_hand))
 
     def restore(self, saved: Any) -> None:
         """Back to a snapshot; tracking numbers go on, for carriers give them, not the warehouse."""
-        self.orders, self.shipments, self.sequence, self._by_reference = copy.deepcopy(saved)
+        self.orders, self.shipments, self.sequence, self._by_reference, self._on_hand = copy.deepcopy(saved)
 
     def now(self) -> str:
         """The warehouse's clock as RFC 3339."""
@@ -238,6 +240,34 @@ class Floor:
                 return Problem(code="unknown_sku", message=told, field="lines", line=line.line, sku=line.sku)
         return None
 
+    # ---- stock
+
+    def count(self, sku: str, location: str, units: int) -> None:
+        """Somebody counted: so many are there."""
+        self._on_hand.setdefault(sku, {})[location] = units
+        self._ledger.append("counted", sku, location=location, units=units)
+
+    def stock(self, sku: str) -> list[dict[str, Any]]:
+        """What is there, location by location; what is to leave is reserved where it is, the first location first."""
+        to_leave = sum(
+            line.units - order.shipped[line.line]
+            for order in self.orders.values()
+            if order.status == "accepted"
+            for line in order.lines
+            if line.sku == sku
+        )
+        levels: list[dict[str, Any]] = []
+        for location, on_hand in self._on_hand.get(sku, {}).items():
+            reserved = min(on_hand, to_leave)
+            to_leave -= reserved
+            levels.append({"sku": sku, "location": location, "on_hand": on_hand, "reserved": reserved})
+        return levels
+
+    def _take_off(self, sku: str, location: str, units: int) -> None:
+        held = self._on_hand.get(sku, {})
+        if location in held:
+            held[location] = max(0, held[location] - units)
+
     # ---- picking and shipping
 
     def pick(self, order: Order, location: str, wanted: Mapping[str, int], *, force: bool = False) -> None:
@@ -286,6 +316,8 @@ class Floor:
             "ship_to": _plain(address),
         }
         self.shipments[parcel["id"]] = parcel
+        for line, count in units.items():
+            self._take_off(_line(order, line).sku, location, count)
         self._ledger.append("parcel_left", order.asked.reference, forced=forced, shipment=parcel)
         return parcel
 

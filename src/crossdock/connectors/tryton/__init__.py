@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crossdock.connectors.tryton import (
+    answers,
     corrections,
     delivery_address,
     goods_issue,
@@ -19,6 +20,7 @@ from crossdock.connectors.tryton.system import Settings, connector
 
 __all__ = [
     "Settings",
+    "answers",
     "connector",
     "corrections",
     "delivery_address",

@@ -87,10 +87,15 @@ async def _product(raw: msgspec.Raw, link: Link[Settings]) -> Reading:
 async def read_level(id_: str, link: Link[Settings]) -> Reading | None:
     """One level by `SKU@LOCATION`, of a product that is on sale."""
     sku, _, location = id_.rpartition("@")
+    levels = await levels_of(sku, link) or []
+    return next((level for level in levels if level.id == f"{sku}@{location}"), None)
+
+
+async def levels_of(sku: str, link: Link[Settings]) -> list[Reading] | None:
+    """All levels of a product; None when none of that SKU is on sale."""
     asked = [[["code", "=", sku], *_SOLD], 0, 1, [["id", "ASC"]], ["id"]]
     found = await ask(link, "model.product.product.search_read", list[wire.Named], *asked)
-    levels = await _levels([row.id for row in found], link) if found else []
-    return next((level for level in levels if level.id == f"{sku}@{location}"), None)
+    return await _levels([row.id for row in found], link) if found else None
 
 
 @connector.list("stock_level")

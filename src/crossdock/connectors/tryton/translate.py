@@ -39,7 +39,7 @@ def account(body: bytes, origin: Origin) -> Iterator[Translated]:
 def product(body: bytes, origin: Origin) -> Iterator[Translated]:
     reading = read_as(body, wire.ProductReading)
     row = reading.product
-    listed = Product(sku=row.code, name=row.name, list_price=_price(row, reading.currency))
+    listed = product_in(reading)
     yield Document(
         kind="product", id=row.code, entity=origin.entity("product", row.code), body=listed, token=_sane(row)
     )
@@ -48,14 +48,23 @@ def product(body: bytes, origin: Origin) -> Iterator[Translated]:
 @connector.translate(STOCK)
 def stock_level(body: bytes, origin: Origin) -> Iterator[Translated]:
     """What is counted at one location; there is no clock in it, so the later read speaks."""
+    level = level_in(body)
+    id_ = f"{level.sku}@{level.location}"
+    yield Document(kind="stock_level", id=id_, entity=origin.entity("stock", level.sku), body=level, token=0)
+
+
+def product_in(reading: wire.ProductReading) -> Product:
+    row = reading.product
+    return Product(sku=row.code, name=row.name, list_price=_price(row, reading.currency))
+
+
+def level_in(body: bytes) -> StockLevel:
     reading = read_as(body, wire.LevelReading)
     on_hand = _units(reading.on_hand)
     free = min(_units(reading.free), on_hand)
-    level = StockLevel(
+    return StockLevel(
         sku=reading.sku, location=reading.location, on_hand=on_hand, reserved=on_hand - free, available=free
     )
-    id_ = f"{reading.sku}@{reading.location}"
-    yield Document(kind="stock_level", id=id_, entity=origin.entity("stock", reading.sku), body=level, token=0)
 
 
 def _price(row: wire.ProductRow, currency: str) -> AnyMoney:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crossdock.connectors.wms import acts, reads, translate
+from crossdock.connectors.wms import acts, answers, reads, translate
 from crossdock.connectors.wms.system import Settings, connector
 
-__all__ = ["Settings", "acts", "connector", "reads", "translate"]
+__all__ = ["Settings", "acts", "answers", "connector", "reads", "translate"]

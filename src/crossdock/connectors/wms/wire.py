@@ -45,6 +45,19 @@ class NewLines(msgspec.Struct, frozen=True):
     lines: tuple[LineUnits, ...]
 
 
+class Stock(msgspec.Struct, frozen=True, kw_only=True):
+    """What is there of a SKU at one location; reserved units are still there."""
+
+    sku: Name
+    location: Name
+    on_hand: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
+    reserved: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
+
+
+class StockOf(msgspec.Struct, frozen=True):
+    items: tuple[Stock, ...]
+
+
 class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
     """A shipment order as it is sent."""
 
