@@ -69,6 +69,7 @@ MATRIX: dict[str, Row] = {
     "getDelivery": Row(FOLLOWS, f"{SUBSCRIPTION}/deliveries/{{event}}", anothers=True),
     "unsubscribe": Row(SUBSCRIBES, SUBSCRIPTION),
     "getCheck": Row(AUDITS, "/v1/check", whole_house=True),
+    "listDeprecations": Row(AUDITS, "/v1/deprecations", whole_house=True),
     "listAccounts": Row(AUDITS, "/v1/accounts", whole_house=True),
     "submitOrder": Row(CHANNEL, "/v1/orders", ORDER),
     "getSubmission": Row(SEES, "/v1/orders/order:market:M-1/submission"),

@@ -82,6 +82,7 @@ def run(wiring: Wiring, roles: tuple[str, ...]) -> None:
     """Run a hub process: all roles, or only some; start as many as you like."""
     from psycopg import OperationalError
 
+    from crossdock.govern.shaping import BadSettings
     from crossdock.govern.watching import SetBack
     from crossdock.store.migrate import MigrationChanged
 
@@ -90,6 +91,8 @@ def run(wiring: Wiring, roles: tuple[str, ...]) -> None:
     except OperationalError as error:
         raise Failure(f"the database can't be reached: {error}".strip(), EXIT_UNREACHABLE) from error
     except (OSError, MigrationChanged) as error:
+        raise Failure(str(error)) from error
+    except BadSettings as error:
         raise Failure(str(error)) from error
     except SetBack as error:
         raise Failure(str(error), EXIT_FOUND) from error

@@ -1,4 +1,4 @@
-"""The verbs about those outside: who is told what happens, and whether it arrives. Completes the command."""
+"""The verbs about those outside: who is told what happens, what is asked of them, and what is to go. Completes the command."""
 
 from __future__ import annotations
 
@@ -38,3 +38,34 @@ def subscription_resume(id_: str, by: str | None, wants_json: bool) -> None:
 
     waiting = subscribers.resumed(deciding_person(by), id_)
     tell(wants_json, {"resumed": id_, "waiting": waiting}, f"{id_} goes on; {waiting} events wait.")
+
+
+@app.command("deprecated")
+@json_option
+def deprecated_(wants_json: bool) -> None:
+    """Which operations of the API are to go, and who still asks for them."""
+    from crossdock.cli import retiring
+
+    found = retiring.retiring()
+    if wants_json:
+        as_json(retiring.as_builtins(found))
+    else:
+        click.echo(retiring.as_text(found))
+
+
+@app.command("ask")
+@click.argument("what", type=click.Choice(["availability", "price"]))
+@click.argument("sku")
+@click.option("--max-age", default=0, show_default=True, metavar="SECONDS", help="How old an answer may be.")
+@click.option("--deadline", default=5.0, show_default=True, metavar="SECONDS", help="How long to wait.")
+@json_option
+def ask_(what: str, sku: str, max_age: int, deadline: float, wants_json: bool) -> None:
+    """Ask the warehouse or the ERP what is there of SKU, or what it costs; the answer says how old it is."""
+    from crossdock.cli import questions
+    from crossdock.deliver.asking import Terms
+
+    found = questions.answered(what, sku, Terms(max_age, deadline, last_known=True))
+    if wants_json:
+        as_json(questions.as_builtins(found))
+    else:
+        click.echo(questions.as_text(found))

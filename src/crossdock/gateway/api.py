@@ -18,9 +18,9 @@ from crossdock.gateway import problems
 from crossdock.gateway.audits import Audits
 from crossdock.gateway.callers import Caller, identified
 from crossdock.gateway.catalogue import ROUTES
+from crossdock.gateway.deprecating import check_deprecated, described, headers_of
 from crossdock.gateway.door import Receive, Scope, Send, answer
 from crossdock.gateway.incoming import Incoming, body_of, decoded, idempotency_key, incoming, queried, trace_of
-from crossdock.gateway.openapi import document
 from crossdock.gateway.problems import Problem, unknown
 from crossdock.gateway.route import Call, House, Reply, Route, Told
 from crossdock.gateway.seeing import Request
@@ -28,7 +28,7 @@ from crossdock.gateway.signing_in import OPEN
 from crossdock.govern.settings import Settings
 from crossdock.kernel.ids import digest, new_id
 from crossdock.observe.logs import told as told_of
-from crossdock.store import callers, operations
+from crossdock.store import callers, deprecated, operations
 from crossdock.store.database import Database
 
 PREFIX = "/v1"
@@ -64,6 +64,7 @@ class Api:
         secrets: tuple[bytes, ...],
         lines: Mapping[str, Line] | None = None,
     ) -> None:
+        check_deprecated(settings)
         self._database = database
         asker = Asker(database, lines or {})
         self._house = House(settings, told, secrets, Audits(settings, database), stored, asker)
@@ -101,11 +102,12 @@ class Api:
             return Done(*await opened(self._database, self._house, asked.headers, await body_of(receive)))
         if asked.parts == ("v1", "openapi.json"):
             _check_method(asked.method, "GET")
-            return Done(200, document(), {})
+            return Done(200, described(self._house.settings.api.deprecated), {})
         caller = await self._let_in(asked, headers)
         route, parts = _found(asked)
         seen.operation = route.name
         caller.check(route.right)
+        await self._say_deprecated(route, caller, headers)
         if route.whole_house:
             caller.check_sees_all(self._house.settings)
         if route.asks:
@@ -126,6 +128,15 @@ class Api:
         done = await self._once(route, caller, key, asked, parts, given)
         self._house.stored.set()
         return done
+
+    async def _say_deprecated(self, route: Route, caller: Caller, headers: Headers) -> None:
+        """Where it is to go, each answer says so, and it is known who asks all the same."""
+        deprecation = self._house.settings.api.deprecated.get(route.name)
+        if deprecation is None:
+            return
+        headers |= headers_of(deprecation)
+        async with self._database.transaction() as tx:
+            await deprecated.note(tx, route.name, caller.id)
 
     async def _let_in(self, asked: Incoming, headers: Headers) -> Caller:
         """Who asks, counted; in a transaction of its own, so that what is refused counts too."""

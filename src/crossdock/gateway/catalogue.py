@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from crossdock.gateway import asking, auditing, deciding, deliveries, feed, operations, orders, submitting, subscribing
+from crossdock.gateway import (
+    asking,
+    auditing,
+    deciding,
+    deliveries,
+    feed,
+    operations,
+    orders,
+    retiring,
+    submitting,
+    subscribing,
+)
 from crossdock.gateway.asking import AvailabilityTold, CustomerAsked, CustomerTold, PriceTold, ProductAsked
 from crossdock.gateway.deciding import (
     ApprovalsTold,
@@ -23,6 +34,7 @@ from crossdock.gateway.deliveries import DeliveriesAsked, DeliveriesTold, Delive
 from crossdock.gateway.feed import EventsAsked, EventsTold
 from crossdock.gateway.operations import OperationTold
 from crossdock.gateway.orders import OrderTold, TimelineTold
+from crossdock.gateway.retiring import DeprecationTold
 from crossdock.gateway.returning import AllowanceAsked, CancellationAsked, ReceiptAsked, ReturnAsked
 from crossdock.gateway.route import Route
 from crossdock.gateway.submission import OrderSubmitted
@@ -398,6 +410,16 @@ ROUTES: tuple[Route, ...] = (
         whole_house=True,
     ),
     Route(
+        name="listDeprecations",
+        method="GET",
+        path="/v1/deprecations",
+        says="Which operations are to go, and who still asks for them",
+        right="audit:read",
+        perform=retiring.tell_deprecations,
+        answers=list[DeprecationTold],
+        whole_house=True,
+    ),
+    Route(
         name="listAccounts",
         method="GET",
         path="/v1/accounts",
@@ -489,3 +511,5 @@ ROUTES: tuple[Route, ...] = (
         refuses=("not-found", "conflict"),
     ),
 )
+
+BY_NAME = {route.name: route for route in ROUTES}

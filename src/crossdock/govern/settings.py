@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -72,6 +73,19 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """How long a token holds."""
     person_per_minute: int = 600
     """How many requests a person may send in a minute; consumers have quotas of their own."""
+    deprecated: dict[str, Deprecation] = {}
+    """Operations that are to go: see `[api.deprecated.<operation>]`."""
+
+
+class Deprecation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[api.deprecated.<operation>]`: an operation, by its name in the description, that is to go."""
+
+    since: datetime
+    """From when on it should not be asked for any more; said with each of its answers (`Deprecation`)."""
+    sunset: datetime | None = None
+    """From when on it may be gone (`Sunset`)."""
+    more: str = ""
+    """The address of a page that explains what to ask instead (`Link`)."""
 
 
 class ObserveSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -260,6 +274,11 @@ def _api(told: object) -> ApiSettings:
     _check_long_enough("api.secrets", api.secrets)
     if not 60 <= api.token_seconds <= 24 * 3600:
         raise BadSettings(f"api.token_seconds: {api.token_seconds} is not between a minute and a day")
+    for name, each in api.deprecated.items():
+        if each.sunset is not None and each.sunset < each.since:
+            raise BadSettings(f"api.deprecated.{name}.sunset: nothing is gone before it is deprecated")
+        if not each.more.isascii() or {*'<>"\\\r\n '} & {*each.more}:
+            raise BadSettings(f"api.deprecated.{name}.more: an address has no blanks, quotes and brackets")
     return api
 
 
