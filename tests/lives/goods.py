@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from random import Random
 
@@ -51,6 +51,27 @@ def taxes_on(charged: int, rates: tuple[str, ...], *, included: bool) -> list[in
 
 
 @dataclass(slots=True)
+class NewGoods:
+    """What is sent in exchange: agreed on for `agreed` units, of which `units` are to be had."""
+
+    id: str
+    sku: str
+    units: int
+    agreed: int
+    price: int
+    rates: tuple[str, ...]
+    given_up: int = 0
+
+    @property
+    def charged(self) -> int:
+        return self.price * self.units
+
+    def taxes(self, *, included: bool) -> list[int]:
+        whole = taxes_on(self.price * self.agreed, self.rates, included=included)
+        return [half_up(Fraction(tax * self.units, self.agreed)) for tax in whole]
+
+
+@dataclass(slots=True)
 class Basket:
     """An order's amounts as the shop has them now."""
 
@@ -75,16 +96,22 @@ class Basket:
 
     def order_lines(self) -> tuple[OrderLine, ...]:
         return tuple(
-            OrderLine(
-                id=line.id,
-                sku=line.sku,
-                title=line.sku.title(),
-                ordered=line.units,
-                unit_price=self.amount(line.price),
-                discount=self.amount(line.discount) if line.discount else None,
-                taxes=self._taxes(line.rates, line.taxes(included=self.included)),
-            )
-            for line in self.lines
+            self._order_line(line, self.amount(line.discount) if line.discount else None) for line in self.lines
+        )
+
+    def agreed(self, line: NewGoods) -> OrderLine:
+        """New goods as they were agreed on."""
+        return self._order_line(replace(line, units=line.agreed), None)
+
+    def _order_line(self, line: Line | NewGoods, discount: Money[object] | None) -> OrderLine:  # pyright: ignore
+        return OrderLine(
+            id=line.id,
+            sku=line.sku,
+            title=line.sku.title(),
+            ordered=line.units,
+            unit_price=self.amount(line.price),
+            discount=discount,
+            taxes=self._taxes(line.rates, line.taxes(included=self.included)),
         )
 
     def charges(self) -> tuple[ShippingCharge, ...]:

@@ -26,6 +26,8 @@ class Life:
 
     rounds_max: ClassVar[int] = 600
     seed: int
+    swaps: bool = False
+    """Its buyer mostly wants other goods for what comes back, and more happens."""
     policy: Policy = field(init=False)
     reality: Reality = field(init=False)
     hub: Hub = field(init=False)
@@ -49,6 +51,7 @@ class Life:
             self.luck,
             world=world,
             taking=self.policy.capture_when,
+            swaps=self.swaps,
             settles_in="USD" if world.random() < 0.3 else "",
             remembers=world.random() < 0.7,
         )
@@ -60,7 +63,7 @@ class Life:
     def live(self) -> Life:
         """Everything that happens, and then the rest until nothing moves."""
         calm = self.luck.random() < 0.3
-        for _ in range(self.luck.randint(3, 14)):
+        for _ in range(self.luck.randint(*((10, 26) if self.swaps else (3, 14)))):
             self._turns(self.luck.randint(0, 6) if not calm else 30)
             self.reality.something()
             self.watch.look()

@@ -11,7 +11,10 @@ the allowances and the ledgers of the ERP and of the payment provider. Assumed, 
  3. Accepted are: units received (with a disposition, where the terms inspect) of a return that isn't cancelled or only
     requested, and units whose goods the buyer keeps once it is authorised. Each receipt counts when it comes.
  4. A return that is settled by nothing moves goods and no money: neither credit memo nor refund.
- 5. An exchange's value is credited, and stays with the buyer to pay for what else is ordered; whether the hub gives a
+ 5. New goods agreed on for a return cost what they cost, and what comes back for them pays for that as far as it goes:
+    nothing of it is given back, and the rest is. Until it is there it may be expected, for so long as it may come. Goods that
+    left are the buyer's; what was given back for the return pays for nothing. For a return without any of them:
+    an exchange's value is credited, and stays with the buyer to pay for what else is ordered; whether the hub gives a
     surplus back is left open, within the exchange's value.
  6. The fee of a return is at most its value, has no tax, and is billed as component `fee`.
  7. Delivery (with its tax) goes back when every unit still ordered was accepted in returns other than those settled by
@@ -40,18 +43,19 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from crossdock.canonical.payment import PaymentRefund
+from crossdock.canonical.shipment import ShipmentLines, ShipmentOrder
 from crossdock.promises.obligations import Act, ApprovalNeeded, Trouble, Wait
 
 if TYPE_CHECKING:
     from crossdock.promises.policy import Policy
     from crossdock.promises.terms import ReturnTerms
-    from tests.lives.goods import Line
+    from tests.lives.goods import Line, NewGoods
     from tests.lives.hub import Command, Hub
     from tests.lives.reality import Coming, Reality
 
@@ -79,6 +83,12 @@ class Truth:
     due: int
     """What the buyer should have paid by now, before anything is given back."""
     late: set[str]
+    swapped: dict[str, int]
+    """By return, what it pays for of its new goods."""
+    lent: int
+    """Of that, for goods that have not come back yet."""
+    covered: set[str]
+    """Returns that pay for all of their new goods, with what is back and counts."""
 
     @property
     def entitled(self) -> int:
@@ -90,27 +100,94 @@ class Truth:
 
 
 @dataclass
+class _Back:
+    bill: defaultdict[Key, int] = field(default_factory=lambda: defaultdict(int))
+    by_cause: dict[str, int] = field(default_factory=dict[str, int])
+    exchanged: int = 0
+    fees: int = 0
+    goods: int = 0
+    delivery_back: bool = False
+
+
+@dataclass
+class _Swap:
+    price: int
+    taken: int
+    returned: int
+
+
+@dataclass
 class Accountant:
     reality: Reality
     policy: Policy
-    _lines: dict[str, Line] = field(default_factory=dict[str, Any])
+    late: set[str] = field(default_factory=set[str])
+    _lines: dict[str, Line | NewGoods] = field(default_factory=dict[str, Any])
 
     def truth(self) -> Truth:
         reality, basket = self.reality, self.reality.basket
-        self._lines = {line.id: line for line in basket.lines}
-        amounts = {line.id: self._kept(line.id, line.units) for line in basket.lines}
-        units = {line.id: line.units for line in basket.lines}
+        self.late = {came.id for came in reality.returns if self._late(came)}
+        new = [self._to_be_had(came, goods) for came in reality.returns for goods in came.new]
+        self._lines = {line.id: line for line in (*basket.lines, *new)}
+        amounts = {line.id: self._kept(line.id, line.units) for line in self._lines.values()}
+        units = {line.id: line.units for line in self._lines.values()}
         shipped = reality.warehouse.left
         delivery, tip = ({}, 0) if self._emptied() else (self._delivery(), basket.tip)
-        bill: defaultdict[Key, int] = defaultdict(int)
+        back = self._came_back(units, delivery, supposed=False)
+        bill, by_cause = back.bill, back.by_cause
+        left = left_new = 0
+        for line, n in units.items():
+            for (component, rate), amount in self._kept(line, min(shipped[line], n)).items():
+                bill[line, component, rate] += amount
+                left += amount
+                left_new += amount if "+" in line else 0
+        if any(shipped[line] for line in units):
+            left += sum(delivery.values()) + tip
+            for key, total in delivery.items():
+                bill[key] += 0 if back.delivery_back else total
+            bill["", "tip", ""] += tip
+        bill["", "fee", ""] += back.fees
+        total = sum(sum(parts.values()) for parts in amounts.values()) + sum(delivery.values()) + tip
+        gone = back.goods + (sum(delivery.values()) if back.delivery_back else 0)
+        given = 0
+        for id_, granted, line in reality.allowances:
+            amount = min(granted, max(total - gone - self._unreleased(amounts) + back.fees - given, 0))
+            by_cause[id_] = amount
+            given += amount
+            for key, part in self._allowed(amount, line, amounts).items():
+                bill[key] -= part
+        price_new = sum(sum(amounts[each.id].values()) for each in new)
+        assert total - price_new == basket.total or self._emptied(), (total, basket)
+        captured = sum(tender.captured for tender in reality.psp.tenders.values())
+        due = total if self.policy.capture_when == "channel" else left + price_new - left_new
+        swapped = self._swapped(by_cause, self._came_back(units, delivery, supposed=True).by_cause, amounts)
+        due -= sum(each.taken for each in swapped.values())
+        for id_, each in swapped.items():
+            if each.returned:
+                by_cause[id_] -= each.returned
+        surplus = max(0, captured - due)
+        # Nobody gets back more than came in: what kindness gave before doesn't come back with the order once more.
+        by_cause["order"] = max(0, min(surplus, captured - sum(by_cause.values()) - back.exchanged))
+        return Truth(
+            {key: amount for key, amount in bill.items() if amount},
+            by_cause,
+            back.exchanged,
+            total - gone + back.fees - given,
+            captured,
+            due,
+            self.late,
+            {id_: each.taken for id_, each in swapped.items() if each.taken},
+            sum(each.taken - each.returned for each in swapped.values()),
+            {id_ for id_, each in swapped.items() if each.price and each.returned == each.price},
+        )
+
+    def _came_back(self, units: dict[str, int], delivery: dict[Key, int], *, supposed: bool) -> _Back:
+        """What all returns take back; `supposed`: as if all that may still come for new goods had come."""
+        back = _Back()
         returned: Counter[str] = Counter()
-        by_cause: dict[str, int] = {}
-        exchanged = fees = goods_back = 0
-        late = {came.id for came in reality.returns if self._late(came)}
-        money_back = [c for c in reality.returns if c.settle_by != "nothing" and c.id not in late]
         latest = None
+        money_back = [c for c in self.reality.returns if c.settle_by != "nothing" and c.id not in self.late]
         for came in sorted(money_back, key=lambda c: (c.at, c.id)):
-            accepted = self._accepted(came)
+            accepted = self._accepted(came, supposed=supposed)
             if not accepted:
                 continue
             latest = came
@@ -120,57 +197,63 @@ class Accountant:
                 before, after = self._kept(line, n - r), self._kept(line, n - r - count)
                 value += sum(before.values()) - sum(after.values())
                 for component, rate in before:
-                    bill[line, component, rate] -= before[component, rate] - after[component, rate]
+                    back.bill[line, component, rate] -= before[component, rate] - after[component, rate]
                 returned[line] += count
             fee = min(self._fee(came), value)
-            fees += fee
-            goods_back += value
-            if came.settle_by == "exchange":
-                exchanged += value - fee
+            back.fees += fee
+            back.goods += value
+            if came.settle_by == "exchange" and not came.new:
+                back.exchanged += value - fee
             else:
-                by_cause[came.id] = value - fee
+                back.by_cause[came.id] = value - fee
         everything = any(returned.values()) and all(returned[line] >= n for line, n in units.items())
-        delivery_back = bool(latest and everything and self.terms(latest).delivery == "when_all_returned")
-        if latest is not None and delivery_back:
-            if latest.settle_by == "exchange":
-                exchanged += sum(delivery.values())
+        back.delivery_back = bool(latest and everything and self.terms(latest).delivery == "when_all_returned")
+        if latest is not None and back.delivery_back:
+            if latest.settle_by == "exchange" and not latest.new:
+                back.exchanged += sum(delivery.values())
             else:
-                by_cause[latest.id] += sum(delivery.values())
-        left = 0
-        for line, n in units.items():
-            for (component, rate), amount in self._kept(line, min(shipped[line], n)).items():
-                bill[line, component, rate] += amount
-                left += amount
-        if any(shipped[line] for line in units):
-            left += sum(delivery.values()) + tip
-            for key, total in delivery.items():
-                bill[key] += 0 if delivery_back else total
-            bill["", "tip", ""] += tip
-        bill["", "fee", ""] += fees
-        total = sum(sum(parts.values()) for parts in amounts.values()) + sum(delivery.values()) + tip
-        back = goods_back + (sum(delivery.values()) if delivery_back else 0)
-        given = 0
-        for id_, granted, line in reality.allowances:
-            amount = min(granted, max(total - back + fees - given, 0))
-            by_cause[id_] = amount
-            given += amount
-            for key, part in self._allowed(amount, line, amounts).items():
-                bill[key] -= part
-        assert total == basket.total or self._emptied(), (total, basket)
-        captured = sum(tender.captured for tender in reality.psp.tenders.values())
-        due = total if self.policy.capture_when == "channel" else left
-        surplus = max(0, captured - due)
-        # Nobody gets back more than came in: what kindness gave before doesn't come back with the order once more.
-        by_cause["order"] = max(0, min(surplus, captured - sum(by_cause.values()) - exchanged))
-        return Truth(
-            {key: amount for key, amount in bill.items() if amount},
-            by_cause,
-            exchanged,
-            total - back + fees - given,
-            captured,
-            due,
-            late,
-        )
+                back.by_cause[latest.id] += sum(delivery.values())
+        return back
+
+    def _unreleased(self, amounts: dict[str, dict[tuple[str, str], int]]) -> int:
+        """New goods that nobody was asked to send yet are not bought, as far as kindness goes."""
+        asked = self.reality.warehouse.ever_asked
+        return sum(sum(parts.values()) for line, parts in amounts.items() if "+" in line and line not in asked)
+
+    def _to_be_had(self, came: Coming, goods: NewGoods) -> NewGoods:
+        """Until it is given up, cancelled or too late, or nothing comes back for it; what has left stays with the buyer."""
+        reality, left = self.reality, self.reality.warehouse.left[goods.id]
+        stands = came.status in ("authorised", "closed") and reality.cancelled_at is None and came.id not in self.late
+        in_time = reality.now < came.at + timedelta(days=self.terms(came).exchange_days)
+        comes = any(self._accepted(came, supposed=True).values())
+        units = max(goods.agreed - goods.given_up, left) if stands and in_time and comes else left
+        return replace(goods, units=units)
+
+    def _swapped(
+        self, there: dict[str, int], expected: dict[str, int], amounts: dict[str, dict[tuple[str, str], int]]
+    ) -> dict[str, _Swap]:
+        """Of what new goods cost, what comes back pays for; what was given back for that can't pay as well."""
+        found: dict[str, _Swap] = {}
+        for came in self.reality.returns:
+            if not came.new:
+                continue
+            price = sum(sum(amounts[each.id].values()) for each in came.new)
+            given = self._given_for(came.id)
+            taken = min(price, max(0, expected.get(came.id, 0) - given))
+            found[came.id] = _Swap(price, taken, min(taken, max(0, there.get(came.id, 0) - given)))
+        return found
+
+    def _given_for(self, id_: str) -> int:
+        entries = [entry for entry in self.reality.psp.refunds.values() if entry.status != "failed"]
+        paid = sum(e.amount for e in entries if e.for_return == id_ or (e.reference and _cause(e.reference) == id_))
+        return paid + sum(amount for key, amount in self.reality.channel.credits.items() if _cause(key) == id_)
+
+    def brought(self, came: Coming) -> bool:
+        return any(self._accepted(came).values())
+
+    def truth_of_lines(self) -> list[Line | NewGoods]:
+        """As last worked out."""
+        return list(self._lines.values())
 
     def _emptied(self) -> bool:
         reality = self.reality
@@ -233,14 +316,18 @@ class Accountant:
         text = self.terms(came).fee.get(self.reality.basket.currency)
         return 0 if text is None else int(text.replace(".", ""))
 
-    def _accepted(self, came: Coming) -> Counter[str]:
+    def _accepted(self, came: Coming, *, supposed: bool = False) -> Counter[str]:
         accepted: Counter[str] = Counter()
         if came.status in ("requested", "cancelled"):
             return accepted
         inspect = self.terms(came).inspect
+        supposed = supposed and bool(came.new) and came.status == "authorised"
+        awaited = self.reality.now < came.at + timedelta(minutes=self.policy.deadlines.return_minutes)
         for line in came.lines:
             if line.keeps:
                 accepted[line.line] += line.units
+            elif supposed and (line.received or awaited):
+                accepted[line.line] += max(line.units, line.received) if awaited else line.received
             elif line.received and (line.disposition or not inspect):
                 accepted[line.line] += line.received
         return accepted
@@ -254,6 +341,8 @@ class Watch:
     policy: Policy
     peak: int = 0
     peaks: Counter[str] = field(default_factory=Counter[str])
+    brought: set[str] = field(default_factory=set[str])
+    """Returns of which something ever was back and counted."""
     complaints: list[str] = field(default_factory=list[str])
 
     def __post_init__(self) -> None:
@@ -266,6 +355,7 @@ class Watch:
         self.peak = max(self.peak, truth.entitled + truth.exchanged)
         for cause, amount in truth.by_cause.items():
             self.peaks[cause] = max(self.peaks[cause], amount)
+        self.brought.update(came.id for came in self.reality.returns if self.accountant.brought(came))
         return truth
 
     def settled(self, hub: Hub) -> None:
@@ -276,6 +366,8 @@ class Watch:
 
     def did(self, command: Command) -> None:
         """What the hub had given back by its own doing was entitled once, in all and for its cause."""
+        if command.target == "warehouse" and isinstance(command.body, ShipmentOrder | ShipmentLines):
+            self.complaints.extend(self._sent_too_early(command.body))
         if command.target not in ("psp", "shop"):
             return
         truth = self.look()  # what was taken since the last happening can be owed back, too
@@ -291,6 +383,13 @@ class Watch:
         for cause, amount in asked.items():
             if amount > self.peaks[cause] + slack + (late if cause == "order" else 0):
                 self.complaints.append(f"Q3: {amount} given back for {cause}, at most {self.peaks[cause]} ever owed")
+
+    def _sent_too_early(self, body: ShipmentOrder | ShipmentLines) -> Iterator[str]:
+        """Where new goods leave for what is back, and not for what is agreed."""
+        by_line = {each.id: came for came in self.reality.returns for each in came.new}
+        for came in [by_line[line.line] for line in body.lines if line.line in by_line and line.units]:
+            if self.accountant.terms(came).exchange_ships == "received" and came.id not in self.brought:
+                yield f"new goods for {came.id} are asked for, and nothing of it has come back"
 
     def _exchange_slack(self) -> int:
         return sum(1 for came in self.reality.returns if came.settle_by == "exchange") * 10**9
@@ -316,6 +415,7 @@ class Watch:
         if self.policy.capture_when == "shipped":
             self.complaints.extend(self._taken(truth, hub))
         self.complaints.extend(self._goods(truth, hub))
+        self.complaints.extend(self._new_goods(truth, hub))
         self.complaints.extend(self._balance(truth))
         return self.complaints
 
@@ -374,15 +474,15 @@ class Watch:
         """What has left and is kept was taken, and nobody's card is held for nothing."""
         settled, open_ = sum(self._asked_by_cause().values()) + self._outside(), self._held()
         beyond = max(0, settled - truth.entitled - truth.exchanged)
-        short = sum(truth.should_bill.values()) - (truth.captured - settled) - beyond
+        short = sum(truth.should_bill.values()) - (truth.captured - settled) - beyond - truth.lent
         if short > 0 and open_ and not hub.cases:
             yield f"Q2: {short} has left and was not taken, though {open_} are held"
         elif short > 0 and not said(hub):
             yield f"Q2: {short} has left and was not taken, and nobody is told"
         if short < 0 and truth.captured - settled > truth.due and not self._reasons(hub):
             yield f"Q2: {-short} more was taken than has left"
-        warehouse, basket = self.reality.warehouse, self.reality.basket
-        done = all(warehouse.left[line.id] >= line.units for line in basket.lines)
+        warehouse = self.reality.warehouse
+        done = all(warehouse.left[line.id] >= line.units for line in self.accountant.truth_of_lines())
         untouched = [t for t in self.reality.psp.tenders if self.reality.psp.open_of(t) and not self._touched(t)]
         if done and untouched and not hub.cases:
             yield f"Q2: {untouched} are held for nothing"
@@ -411,6 +511,10 @@ class Watch:
             reasons.append("a refund failed")
         if reality.psp.refused and any(cause.startswith("rejected:psp") for cause in hub.cases.values()):
             reasons.append("its provider refused it")
+        leaves = self.reality.warehouse.to_leave
+        lines = self.accountant.truth_of_lines()
+        if any(leaves.get(each.id, 0) > each.units for each in lines if "+" in each.id):
+            reasons.append("new goods that were given up may still leave")
         if self._above_the_day(hub):
             reasons.append("it is more than may leave in a day")
         return reasons
@@ -446,6 +550,16 @@ class Watch:
         off = {key: there[key] - back[key] for key in there | back if there[key] != back[key] and key[0] not in excused}
         if off:
             yield f"Q4: goods received at the ERP are off by {off}"
+
+    def _new_goods(self, truth: Truth, hub: Hub) -> Iterator[str]:
+        """What is paid for by what came back is asked of the warehouse."""
+        asked = self.reality.warehouse.to_leave
+        new = [(came, each) for came in self.reality.returns for each in came.new if came.id in truth.covered]
+        wanted = {line.id: line.units for line in self.accountant.truth_of_lines()}
+        if "sale" in self.reality.erp.parts and not hub.cases:
+            for came, each in new:
+                if asked.get(each.id, 0) != wanted[each.id]:
+                    yield f"Q6: {wanted[each.id]} of {each.id} are due for {came.id}, {asked.get(each.id)} asked for"
 
     def _balance(self, truth: Truth) -> Iterator[str]:
         """Double entry from the ledgers alone; the buyer's account must come to what is explained."""

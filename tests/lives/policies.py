@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from crossdock.promises.policy import Policy, Roles
+from crossdock.promises.policy import Deadlines, Policy, Roles
 from crossdock.promises.terms import ReturnTerms
 from tests.lives.goods import CURRENCIES
 from tests.lives.reality import BEGIN
@@ -39,6 +39,10 @@ def _terms(luck: Random, version: str, **more: Any) -> ReturnTerms:
         given["daily_refunds_max"] = _amounts(luck.choice((20, 100)))
     if luck.random() < 0.1:
         given["window_days"] = 1
+    given["exchange_ships"] = luck.choice(("received", "received", "announced"))
+    given["exchange_dearer"] = luck.choice(("paid", "paid", "owed"))
+    given["exchange_rest"] = luck.choice(("refund", "refund", "store_credit"))
+    given["exchange_days"] = luck.choice((1, 30, 30))
     return ReturnTerms(**given)
 
 
@@ -49,7 +53,9 @@ def policy_for(luck: Random, world: Random) -> Policy:
     if world.random() < 0.2:
         daily = _amounts(world.choice((5, 20, 40)))
         terms = [msgspec.structs.replace(each, daily_refunds_max=daily) for each in terms]
+    days = world.choice((1, 14, 14))
     return Policy(
+        deadlines=Deadlines(return_minutes=days * 24 * 60),
         roles=_ROLES,
         returns=tuple(terms),
         tolerance_minor=luck.choice((0, 1, 1)),

@@ -17,11 +17,11 @@ from typing import Any, Literal
 from crossdock.canonical.order import Order
 from crossdock.canonical.party import Address
 from crossdock.canonical.payment import Capture, Dispute, PaymentAuthorization
-from crossdock.canonical.returns import Allowance, Approval, Return, ReturnLine
+from crossdock.canonical.returns import Allowance, Approval, Replacement, Return, ReturnLine
 from crossdock.canonical.shipment import Shipment, ShipmentLine
 from crossdock.kernel.money import Money
 from crossdock.promises.obligations import ApprovalNeeded
-from tests.lives.goods import Basket, Line, add_line, filled, half_up
+from tests.lives.goods import Basket, Line, NewGoods, add_line, filled, half_up
 from tests.lives.hub import ENTITY, Said
 from tests.lives.targets import Channel, Entry, Erp, Provider, Tender, Warehouse, refund_fact
 
@@ -57,6 +57,8 @@ class Coming:
     settle_by: Literal["refund", "store_credit", "exchange", "nothing"]
     connection: str
     token: int = 1
+    new: list[NewGoods] = field(default_factory=list[NewGoods])
+    """What is sent for it."""
 
 
 @dataclass(slots=True)
@@ -78,6 +80,8 @@ class Reality:
     world: Random = field(default_factory=lambda: Random(0))
     """How the shop and the provider are made; apart from what happens."""
     taking: Literal["channel", "shipped"] = "channel"
+    swaps: bool = False
+    """The buyer mostly wants other goods for what comes back."""
     settles_in: str = ""
     """The currency the provider pays out in, where it is not that of every order."""
     basket: Basket = field(init=False)
@@ -101,6 +105,7 @@ class Reality:
     remembers: bool = True
     """The shop tells that."""
     _asked: int = 0
+    _paid_for: set[str] = field(default_factory=set[str])
     unheard: list[Said] = field(default_factory=list[Said])
     story: list[str] = field(default_factory=list[str])
     _tokens: Counter[str] = field(default_factory=Counter[str])
@@ -152,6 +157,8 @@ class Reality:
             (2, self.a_dispute_moves),
             (1, self.a_refund_comes_back),
             (3, self.the_buyer_pays_the_rest),
+            (1, self.new_goods_run_short),
+            (2, self.a_difference_is_paid),
         ]
 
     def something(self) -> None:
@@ -237,20 +244,60 @@ class Reality:
 
     def a_return_is_announced(self) -> bool:
         lines: list[Bringing] = []
-        for line in self.basket.lines:
+        sent = [new for came in self.returns for new in came.new]
+        for line in (*self.basket.lines, *sent):
             free = min(self.warehouse.left[line.id], line.units) - self._coming_back(line.id)
             if free > 0 and self.luck.random() < 0.7:
                 units, keeps = self.luck.randint(1, free), self.luck.random() < 0.1
                 lines.append(Bringing(f"{len(lines) + 1}", line.id, line.sku, units, 0, None, keeps))
         if not lines:
             return False
-        settle_by = self.luck.choice(("refund",) * 7 + ("store_credit", "exchange", "nothing"))
+        mostly = ("exchange",) * 6 if self.swaps else ("refund",) * 6
+        settle_by = self.luck.choice((*mostly, "store_credit", "exchange", "exchange", "nothing"))
         status = self.luck.choice(("requested", "authorised", "authorised"))
         connection = self.luck.choice(("shop", "shop", "till"))
         came = Coming(f"R{len(self.returns) + 1}", self.now, lines, status, settle_by, connection)
+        if settle_by == "exchange" and self.luck.random() < 0.8:
+            came.new = self._new_goods(came)
         self.returns.append(came)
         self._say_return(came)
         return self._note(f"return {came}")
+
+    def _new_goods(self, came: Coming) -> list[NewGoods]:
+        """For the same price by unit, or for more or less."""
+        new: list[NewGoods] = []
+        for nth, brought in enumerate(came.lines[:2], 1):
+            like = next(each for each in self.all_lines() if each.id == brought.line)
+            even = -(-like.charged // like.units)
+            price = self.luck.choice((even, even, self.luck.randint(1, 2 * even + 1)))
+            units = brought.units if self.luck.random() < 0.8 else brought.units + 1
+            new.append(NewGoods(f"{came.id}+{nth}", f"NEW{nth}", units, units, price, like.rates))
+        return new
+
+    def all_lines(self) -> list[Line | NewGoods]:
+        return [*self.basket.lines, *(new for came in self.returns for new in came.new)]
+
+    def new_goods_run_short(self) -> bool:
+        """The warehouse can't send some of it after all, or the customer doesn't want it any more."""
+        open_ = [(c, n) for c in self.returns for n in c.new if n.agreed - n.given_up > self.warehouse.left[n.id]]
+        if not open_:
+            return False
+        came, new = self.luck.choice(open_)
+        new.given_up += self.luck.randint(1, new.agreed - new.given_up - self.warehouse.left[new.id])
+        self._say_return(came)
+        return self._note(f"{came.id}: {new.given_up} of {new.id} given up")
+
+    def a_difference_is_paid(self) -> bool:
+        """About what new goods cost more than what comes back for them."""
+        lines = {line.id: line for line in self.all_lines()}
+        for came in self.returns:
+            asked = sum(new.charged + sum(new.taxes(included=False)) for new in came.new)
+            back = sum(b.units * lines[b.line].charged // max(lines[b.line].units, 1) for b in came.lines)
+            if asked > back and came.id not in self._paid_for and came.status != "cancelled":
+                self._paid_for.add(came.id)
+                self._pay(self.luck.choice((asked - back, 2 * (asked - back))), 1)
+                return self._note(f"{asked - back} or twice that paid for the new goods of {came.id}")
+        return False
 
     def goods_come_back(self) -> bool:
         open_ = [
@@ -484,7 +531,15 @@ class Reality:
             )
             for line in came.lines
         )
-        body = Return(id=came.id, returned_at=came.at, lines=lines, status=came.status, settle_by=came.settle_by)
+        new = tuple(Replacement(line=self.basket.agreed(each), given_up=each.given_up) for each in came.new)
+        body = Return(
+            id=came.id,
+            returned_at=came.at,
+            lines=lines,
+            status=came.status,
+            settle_by=came.settle_by,
+            replacements=new,
+        )
         self._say(came.connection, "return", came.id, body)
 
     def _say_dispute(self, dispute: Chargeback) -> None:

@@ -13,7 +13,14 @@ import msgspec
 from crossdock.canonical.order import OpenUnits, Order, OrderReference, SalesOrder
 from crossdock.canonical.payment import PaymentCapture, PaymentRefund, PaymentVoid, Refund, StoreCredit
 from crossdock.canonical.returns import CreditMemo, GoodsReturn, ReturnRecord, SupplementaryInvoice
-from crossdock.canonical.shipment import GoodsIssue, InvoicePosting, ShipmentLine, ShipmentLines, ShipmentOrder
+from crossdock.canonical.shipment import (
+    Fulfilment,
+    GoodsIssue,
+    InvoicePosting,
+    ShipmentLine,
+    ShipmentLines,
+    ShipmentOrder,
+)
 from crossdock.connect.receipts import Confirmed
 from crossdock.kernel.faults import Rejected
 from tests.lives.goods import half_up
@@ -285,6 +292,7 @@ class Warehouse:
     picks: Callable[[], bool] = lambda: False
     """Whether what is open of a line is picked just then, so that it can't be taken back any more."""
     picked: Counter[str] = field(default_factory=Counter[str])
+    ever_asked: set[str] = field(default_factory=set[str])
 
     def do(self, command: Command) -> Confirmed:
         body = command.body
@@ -297,6 +305,7 @@ class Warehouse:
             line.line: max(line.units, self.left[line.line], self.picked[line.line]) for line in body.lines
         }
         self.skus |= {line.line: line.sku for line in body.lines}
+        self.ever_asked |= {line.line for line in body.lines}
         held = tuple(ShipmentLine(line=each.line, sku=each.sku, units=self.to_leave[each.line]) for each in body.lines)
         return Confirmed(id=f"wms-{command.name}", body=msgspec.structs.replace(body, lines=held))
 
@@ -320,6 +329,8 @@ class Channel:
                 self.records[command.key] = command.body
             case OrderReference():
                 pass
+            case Fulfilment():
+                assert all("+" not in line.line for line in command.body.lines), command
             case _:
                 pass
         return Confirmed(id=f"shop-{command.key}")

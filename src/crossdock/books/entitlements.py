@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from crossdock.books.amounts import Amounts, added, gross_of, less
+from crossdock.books.exchanges import SetOff, given_up, not_in, replacing, set_off
 from crossdock.books.pricing import charges_worth, goods_worth
 from crossdock.books.record import Record
 from crossdock.books.tenders import captured, given_back, given_by_others, given_by_us, lost_in_disputes
@@ -28,6 +29,8 @@ class Entitlement:
     open: int
     amounts: Amounts
     """What it is for, by position; sums to `entitled` unless the buyer had not paid for all of it."""
+    exchanged: int = 0
+    """What of it new goods were sent for, and which is not in `entitled`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,9 @@ class Entitlements:
     """Minor units the buyer has yet to pay, less what is set off against what they are entitled to."""
     lost: int
     """Minor units lost in disputes that nobody was entitled to."""
+    to_collect: int = 0
+    """Of what is unpaid, what new goods cost more than what comes back for them."""
+    exchanges: tuple[SetOff, ...] = ()
 
     @property
     def entitled(self) -> int:
@@ -52,19 +58,20 @@ class Entitlements:
 
 
 def to_be_paid(record: Record) -> int:
-    """What the buyer owes for the order as it is, before anything is given back; minor units."""
+    """What the buyer owes for the order as it is and for new goods in exchange, before anything is given back; minor units."""
     worth = worth_of(record)
-    return gross_of(worth.bought if record.capture_when == "channel" else worth.left)
+    return gross_of(worth.bought if record.capture_when == "channel" else worth.left) + not_in(record)
 
 
 def entitlements(record: Record) -> Entitlements:
     """Each cause's entitlement; what others gave back settles the oldest first.
 
-    What was never paid can't be given back: it is taken off the latest causes.
+    What was never paid can't be given back: it is taken off the latest causes. What new goods are had for isn't either.
     """
     worth = worth_of(record)
-    paid, due = captured(record), to_be_paid(record)
-    wanted = _wanted(worth.given)
+    exchanges = set_off(record, worth)
+    paid, due = captured(record), to_be_paid(record) - sum(each.taken for each in exchanges)
+    wanted = _wanted(worth.given, exchanges)
     if paid > due:
         wanted[ORDER] = min(paid - due, _shrunk_by(record, worth))
         wanted[SURPLUS] = paid - due - wanted[ORDER]
@@ -73,15 +80,18 @@ def entitlements(record: Record) -> Entitlements:
     entitled = _cut(wanted, settled, unpaid)
     budget = max(sum(entitled.values()) - sum(settled.values()), 0)
     found: list[Entitlement] = []
+    exchanged = {each.cause: each.returned for each in exchanges}
     for cause, amount in entitled.items():
-        if not amount and not settled[cause]:
+        new_goods = exchanged.get(cause, 0)
+        if not amount and not settled[cause] and not new_goods:
             continue
         open_ = min(max(amount - settled[cause], 0), budget)
         budget -= open_
-        found.append(Entitlement(cause, amount, settled[cause], open_, _amounts(record, worth, cause)))
+        found.append(Entitlement(cause, amount, settled[cause], open_, _amounts(record, worth, cause), new_goods))
     unpaid -= sum(wanted.values()) - sum(entitled.values())
     overpaid = max(sum(settled.values()) - sum(wanted.values()), 0)
-    return Entitlements(tuple(found), overpaid, unpaid, lost)
+    to_collect = min(unpaid, sum(each.price - each.taken for each in exchanges))
+    return Entitlements(tuple(found), overpaid, unpaid, lost, to_collect, exchanges)
 
 
 def given_away_by_others(record: Record) -> int:
@@ -104,19 +114,26 @@ def _shrunk_by(record: Record, worth: Worth) -> int:
     """How much less the order is worth than what it was sold as, or than it ever was; all of it, when it is cancelled."""
     if record.order.cancelled_at is not None:
         return captured(record)
-    before = max(gross_of(_sold(record)), record.money(record.order.ever_ordered))
-    return max(before - gross_of(worth.bought), 0)
+    new = replacing(record)
+    before = max(gross_of(_sold(record, but=new)), record.money(record.order.ever_ordered))
+    now = gross_of({p: v for p, v in worth.bought.items() if p.line not in new})
+    return max(before - now, 0) + given_up(record)
 
 
-def _sold(record: Record) -> Amounts:
-    goods = (goods_worth(each, {line.id: line.ordered for line in each.lines}) for each in record.sold)
+def _sold(record: Record, but: frozenset[str] = frozenset()) -> Amounts:
+    goods = (
+        goods_worth(each, {line.id: line.ordered for line in each.lines if line.id not in but}) for each in record.sold
+    )
     return added(*goods, charges_worth(record.sold[0]) if record.sold else {})
 
 
-def _wanted(given: Sequence[Given]) -> dict[str, int]:
+def _wanted(given: Sequence[Given], exchanges: Sequence[SetOff]) -> dict[str, int]:
     wanted: dict[str, int] = {}
     for each in given:
         wanted[each.cause] = wanted.get(each.cause, 0) + each.worth
+    for each in exchanges:
+        if each.returned:
+            wanted[each.cause] -= each.returned
     return wanted
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from crossdock.books.amounts import Position, Value, added
 from crossdock.canonical.order import Order, OrderLine, Tax
-from crossdock.kernel.money import portion
+from crossdock.kernel.money import AnyMoney, Money, portion
 
 
 def line_worth(line: OrderLine, units: int, *, tax_included: bool) -> dict[Position, Value]:
@@ -43,6 +45,21 @@ def charges_worth(order: Order) -> dict[Position, Value]:
     ]
     tip = {Position("", "tip", ()): Value(order.tip.minor)} if order.tip and order.tip.minor else {}
     return {position: value for position, value in added(*charges, tip).items() if not value.nothing}
+
+
+def share_of(line: OrderLine, units: int) -> OrderLine:
+    """The line with so many units, and their share of its discount and taxes."""
+
+    def part(amount: AnyMoney) -> AnyMoney:
+        of = line.ordered or 1  # a line nothing is ordered of any more has no discount and no tax either
+        return Money(portion(amount.minor, units, of), amount.currency)
+
+    return msgspec.structs.replace(
+        line,
+        ordered=units,
+        discount=part(line.discount) if line.discount else None,
+        taxes=tuple(Tax(title=tax.title, rate=tax.rate, amount=part(tax.amount)) for tax in line.taxes),
+    )
 
 
 def in_shape_of(amount: int, shape: Value) -> Value:

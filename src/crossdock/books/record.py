@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from crossdock.canonical.order import Order
+from crossdock.canonical.order import Order, OrderLine
 from crossdock.canonical.payment import Capture, Dispute, PaymentAuthorization, PaymentCapture, Refund
 from crossdock.canonical.returns import Allowance, CreditMemo, Return, SupplementaryInvoice
 from crossdock.canonical.shipment import Shipment
@@ -27,6 +27,10 @@ class Returned:
     """What was paid for delivery is given back with the last of the goods."""
     counts: bool = True
     """False while it is outside the window and nobody has allowed it."""
+    awaited: bool = False
+    """It is open, and what was announced and has not come may still be expected."""
+    open: bool = False
+    """What was handed in and nobody has looked at yet may still count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,18 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
+class Exchanged:
+    """The new goods of one return; `cause` is the identity of its fact."""
+
+    cause: str
+    agreed: tuple[OrderLine, ...]
+    lines: tuple[OrderLine, ...]
+    """The same, in as many units as are to leave or have left."""
+    released: bool = False
+    """They may leave, and stand among the order's lines."""
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """One order. Everything in a tuple is sorted by its identity, so that equal facts make equal records."""
 
@@ -78,6 +94,7 @@ class Record:
     """Units by line that each of these sales still holds; where none is named, as many as it was sealed with."""
     corrections: tuple[CreditMemo | SupplementaryInvoice, ...] = ()
     """Sealed, whatever became of them since."""
+    exchanges: tuple[Exchanged, ...] = ()
     asked: tuple[Asked, ...] = ()
     taken: tuple[Taken, ...] = ()
     capture_when: Literal["channel", "shipped"] = "channel"

@@ -101,11 +101,12 @@ def _untaken(record: Record, worth: Worth, amounts: Amounts, settled: int) -> in
 def _returns(record: Record, owed: Counter[str], charges: Amounts) -> Iterator[Given]:
     """Each return takes the last units of its lines, so that what was given back never changes when more ships."""
     kept = Counter(owed)
+    awaits_new_goods = any(line.ordered for e in record.exchanges if not e.released for line in e.lines)
     for back in came_back(record):
         if not back.for_money:
             continue
         amounts = added(*_taken_off(record, back, kept))
-        if amounts and not any(kept.values()) and back.returned.delivery_too:
+        if amounts and not any(kept.values()) and not awaits_new_goods and back.returned.delivery_too:
             amounts = added(amounts, {p: v for p, v in charges.items() if p.component == "shipping"})
         gross = sum(value.gross for value in amounts.values())
         if amounts:

@@ -33,6 +33,8 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaul
     discount: AnyMoney | None = None
     taxes: tuple[Tax, ...] = ()
     ships: bool = True
+    replaces: str = ""
+    """The return it is sent in exchange for, by id; such a line is the hub's own, and its channel knows nothing of it."""
 
 
 class ShippingCharge(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from crossdock.canonical.order import Tax
+from crossdock.canonical.order import OrderLine, Tax
 from crossdock.canonical.payment import Component
 from crossdock.kernel.money import AnyMoney
 
@@ -34,8 +34,21 @@ class ReturnLine(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defau
     reason: str = ""
 
 
+class Replacement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """New goods for what comes back: an order line of its own, priced and taxed for as many units as were agreed on.
+
+    `given_up` of them will not be sent any more, as far as they have not left: out of stock, or not wanted after all.
+    """
+
+    line: OrderLine
+    given_up: int = 0
+
+
 class Return(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A return as the place that takes it states it; `settle_by` is what the customer wants for it."""
+    """A return as the place that takes it states it; `settle_by` is what the customer wants for it.
+
+    An exchange with `replacements` is for other goods, which cost what they cost; without any it is for credit.
+    """
 
     id: str
     returned_at: datetime
@@ -48,6 +61,8 @@ class Return(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where it was handed in: store, post, locker."""
     paid_out: AnyMoney | None = None
     """What the place itself paid out for it, where it says so with the return; its refunds are facts of their own."""
+    replacements: tuple[Replacement, ...] = ()
+    """What the customer gets for it, where it is settled by exchange."""
 
 
 class Allowance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -50,8 +50,9 @@ def _payments(told: Statement) -> Iterator[str]:
 
 def _cause(told: Statement, cause: Cause, promises: Sequence[TracedPromise], known: Known) -> Iterator[str]:
     yield f"    {title_of(cause)}{_terms(cause)}"
+    exchanged = f"new goods for {_plain(told, cause.exchanged)} | " if cause.exchanged else ""
     yield (
-        f"      entitled {_plain(told, cause.entitled)} | paid {_plain(told, cause.paid)}"
+        f"      {exchanged}entitled {_plain(told, cause.entitled)} | paid {_plain(told, cause.paid)}"
         f" | in flight {_plain(told, cause.in_flight)} | open {_plain(told, cause.open)}"
     )
     made = {each.name: each for each in cause.money_back}

@@ -35,7 +35,7 @@ from crossdock.gateway.feed import EventsAsked, EventsTold
 from crossdock.gateway.operations import OperationTold
 from crossdock.gateway.orders import OrderTold, TimelineTold
 from crossdock.gateway.retiring import DeprecationTold
-from crossdock.gateway.returning import AllowanceAsked, CancellationAsked, ReceiptAsked, ReturnAsked
+from crossdock.gateway.returning import AllowanceAsked, CancellationAsked, ReceiptAsked, ReturnAsked, ShortageAsked
 from crossdock.gateway.route import Route
 from crossdock.gateway.submission import OrderSubmitted
 from crossdock.gateway.subscribing import (
@@ -188,6 +188,19 @@ ROUTES: tuple[Route, ...] = (
         perform=operations.inspect_return,
         asked=ReceiptAsked,
         example={"lines": [{"sku": "MUG", "units": 1, "disposition": "sellable"}]},
+        answers=OperationTold,
+        status=202,
+        refuses=("not-found", "conflict"),
+    ),
+    Route(
+        name="giveUpNewGoods",
+        method="POST",
+        path=f"{_RETURN}/shortages",
+        says="New goods of an exchange that will not be sent: out of stock, or not wanted any more",
+        right="returns:write",
+        perform=operations.give_up_new_goods,
+        asked=ShortageAsked,
+        example={"lines": [{"sku": "MUG-BLUE", "units": 1}], "reason": "out of stock"},
         answers=OperationTold,
         status=202,
         refuses=("not-found", "conflict"),

@@ -13,9 +13,11 @@ from crossdock.canonical.order import Order
 from crossdock.canonical.returns import Allowance, Return
 from crossdock.gateway.finding import entity_of
 from crossdock.gateway.problems import conflicting, unfit, unknown
+from crossdock.gateway.replacing import without
 from crossdock.gateway.returning import AllowanceAsked, cancelled, granted, inspected, opened, received
 from crossdock.gateway.route import Call, Moment, Reply
 from crossdock.govern.own import API
+from crossdock.promises.exchanges import with_agreed
 from crossdock.promises.standing import Standing
 from crossdock.settle.reading import Targets, read
 from crossdock.store import inbox, operations, settling
@@ -48,6 +50,7 @@ class About:
     """The order a request is about, locked, with everything known of what comes back."""
 
     order: Order
+    """With new goods that were agreed on in exchange."""
     entity: str
     returns: dict[str, Return]
     """The API's own, by id."""
@@ -96,6 +99,10 @@ async def inspect_return(call: Call) -> Reply:
 
 async def cancel_return(call: Call) -> Reply:
     return await _change(call, cancelled)
+
+
+async def give_up_new_goods(call: Call) -> Reply:
+    return await _change(call, lambda held: without(call.asked, held))
 
 
 async def grant_allowance(call: Call) -> Reply:
@@ -148,11 +155,13 @@ async def _about(call: Call) -> About:
     if fact is None:
         raise conflicting(f"{entity} is spoken of, but was not read yet; ask again in a minute")
     own = await operations.own_facts(call.tx, entity)
+    returns = {each.id: _decoded(each, Return) for each in own if each.kind == "return"}
+    others: list[Return] = [f.body for f in standing.of("return") if f.connection != API]
     return About(
-        order=fact.body,
+        order=with_agreed(fact.body, [*returns.values(), *others]),
         entity=entity,
-        returns={each.id: _decoded(each, Return) for each in own if each.kind == "return"},
-        other_returns=[f.body for f in standing.of("return") if f.connection != API],
+        returns=returns,
+        other_returns=others,
         allowances=[
             *(_decoded(each, Allowance) for each in own if each.kind == "allowance"),
             *(f.body for f in standing.of("allowance") if f.connection != API),

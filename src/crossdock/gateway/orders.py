@@ -7,22 +7,25 @@ from typing import Any, Literal
 
 import msgspec
 
-from crossdock.canonical.order import Order
+from crossdock.canonical.order import Order, OrderLine
+from crossdock.canonical.returns import Return
 from crossdock.canonical.shipment import Shipment
 from crossdock.gateway.finding import entity_of
 from crossdock.gateway.problems import conflicting
 from crossdock.gateway.route import Call, Moment, Reply
 from crossdock.kernel.money import AnyMoney
+from crossdock.promises.exchanges import with_agreed
 from crossdock.store import settling
 
 
 class LineTold(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of the order; `ordered` counts units as last edited."""
+    """A line of the order; `ordered` counts units as last edited. `replaces` names the return it is sent in exchange for."""
 
     id: str
     sku: str
     title: str
     ordered: int
+    replaces: str = ""
 
 
 class ParcelTold(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +114,7 @@ async def tell_order(call: Call) -> Reply:
             cancelled_at=order.cancelled_at,
             total=order.total,
             payment=order.payment,
-            lines=[LineTold(id=e.id, sku=e.sku, title=e.title, ordered=e.ordered) for e in order.lines],
+            lines=[_line(each) for each in with_agreed(order, list(_facts(told, "return", Return))).lines],
             parcels=list(_parcels(_facts(told, "shipment", Shipment))),
             milestones=[_milestone(each) for each in told["promises"]],
             expected=[Expected(what=e["what"], of=e["of"], until=e["until"]) for e in told["expected"]],
@@ -143,6 +146,10 @@ def _facts(told: Mapping[str, Any], kind: str, shape: type[Any]) -> Iterator[Any
     for each in told["facts"]:
         if each["kind"] == kind and not each["gone"]:
             yield msgspec.convert(each["body"], shape, strict=False)
+
+
+def _line(line: OrderLine) -> LineTold:
+    return LineTold(id=line.id, sku=line.sku, title=line.title, ordered=line.ordered, replaces=line.replaces)
 
 
 def _parcels(shipments: Iterable[Shipment]) -> Iterator[ParcelTold]:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from crossdock.canonical.order import Order, OrderLine
 from crossdock.canonical.returns import Allowance, Disposition, Return, ReturnLine
 from crossdock.gateway.problems import Problem, conflicting, unfit
+from crossdock.gateway.replacing import agreed
 from crossdock.kernel.money import AnyMoney, Money, from_decimal
 
 Text = Annotated[str, Meta(max_length=200)]
@@ -31,6 +32,19 @@ class LineAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     reason: Text = ""
 
 
+class ReplacementAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """New goods for a line of the return: for what that came to, or for a price of their own, taxed as it was."""
+
+    sku: Annotated[str, Meta(min_length=1, max_length=200)]
+    units: Units | None = None
+    """As many as come back, unless said otherwise."""
+    title: Text = ""
+    price: Annotated[str, Meta(max_length=30)] | None = None
+    """Of one unit, as decimal text in the order's currency; with its taxes where the order's prices have them in."""
+    instead_of: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    """Which of the return's lines, from 1; by default the one in the same place, or the only one."""
+
+
 class ReturnAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`POST …/returns`."""
 
@@ -40,6 +54,8 @@ class ReturnAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     number: Text = ""
     settle_by: Literal["refund", "store_credit", "exchange", "nothing"] = "refund"
     channel: Text = ""
+    replacements: Annotated[tuple[ReplacementAsked, ...], Meta(max_length=1000)] = ()
+    """What the customer gets instead, where it is settled by exchange."""
 
 
 class LineReceived(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,6 +72,21 @@ class ReceiptAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """`POST …/receipts`, and `…/inspections` of what was received without a disposition."""
 
     lines: Annotated[tuple[LineReceived, ...], Meta(min_length=1, max_length=1000)]
+
+
+class LineGivenUp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Units of the new goods that will not be sent."""
+
+    units: Units
+    line: Text = ""
+    sku: Text = ""
+
+
+class ShortageAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`POST …/shortages`: out of stock, or not wanted any more. What has left already stays with the customer."""
+
+    lines: Annotated[tuple[LineGivenUp, ...], Meta(min_length=1, max_length=1000)]
+    reason: Text = ""
 
 
 class CancellationAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,7 +106,7 @@ class AllowanceAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     line: Text = ""
 
 
-def opened(asked: ReturnAsked, id_: str, order: Order, returns: Iterable[Return], at: datetime) -> Return:
+def opened(asked: ReturnAsked, id_: str, order: Order, returns: Sequence[Return], at: datetime) -> Return:
     """A return of what is still to be returned; `Problem` names the line that is too much or unknown."""
     left = Counter({line.id: line.ordered for line in order.lines})
     left.subtract(coming_back(returns))
@@ -106,6 +137,7 @@ def opened(asked: ReturnAsked, id_: str, order: Order, returns: Iterable[Return]
         settle_by=asked.settle_by,
         number=asked.number or id_,
         channel=asked.channel,
+        replacements=agreed(asked, id_, order, lines, returns),
     )
 
 

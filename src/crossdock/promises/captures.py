@@ -7,6 +7,7 @@ from datetime import timedelta
 from itertools import count
 
 from crossdock.books.entitlements import settled_in_all
+from crossdock.books.exchanges import awaiting_release, lent
 from crossdock.books.record import Record, Tendered
 from crossdock.books.tenders import capturable
 from crossdock.books.units import left_units, owed_units
@@ -25,11 +26,12 @@ def owed_captures(standing: Standing, order_fact: Fact, record: Record, policy: 
     if record.capture_when != "shipped" or policy.roles.payments is None:
         return
     open_ = [each for each in record.payments if each.connection == policy.roles.payments]
-    all_left = left_units(record) == owed_units(record)
+    all_left = left_units(record) == owed_units(record) and not awaiting_release(record)
     settled = settled_in_all(record)
-    missing = to_capture(record, settled)
+    missing = to_capture(record, settled - lent(record, left=True))
     if open_:
-        yield from _to_be_covered(standing, order_fact, record, open_, to_cover(record, settled), policy)
+        in_all = to_cover(record, settled - lent(record, left=False))
+        yield from _to_be_covered(standing, order_fact, record, open_, in_all, policy)
     newest = max(standing.of("shipment"), key=lambda fact: (fact.changed_at, fact.id), default=order_fact)
     names = (name for nth in count(1) if (name := f"capture:{nth}") not in standing.sealed)
     for payment in open_:

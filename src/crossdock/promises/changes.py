@@ -11,11 +11,13 @@ from dataclasses import replace
 
 import msgspec
 
+from crossdock.books.pricing import share_of
 from crossdock.books.record import Record
 from crossdock.books.units import owed_units, shipped_units
-from crossdock.canonical.order import OpenLine, OpenUnits, Order, OrderLine, SalesOrder, Tax
+from crossdock.canonical.order import OpenLine, OpenUnits, Order, OrderLine, SalesOrder
 from crossdock.canonical.shipment import ShipmentLine, ShipmentLines
-from crossdock.kernel.money import AnyMoney, Money, portion, total
+from crossdock.kernel.money import AnyMoney, total
+from crossdock.promises.exchanges import with_new_goods
 from crossdock.promises.money import OPEN_UNITS, SALE, record_of, units_by_sale
 from crossdock.promises.obligations import Act, Kept, Obligation, Priority, State
 from crossdock.promises.policy import Policy, due
@@ -26,14 +28,17 @@ SHIPMENT_LINES = "shipment_lines"
 
 
 def order_record(standing: Standing, order: Order, policy: Policy) -> Record:
-    """The books' record, with a further sale that is about to be made: its seal brings nobody back to what depends on it."""
-    record = record_of(standing, order, policy)
+    """The books' record, with new goods in exchange and a further sale that is about to be made.
+
+    The seal of that one brings nobody back to what depends on it.
+    """
+    record = with_new_goods(standing, record_of(standing, order, policy), policy)
     if SALE not in standing.sealed:
         return record
     more = _more(standing, record)
     if not more:
         return record
-    return replace(record, sold=(*record.sold, _only(order, more)), held=(*record.held, Counter(more)))
+    return replace(record, sold=(*record.sold, _only(record.order, more)), held=(*record.held, Counter(more)))
 
 
 def _more(standing: Standing, record: Record) -> dict[str, int]:
@@ -111,21 +116,6 @@ def _only(order: Order, units: dict[str, int]) -> Order:
     lines = tuple(share_of(line, units[line.id]) for line in order.lines if line.id in units)
     return msgspec.structs.replace(
         order, lines=lines, shipping=(), tip=None, total=_sum(order, lines), ever_ordered=None
-    )
-
-
-def share_of(line: OrderLine, units: int) -> OrderLine:
-    """The line with so many units, and their share of its discount and taxes."""
-
-    def part(amount: AnyMoney) -> AnyMoney:
-        of = line.ordered or 1  # a line nothing is ordered of any more has no discount and no tax either
-        return Money(portion(amount.minor, units, of), amount.currency)
-
-    return msgspec.structs.replace(
-        line,
-        ordered=units,
-        discount=part(line.discount) if line.discount else None,
-        taxes=tuple(Tax(title=tax.title, rate=tax.rate, amount=part(tax.amount)) for tax in line.taxes),
     )
 
 

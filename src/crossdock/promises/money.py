@@ -13,7 +13,7 @@ from crossdock.canonical.returns import Approval, Return
 from crossdock.kernel.money import Money
 from crossdock.promises.approvals import digest_of, rejected
 from crossdock.promises.obligations import Kept
-from crossdock.promises.policy import Policy
+from crossdock.promises.policy import Policy, due
 from crossdock.promises.standing import Fact, Standing
 from crossdock.promises.terms import ReturnTerms, terms_at
 
@@ -81,6 +81,8 @@ def _returned(standing: Standing, fact: Fact, order: Order, policy: Policy) -> R
         inspect=terms.inspect,
         fee=terms.kept_back(order.currency).minor,
         delivery_too=terms.delivery == "when_all_returned",
+        open=body.status == "authorised",
+        awaited=body.status == "authorised" and standing.as_of < due(body.returned_at, policy.deadlines.return_minutes),
         counts=not is_late(standing, body, terms) or _allowed(standing, fact, order, terms),
     )
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+
+import msgspec
 
 from crossdock.books.record import Record
 from crossdock.books.units import owed_units, shipped_units
@@ -12,6 +15,7 @@ from crossdock.kernel.money import AnyMoney, Money, total
 from crossdock.promises.billing import owed_corrections
 from crossdock.promises.captures import owed_captures
 from crossdock.promises.changes import order_record, owed_at_warehouse, owed_for_changes
+from crossdock.promises.exchanges import owed_for_exchanges, with_goods_of
 from crossdock.promises.held import troubles_with_what_is_held
 from crossdock.promises.money import SALE
 from crossdock.promises.obligations import Act, Kept, Obligation, Priority, State, Trouble, Wait
@@ -43,6 +47,8 @@ def owed_for_order(standing: Standing, policy: Policy) -> Iterator[Obligation]:
     order: Order = order_fact.body
     erp = standing.pins.get("erp", policy.roles.erp)
     record = order_record(standing, order, policy)
+    order_fact = with_goods_of(standing, order_fact, record)
+    order = record.order
     yield from _other_currencies(standing, record)
     if erp is not None and _to_be_sold(standing, order, policy):
         yield from _sale(standing, order_fact, record, policy, erp)
@@ -57,6 +63,7 @@ def owed_for_order(standing: Standing, policy: Policy) -> Iterator[Obligation]:
     yield from _parcels_expected(standing, order_fact, record, policy)
     yield from owed_for_unordered(standing, record, policy)
     yield from owed_for_unheard(standing, order_fact, record, policy)
+    yield from owed_for_exchanges(standing, record, policy)
     refunds = list(owed_refunds(standing, order_fact, record, policy))
     yield from owed_for_returns(standing, record, policy, erp, money_going_back(refunds))
     yield from owed_for_taken_back(standing, record)
@@ -147,7 +154,7 @@ def _parcels_expected(standing: Standing, fact: Fact, record: Record, policy: Po
     warehouse = standing.pins.get("warehouse", policy.roles.warehouse)
     if warehouse is None or order.ship_to is None:
         return
-    missing = _units_to_leave(record)
+    missing = _units_to_leave(replace(record, order=_as_bought(order)))
     if missing > 0 and _to_be_shipped(standing, order, policy):
         yield Wait(
             name="parcels",
@@ -198,6 +205,11 @@ def _units_to_leave(record: Record) -> int:
     left = shipped_units(record)
     shipping = {line.id for line in record.order.lines if line.ships}
     return sum(max(units - left[line], 0) for line, units in owed_units(record).items() if line in shipping)
+
+
+def _as_bought(order: Order) -> Order:
+    """Without new goods in exchange, which have a time of their own to leave in."""
+    return msgspec.structs.replace(order, lines=tuple(line for line in order.lines if not line.replaces))
 
 
 def _tax(order: Order) -> AnyMoney:

@@ -11,10 +11,10 @@ from dataclasses import replace
 
 import msgspec
 
+from crossdock.books.pricing import share_of
 from crossdock.canonical.order import Order, OrderLine
 from crossdock.canonical.pickup import Pickup
 from crossdock.canonical.shipment import Shipment, ShipmentLine
-from crossdock.promises.changes import share_of
 from crossdock.promises.standing import Fact, Standing
 
 PICKUP_ORDER = "pickup_order"

@@ -22,6 +22,7 @@ from crossdock.canonical.payment import Dispute, PaymentRefund, StoreCredit
 from crossdock.canonical.returns import RefundNotice, Return
 from crossdock.kernel.money import AnyMoney, Money
 from crossdock.promises.approvals import approved, digest_of, rejected
+from crossdock.promises.exchanges import still_leaving
 from crossdock.promises.money import cause_in, slot
 from crossdock.promises.obligations import Act, ApprovalNeeded, Kept, Obligation, Priority, Trouble, Wait, Within
 from crossdock.promises.policy import Policy, due
@@ -74,7 +75,7 @@ def owed_refunds(standing: Standing, order_fact: Fact, record: Record, policy: P
     found = entitlements(record)
     yield from _given_too_much(owed, found)
     if record.capture_when == "channel" and not says_paid(record):
-        yield from _unpaid(owed, found.unpaid)
+        yield from _unpaid(owed, found.unpaid - found.to_collect)
     for sealed in standing.all_sealed("refund"):
         yield from _notice(owed, sealed.name, sealed.body)
     left = balances(record)
@@ -99,7 +100,25 @@ def _for_cause(owed: _Owed, entitlement: Entitlement, left: list[Balance]) -> It
     if isinstance(fact.body, Return) and (paid_out := payout_unheard(owed.record, fact.body)):
         yield _payout_awaited(owed, fact, fact.body, paid_out)
         return
-    if isinstance(fact.body, Return) and fact.body.settle_by in ("store_credit", "exchange"):
+    if leaving := still_leaving(owed.standing, owed.record, entitlement.cause):
+        yield from _kept_from(owed, entitlement, fact, left, leaving)
+        return
+    yield from _given(owed, entitlement, fact, left)
+
+
+def _kept_from(
+    owed: _Owed, entitlement: Entitlement, fact: Fact, left: list[Balance], leaving: int
+) -> Iterator[Obligation]:
+    """Nothing goes back for new goods before the warehouse has said that they stay: what it has picked, it sends."""
+    for each in list(_given(owed, entitlement, fact, left)):
+        if isinstance(each, Act) and each.priority == Priority.MONEY:
+            what = f"to say that {leaving} of the new goods for {_reason(entitlement.cause, fact)} will not leave"
+            until = due(fact.changed_at, owed.policy.deadlines.refund_minutes)
+            yield Wait(name=each.name, on=owed.policy.roles.warehouse or fact.connection, what=what, until=until)
+
+
+def _given(owed: _Owed, entitlement: Entitlement, fact: Fact, left: list[Balance]) -> Iterator[Obligation]:
+    if isinstance(fact.body, Return) and _stays_in_the_house(fact.body, owed.terms(entitlement.cause)):
         yield from _store_credit(owed, entitlement, fact)
         return
     start = entitlement.settled
@@ -110,6 +129,13 @@ def _for_cause(owed: _Owed, entitlement: Entitlement, left: list[Balance]) -> It
     missing = entitlement.settled + entitlement.open - start
     if missing > 0:
         yield _nowhere_to_go(owed, entitlement, missing)
+
+
+def _stays_in_the_house(body: Return, terms: ReturnTerms) -> bool:
+    """As the customer wants it; an exchange for nothing in particular is for whatever they buy next."""
+    if body.settle_by == "exchange":
+        return not body.replacements or terms.exchange_rest == "store_credit"
+    return body.settle_by == "store_credit"
 
 
 def _payout_awaited(owed: _Owed, fact: Fact, body: Return, paid_out: int) -> Wait:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from crossdock.books.amounts import gross_of
 from crossdock.books.entitlements import entitlements
+from crossdock.books.exchanges import replacing
 from crossdock.books.record import Asked, Record
 from crossdock.books.units import Back, came_back, lines_by_name, shipped_units
 from crossdock.books.worth import worth_of
@@ -195,7 +196,7 @@ def _return_record(
     """
     body: Return = fact.body
     told = standing.all_sealed(f"return_record:{body.id}")
-    units = Counter[str]() if fact.connection == standing.source else Counter(back.units)
+    units = Counter[str]() if fact.connection == standing.source else _known_there(record, back)
     for sealed in told:
         units.subtract({line.line: line.units for line in sealed.body.lines})
     money, refunds = _money_back(record, fact, going)
@@ -230,6 +231,12 @@ def _return_record(
         needs=_shown_before(standing, record, lines)
         | {f"refund:{n}": Kept(standing.entity, each.name) for n, each in enumerate(refunds)},
     )
+
+
+def _known_there(record: Record, back: Back) -> Counter[str]:
+    """Without new goods in exchange that came back again: they never stood on the channel's order."""
+    new = replacing(record)
+    return Counter({line: units for line, units in back.units.items() if line not in new})
 
 
 def _shown_before(standing: Standing, record: Record, lines: Sequence[ReturnedUnits]) -> dict[str, Kept]:

@@ -194,8 +194,8 @@ def _ordered_units(standing: Standing, record: Record, shipment: Shipment) -> tu
 
 def _shown(standing: Standing, record: Record) -> dict[str, tuple[FulfilmentLine, ...]]:
     """What the channel is told of each parcel, by its fact: what was picked and left though the channel took it off the order
-    is unknown there, and would have the whole parcel refused."""
-    room = Counter({line.id: line.ordered for line in record.order.lines})
+    is unknown there, as new goods in exchange are, and would have the whole parcel refused."""
+    room = Counter({line.id: line.ordered for line in record.order.lines if not line.replaces})
     shown: dict[str, tuple[FulfilmentLine, ...]] = {}
     untold: list[Fact] = []
     for fact in sorted(standing.of("shipment"), key=_left_at):

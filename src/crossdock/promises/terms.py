@@ -47,6 +47,14 @@ class ReturnTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """No more than this leaves by refunds in one day (UTC), whatever causes it; the rest waits for the next."""
     tenders: tuple[Tender, ...] = ("gift_card", "store_credit", "other", "card", "cash")
     """Where an order was paid in several ways, what is refunded first."""
+    exchange_ships: Literal["received", "announced"] = "received"
+    """When the new goods of an exchange leave: when what comes back is there and counts, or as soon as the return is agreed."""
+    exchange_dearer: Literal["paid", "owed"] = "paid"
+    """New goods that cost more than what comes back leave when the difference is paid, or while it is still owed."""
+    exchange_rest: Literal["refund", "store_credit"] = "refund"
+    """How what is left over is given back, where the new goods cost less, or are not sent after all."""
+    exchange_days: int = 30
+    """New goods that have not left this long after the return was made are given up; what they cost goes back."""
     locations: dict[Disposition, str] = {}
     """Which location goods go to, by what became of them; where they were handed in, unless said otherwise."""
 

@@ -53,7 +53,8 @@ def _missing(record: Record) -> AnyMoney | None:
     """What was paid and is not known of; of an order with no payment at all, also where something is to be given back."""
     paid = captured(record)
     if paid and says_paid(record):
-        return Money(entitlements(record).unpaid, record.currency)
+        found = entitlements(record)
+        return Money(found.unpaid - found.to_collect, record.currency)
     if paid or not (says_paid(record) or any(each.worth > 0 for each in worth_of(record).given)):
         return None
     ever = worth_as_sold(record, {line.id: line.ordered for order in record.sold for line in order.lines})

@@ -89,6 +89,8 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     brought: tuple[tuple[str, int, str], ...]
     """(SKU, units, what became of them)"""
     entitled: int
+    exchanged: int
+    """What more it came to, and new goods are had for."""
     paid: int
     in_flight: int
     open: int
@@ -190,10 +192,12 @@ def shares(record: Record, found: Entitlements) -> Iterator[tuple[str, int]]:
     """What the customer's balance is made of, worked out from entitlements and not from postings."""
     worth = worth_of(record)
     due, paid = to_be_paid(record), captured(record)
-    wanted = sum(each.worth for each in worth.given) + max(paid - due, 0)
+    taken, back = sum(each.taken for each in found.exchanges), sum(each.returned for each in found.exchanges)
+    wanted = sum(each.worth for each in worth.given) - back + max(paid - due + taken, 0)
     settled = given_back(record) + lost_in_disputes(record) - found.lost
     yield "paid for what has yet to leave", gross_of(worth.left) - due
     yield "to be paid by the buyer", found.unpaid
+    yield "new goods for what has yet to come back", taken - back
     yield "to be given back", min(settled - wanted, 0) + (wanted - found.entitled)
     yield "given back beyond what was owed", max(settled - wanted, 0)
     yield "asked to go back, and not heard of yet", -unheard(record)
@@ -228,6 +232,7 @@ def _causes(
             policy_since=terms.since if policy.returns else None,
             brought=tuple(_brought(record, fact)),
             entitled=each.entitled,
+            exchanged=each.exchanged,
             paid=each.settled - going[each.cause],
             in_flight=going[each.cause],
             open=each.open,
