@@ -51,7 +51,7 @@ def _check_terms(terms: ReturnTerms, key: str) -> None:
             raise BadSettings(f"{key}.{name}.{currency}: {amount!r} is no amount; {remedy}") from error
         if minor < 0:
             raise BadSettings(f"{key}.{name}.{currency}: {amount!r} is negative; amounts here are zero or more")
-    for name in ("window_days", "approval_hours", "approve_within_minutes"):
+    for name in ("window_days", "approval_hours", "approve_within_minutes", "exchange_days"):
         if getattr(terms, name) < (0 if name == "window_days" else 1):
             raise BadSettings(f"{key}.{name}: {getattr(terms, name)} is too little; write a positive number")
     if len(set(terms.tenders)) != len(terms.tenders):

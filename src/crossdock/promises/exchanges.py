@@ -200,20 +200,23 @@ def _name(fact: Fact) -> str:
 
 def still_leaving(standing: Standing, record: Record, cause: str) -> int:
     """Units of new goods that were given up, and of which the warehouse hasn't said yet that they stay."""
-    lines: Sequence[OrderLine] = next((each.lines for each in record.exchanges if each.cause == cause), ())
-    there = _at_warehouse(standing)
-    return sum(max(there[line.id] - line.ordered, 0) for line in lines)
+    exchange = next((each for each in record.exchanges if each.cause == cause), None)
+    if exchange is None:
+        return 0
+    there = _at_warehouse(standing, exchange)
+    return sum(max(there[line.id] - line.ordered, 0) for line in exchange.lines)
 
 
-def _at_warehouse(standing: Standing) -> Counter[str]:
-    """What it is to send as far as we know: as it said last, or as it was asked before it ever answered."""
-    told = standing.sealed.get("shipment_lines")
-    asked = standing.sealed.get("shipment_order") if told is None or told.held is None else None
-    bodies = [each.held or each.body for each in (told, asked) if each is not None]
-    at = Counter[str]()
-    for body in bodies:
-        at |= Counter({line.line: line.units for line in body.lines})
-    return at
+def _at_warehouse(standing: Standing, exchange: Exchanged) -> Counter[str]:
+    """What it is to send as far as we know: as it said last; all that was agreed on, while it has not answered at all."""
+    told = standing.sealed.get("shipment_lines") or standing.sealed.get("shipment_order")
+    if told is None:
+        return Counter()
+    if told.held is None and isinstance(told.body, ShipmentLines):
+        named = {line.line for line in told.body.lines}
+        return Counter({line.id: line.ordered for line in exchange.agreed if line.id in named})
+    body = told.body if told.held is None else told.held
+    return Counter({line.line: line.units for line in body.lines})
 
 
 def with_agreed(order: Order, returns: Sequence[Return]) -> Order:
