@@ -170,7 +170,7 @@ def _provider(step: Step) -> str:
         case PaymentCapture(amount=amount):
             return f"takes {_amount(amount.minor)}"
         case PaymentVoid():
-            return "gives up the authorisation"
+            return "lets go of what is held"
         case _:
             return ""
 

@@ -48,9 +48,8 @@ from datetime import timedelta
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from crossdock.canonical.payment import PaymentRefund
 from crossdock.canonical.shipment import ShipmentLines, ShipmentOrder
-from crossdock.promises.obligations import Act, ApprovalNeeded, Trouble, Wait
+from crossdock.promises.obligations import ApprovalNeeded, Trouble, Wait
 
 if TYPE_CHECKING:
     from crossdock.promises.policy import Policy
@@ -483,15 +482,12 @@ class Watch:
             yield f"Q2: {-short} more was taken than has left"
         warehouse = self.reality.warehouse
         done = all(warehouse.left[line.id] >= line.units for line in self.accountant.truth_of_lines())
-        untouched = [t for t in self.reality.psp.tenders if self.reality.psp.open_of(t) and not self._touched(t)]
-        if done and untouched and not hub.cases:
-            yield f"Q2: {untouched} are held for nothing"
+        held = [payment for payment in self.reality.psp.tenders if self.reality.psp.open_of(payment)]
+        if done and held and not hub.cases:
+            yield f"Q2: {held} are held for nothing"
 
     def _held(self) -> int:
         return sum(self.reality.psp.open_of(payment) for payment in self.reality.psp.tenders)
-
-    def _touched(self, payment: str) -> bool:
-        return self.reality.psp.tenders[payment].captured > 0
 
     def _outside(self) -> int:
         by_hand = sum(e.amount for e in self.reality.psp.refunds.values() if not e.reference and e.status != "failed")
@@ -515,21 +511,7 @@ class Watch:
         lines = self.accountant.truth_of_lines()
         if any(leaves.get(each.id, 0) > each.units for each in lines if "+" in each.id):
             reasons.append("new goods that were given up may still leave")
-        if self._above_the_day(hub):
-            reasons.append("it is more than may leave in a day")
         return reasons
-
-    def _above_the_day(self, hub: Hub) -> bool:
-        """One refund alone is above what the terms let go in a day; what is merely late goes on the next."""
-        currency = self.reality.basket.currency
-        caps = [
-            int(each.daily_refunds_max[currency].replace(".", ""))
-            for each in self.policy.returns
-            if each.daily_refunds_max
-        ]
-        acts = [each for each in hub.obligations if isinstance(each, Act) and isinstance(each.body, PaymentRefund)]
-        wanted = [each.body.amount.minor for each in acts]
-        return any(amount > min(caps) for amount in wanted) if caps else False
 
     def _goods(self, truth: Truth, hub: Hub) -> Iterator[str]:
         back: Counter[tuple[str, str, str]] = Counter()

@@ -259,8 +259,8 @@ class Provider(Psp):
             case PaymentCapture(payment=payment, amount=amount, final=final):
                 self.keys[command.key] = self._take(payment, amount.minor, final=final)
             case PaymentVoid(payment=payment):
-                self.authorised[payment] = 0
-                self.ended(payment, "voided")
+                self.authorised[payment] = taken = self.tenders[payment].captured
+                self.ended(payment, "captured" if taken else "voided")
                 self.keys[command.key] = payment
             case _:
                 return super().do(command)

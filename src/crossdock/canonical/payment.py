@@ -82,7 +82,7 @@ class PaymentCapture(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PaymentVoid(msgspec.Struct, frozen=True, kw_only=True):
-    """The command that gives up what is authorised and not captured."""
+    """The command that gives up what is authorised and not captured: all of it, or what captures have left of it."""
 
     payment: str
 

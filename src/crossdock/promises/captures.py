@@ -1,4 +1,4 @@
-"""What we take where the hub takes it: what has left and is kept, parcel by parcel; what will never leave is given up."""
+"""What we take where the hub takes it: what has left and is kept, parcel by parcel; what is held beyond that is let go."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import count
 from crossdock.books.entitlements import settled_in_all
 from crossdock.books.exchanges import awaiting_release, lent
 from crossdock.books.record import Record, Tendered
-from crossdock.books.tenders import capturable
+from crossdock.books.tenders import capturable, under_way_of
 from crossdock.books.units import left_units, owed_units
 from crossdock.books.worth import to_capture, to_cover
 from crossdock.canonical.payment import PaymentCapture, PaymentVoid
@@ -39,7 +39,7 @@ def owed_captures(standing: Standing, order_fact: Fact, record: Record, policy: 
         missing -= part
         if part > 0:
             yield _capture(record, newest, payment, part, next(names), policy, final=all_left)
-        elif all_left and _untouched(record, payment) and payment.body.status == "open":
+        elif all_left and _held_for_nothing(record, payment):
             yield _void(order_fact, payment, policy)
         yield from _expiring(standing, record, payment, all_left=all_left)
     if missing > 0 and open_:
@@ -80,11 +80,11 @@ def _capture(
     )
 
 
-def _untouched(record: Record, payment: Tendered) -> bool:
-    id_ = payment.body.id
-    return not any(each.payment == id_ for each in record.captures) and not any(
-        each.body.payment == id_ for each in record.taken
-    )
+def _held_for_nothing(record: Record, payment: Tendered) -> bool:
+    """Something of it is held still, and no capture is under way that takes it, or lets go of the rest as the last one does."""
+    sent = [each.body for each in record.taken if each.body.payment == payment.body.id]
+    under_way = under_way_of(record)[payment.body.id]
+    return capturable(record, payment) > 0 and not under_way and not any(each.final for each in sent)
 
 
 def _void(order_fact: Fact, payment: Tendered, policy: Policy) -> Act:

@@ -167,12 +167,16 @@ def _on_payment(owed: _Owed, entitlement: Entitlement, balance: Balance, start: 
         return
     name = _next_slot(owed, "refund", entitlement.cause, payment.body.id)
     amount, payee = owed.money(part), payment.body.label or f"{payment.body.tender} {payment.body.id}"
-    permission = _permission(owed, entitlement, name, amount, payee)
+    terms, cap = owed.terms(entitlement.cause), None
+    limit = terms.limit(terms.daily_refunds_max, owed.record.currency)
+    above = limit if limit is not None and part > limit.minor else None
+    permission = _permission(owed, entitlement, name, amount, payee, above)
     if not isinstance(permission, datetime):
         yield from permission
         return
-    terms, cap = owed.terms(entitlement.cause), None
-    if (limit := terms.limit(terms.daily_refunds_max, owed.record.currency)) is not None:
+    if (
+        limit is not None and above is None
+    ):  # what no day has room for is a person's alone, and takes no room from others
         day = owed.standing.as_of.astimezone(UTC)
         cap = Within(f"refunds/{owed.record.currency}/{day:%Y-%m-%d}", part, limit.minor)
         # What doesn't fit into today's limit is looked at again when there is a new one.
@@ -249,11 +253,14 @@ _ALWAYS = datetime.max.replace(tzinfo=UTC)
 
 
 def _permission(
-    owed: _Owed, entitlement: Entitlement, name: str, amount: AnyMoney, payee: str
+    owed: _Owed, entitlement: Entitlement, name: str, amount: AnyMoney, payee: str, above: AnyMoney | None = None
 ) -> datetime | list[Obligation]:
-    """Until when this may be sealed; or what is waited for, while somebody has yet to allow it."""
+    """Until when this may be sealed; or what is waited for, while somebody has yet to allow it.
+
+    `above`: what may leave in a day, where this alone is more.
+    """
     terms = owed.terms(entitlement.cause)
-    people = _people_needed(owed, entitlement, terms)
+    people = max(_people_needed(owed, entitlement, terms), 0 if above is None else 1)
     if people == 0:
         return _ALWAYS
     digest = digest_of(amount, payee, name)
@@ -265,7 +272,7 @@ def _permission(
         role=terms.approver,
         people=people,
         digest=digest,
-        what=f"refund {amount} to {payee}, {_reason(entitlement.cause, fact)}",
+        what=f"refund {amount} to {payee}, {_reason(entitlement.cause, fact)}{_past(above)}",
         amount=amount,
         payee=payee,
         cause=entitlement.cause,
@@ -281,6 +288,10 @@ def _permission(
         detail=f"{amount} to {payee} for {_reason(entitlement.cause, fact)}: {refusal.by} said no. {refusal.note}",
     )
     return [refused, needed]
+
+
+def _past(limit: AnyMoney | None) -> str:
+    return "" if limit is None else f", past the limit of {limit} a day"
 
 
 def _people_needed(owed: _Owed, entitlement: Entitlement, terms: ReturnTerms) -> int:

@@ -44,7 +44,8 @@ class ReturnTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     approve_within_minutes: int = 8 * 60
     """Until when somebody should have decided."""
     daily_refunds_max: Amounts = {}
-    """No more than this leaves by refunds in one day (UTC), whatever causes it; the rest waits for the next."""
+    """No more than this leaves by refunds in one day (UTC), whatever causes it; the rest waits for the next. One that is more by
+    itself waits for a person, who may let it go past the limit."""
     tenders: tuple[Tender, ...] = ("gift_card", "store_credit", "other", "card", "cash")
     """Where an order was paid in several ways, what is refunded first."""
     exchange_ships: Literal["received", "announced"] = "received"

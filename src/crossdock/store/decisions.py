@@ -122,14 +122,14 @@ class Decider:
         answered = Answered(doubtful[0], slot, remote_id, remote_id, None, 0)
         await delivery.confirm(self.tx, [answered])
         held = amounts(doubtful[5])
-        await move_accounts(self.tx, _negative(held), held)
+        await move_accounts(self.tx, _negative(held), held, by_key=False)
         await self._over(case_id, [doubtful], "happened", remote_id=remote_id, slot=slot)
         return slot
 
     async def did_not_happen(self, case_id: int, promise: int | None) -> str:
         """A doubtful act did not happen; it is sent again, as a new act under a new key."""
         doubtful = self._one_of(case_id, await self._doubtful(case_id), promise)
-        await move_accounts(self.tx, _negative(amounts(doubtful[5])), Counter())
+        await move_accounts(self.tx, _negative(amounts(doubtful[5])), Counter(), by_key=False)
         await self._again(case_id, [doubtful], bump=1)
         slot = f"{doubtful[1]}/{doubtful[4]}"
         await self._over(case_id, [doubtful], "did not happen", slot=slot)
