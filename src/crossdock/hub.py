@@ -29,6 +29,7 @@ from crossdock.console.counting import count_what_is_due
 from crossdock.console.desk import Desk, open_desk
 from crossdock.deliver.lane import Lane
 from crossdock.deliver.lines import Line, line_of
+from crossdock.deliver.timekeeping import Timekeeper, longest_wait
 from crossdock.gateway.api import Api, with_api
 from crossdock.gateway.door import WebhookDoor
 from crossdock.gateway.health import Health, with_health
@@ -93,6 +94,7 @@ class Hub:
     lanes: list[Lane]
     lines: dict[str, Line]
     sweepers: list[Sweeper]
+    timekeeper: Timekeeper
     received: asyncio.Event = field(default_factory=asyncio.Event)
     known: asyncio.Event = field(default_factory=asyncio.Event)
     promised: dict[str, list[asyncio.Event]] = field(default_factory=dict[str, list[asyncio.Event]])
@@ -126,6 +128,7 @@ class Hub:
 
     async def beat(self) -> int:
         await self.leases.beat()
+        await self.timekeeper.look()
         if self.watch is not None:
             await self.watch.beat(self.database)
         await asyncio.sleep(self.leases.ttl_seconds / 4)
@@ -164,12 +167,16 @@ async def open_hub(
             for line in lines.values()
             for _ in range(line.lanes)
         ]
+        hub = settings.hub
+        # As old as two beats that were missed.
+        timekeeper = Timekeeper(database, longest_wait(lines.values(), hub.call_lease_seconds), hub.lease_seconds / 2)
+        await timekeeper.begin()
         sweepers = [sweeper_of(database, settings.connections[name], line) for name, line in lines.items()]
-        if watch is not None:
-            for lane in lanes:
-                lane.note = watch.note
+        for lane in lanes:
+            lane.timekeeper = timekeeper
+            lane.note = watch.note if watch else lane.note
         try:
-            yield Hub(settings, database, leases, rules, lanes, lines, sweepers, watch=watch)
+            yield Hub(settings, database, leases, rules, lanes, lines, sweepers, timekeeper, watch=watch)
         finally:
             for line in lines.values():
                 await line.close()

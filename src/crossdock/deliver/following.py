@@ -27,7 +27,7 @@ ATTEMPTS_MAX = 12
 # So many answers under one key that leave it unknown, and the key is taken to be used up: 500 is mostly kept, too.
 UNCLEAR_MAX = 3
 _BACKOFF_SECONDS = 0.5
-_BACKOFF_SECONDS_MAX = 300.0
+BACKOFF_SECONDS_MAX = 300.0
 
 
 _CRASHED = "the process that was calling went away"
@@ -96,7 +96,7 @@ class Situation:
     def wait_after(self, times: int) -> float:
         """Seconds to wait after so many times in vain."""
         grown = _BACKOFF_SECONDS * 2 ** min(times, 12)
-        return min(grown, _BACKOFF_SECONDS_MAX) * (0.5 + self.luck)
+        return min(grown, BACKOFF_SECONDS_MAX) * (0.5 + self.luck)
 
     @property
     def searchable(self) -> Searchable | None:

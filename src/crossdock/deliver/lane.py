@@ -19,6 +19,7 @@ from crossdock.deliver.lines import Line, NotSent
 from crossdock.deliver.recording import Results, record
 from crossdock.deliver.remembering import BY_LEVEL
 from crossdock.deliver.sealing import Ready, Sealing, as_sealed
+from crossdock.deliver.timekeeping import Timekeeper
 from crossdock.kernel.faults import Fault, Throttled, Transient, Unknown
 from crossdock.kernel.moments import to_micros
 from crossdock.observe.checkpoints import reach
@@ -35,6 +36,10 @@ _RECORD_SECONDS_MAX = 600.0
 # A round takes no more than the call budget lets out in so long: refunds that come meanwhile wait for its end.
 _ROUND_SECONDS = 2.0
 _RECORD_AGAIN_SECONDS, _RECORD_AGAIN_SECONDS_MAX = 0.1, 5.0
+
+
+class _PutForward(Exception):
+    """By the database's clock more is due than can be: nothing of it is claimed."""
 
 
 def _unnoted(fence: int) -> None:
@@ -57,6 +62,8 @@ class Lane:
     record_seconds: float = _RECORD_SECONDS_MAX
     note: Callable[[int], None] = _unnoted
     """Is told the highest fence of each round, once it is committed and before anything is called."""
+    timekeeper: Timekeeper | None = None
+    """Holds what is claimed against time that only rises."""
     _ramp: int = 200
     _items_per_call: float = 1.0
     _lost_rounds: int = 0
@@ -65,12 +72,22 @@ class Lane:
         """Claim what is due, seal it, call, record; answers how many promises were claimed."""
         if time.monotonic() < self.line.quiet_until:
             return 0
-        lease_ends = time.monotonic() + self.lease_seconds
+        try:
+            return await self._round(time.monotonic())
+        except _PutForward:
+            assert self.timekeeper is not None
+            await self.timekeeper.look()
+            return 0
+
+    async def _round(self, began: float) -> int:
+        lease_ends = began + self.lease_seconds
         async with self.database.transaction() as tx:
             claimed, permit = await self._claim(tx)
             if not claimed:
                 return 0
             now = claimed[0].claimed_at
+            if self.timekeeper is not None and not self.timekeeper.believes(began, now):
+                raise _PutForward
             above = await seeing.parents(tx, claimed)
             ready = [situation for c in claimed if _to_send(situation := self._situation(c, now))]
             sealed = await sealing.seal(tx, ready, now, self.worker, self.code) if ready else Sealing()

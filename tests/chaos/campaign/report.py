@@ -133,9 +133,6 @@ _NOT = """\
 - Minutes stand for hours: leases, windows and travel times are short. Nothing here is as old as a real backlog.
 - Lost webhooks are found by a sweep of each source after the day, as they would be by the next scheduled one. Until then the
   hub can't know what nobody told it, and may refund what a clerk already did: people are told, once it is known.
-- A database clock put **forward** while a request travels lets the search for it begin too early: an act that is only
-  searchable could then be sent a second time. Keyed and blind acts don't mind. `tests/lives/test_clocks.py` has clocks jump
-  at all other moments.
 - The ERP of these runs is a stand-in. `make chaos ERP=tryton` plays plain days with the real one and compares its books, as do
   `make demo` and the tests marked `erp`.
 - How fast everything else goes while a fault lasts is not judged here: only that all comes to rest, and rightly.

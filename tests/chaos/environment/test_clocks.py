@@ -9,6 +9,7 @@ both keep one that puts its clocks back while they work.
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import subprocess
 import tempfile
@@ -121,4 +122,59 @@ async def test_a_process_whose_clock_is_wrong_does_its_work_and_throws_nothing_a
             assert await trade(scene, 2)
         clock(0)
         assert (await scene.ask("check"))["inbox"]["total"] == len(scene.sent) == 4
+        assert done_twice(scene) == []
+
+
+def in_doubt(scene: Scene) -> bool:
+    """Whether something is to be searched for; read from the table, for what it says must be so before the clock jumps."""
+    with psycopg.connect(scene.database_url, autocommit=True) as connection:
+        return connection.execute("select from due where stage = 3 limit 1").fetchone() is not None
+
+
+@pytest.mark.parametrize("processes", ["alive", "killed"])
+async def test_nothing_is_searched_for_too_early_because_the_databases_clock_was_put_forward(
+    clock: Turn, wrong_database: str, tmp_path: Path, processes: str
+) -> None:
+    """The goods issue happens 4 s after its connection was cut, and its target may take 6 s for it."""
+    placed, far = order("1"), {"connector": "tests.chaos.far_erp"}
+    async with Target().serve() as target:
+        scene = Scene("", wrong_database, tmp_path, target)
+        async with scene.hubs(each=far) as hub:
+            await scene.tell(placed)
+            assert await scene.within(20, lambda: scene.done("sales_order"))
+            target.fault("/one/goods_issue", "late", status=0, seconds=4.0)
+            await scene.tell(shipment("s1", placed))
+            assert await scene.within(20, lambda: in_doubt(scene))
+            assert not scene.done("goods_issue")
+            if processes == "killed":
+                for each in hub.processes:
+                    each.process.kill()
+                    await each.process.wait()
+            clock(MINUTES)
+            if processes == "alive":
+                await asyncio.sleep(2)
+        async with scene.hubs(each=far):
+            assert await scene.within(20, lambda: scene.done("invoice_posting"))
+            await target.mischief.settled()
+        assert done_twice(scene) == []
+
+
+async def test_a_lease_on_a_call_lasts_as_long_as_its_holder_believes_whatever_the_databases_clock_says(
+    clock: Turn, wrong_database: str, tmp_path: Path
+) -> None:
+    """A process pauses between its seal and its call, for less than its lease, in which the clock jumps."""
+    placed = order("1")
+    async with Target().serve() as target:
+        scene = Scene("", wrong_database, tmp_path, target, call_lease_seconds=8.0)
+        async with scene.hubs(policy={"tell_shop_erp_number": False}, stop_at="call:before", count=2) as hub:
+            await scene.tell(placed)
+            assert await scene.within(20, lambda: scene.done("sales_order"))
+            await scene.tell(shipment("s1", placed))
+            assert await scene.within(20, lambda: any(each.stopped for each in hub.processes))
+            clock(MINUTES)
+            await asyncio.sleep(3)
+            for each in hub.processes:
+                each.go_on()
+            assert await scene.within(20, lambda: scene.done("goods_issue") and scene.done("invoice_posting"))
+            await asyncio.sleep(1)
         assert done_twice(scene) == []

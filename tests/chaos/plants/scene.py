@@ -27,7 +27,12 @@ from tests.stage import message, told
 from tests.standin import Told
 from tests.standin.target import Target
 
-HUB = {"listen": "127.0.0.1:0", "lease_seconds": 1.0, "call_lease_seconds": 2.5, "probe_seconds": 0.2}
+HUB: Mapping[str, Any] = {
+    "listen": "127.0.0.1:0",
+    "lease_seconds": 1.0,
+    "call_lease_seconds": 2.5,
+    "probe_seconds": 0.2,
+}
 NAMES = ("shop", "erp", "warehouse", "mail")
 ERP = {"erp": "erp"}
 
@@ -48,6 +53,7 @@ class Scene:
     """Where the hub's processes reach either, when not directly."""
     patience_seconds: float = 20.0
     """How long a sender tries."""
+    call_lease_seconds: float = HUB["call_lease_seconds"]
 
     @contextlib.asynccontextmanager
     async def hubs(
@@ -84,7 +90,8 @@ class Scene:
         """What the hub's processes are told."""
         connection = {"connector": "tests.standin", "url": self.target_at or self.target.url, "timeout_seconds": 1.0}
         connection |= {"webhook_secrets": ["env:STANDIN_SECRET"], **(each or {})}
-        tables = {"hub": HUB, "roles": roles, "policy": policy or {}}
+        hub = {**HUB, "call_lease_seconds": self.call_lease_seconds}
+        tables = {"hub": hub, "roles": roles, "policy": policy or {}}
         return as_toml(tables | {f"connections.{name}": connection for name in NAMES})
 
     def _hurry_sleepers(self) -> None:

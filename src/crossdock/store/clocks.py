@@ -1,0 +1,29 @@
+"""The database's clock as the hub's processes saw it last, and what waits by it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from crossdock.store.database import Transaction, rows, run
+from crossdock.store.statements import load
+
+_SQL = load("clocks")
+
+
+async def look(tx: Transaction) -> tuple[datetime, datetime] | None:
+    """(when somebody last looked, now) by the database's clock; nobody else looks until commit. None: somebody else does."""
+    found = await rows(tx, _SQL["look"])
+    return (found[0][0], found[0][1]) if found else None
+
+
+async def looked(tx: Transaction) -> None:
+    await run(tx, _SQL["looked"])
+
+
+async def wait_on(tx: Transaction, looked_at: datetime, longest_seconds: float) -> None:
+    """Calls' leases and searches due after `looked_at`, within `longest_seconds` of it, are put off by the time since then."""
+    await run(tx, _SQL["wait_on"], {"looked_at": looked_at, "longest_seconds": longest_seconds})
+
+
+async def wait_no_longer(tx: Transaction, longest_seconds: float) -> None:
+    await run(tx, _SQL["wait_no_longer"], {"longest_seconds": longest_seconds})

@@ -1,0 +1,14 @@
+-- look: When somebody last looked, and when it is now; nothing when somebody else is looking, for a sleeper may hold the row.
+select looked_at, now() from clock for update skip locked
+
+-- looked: Somebody looked now.
+update clock set looked_at = now()
+
+-- wait_on: What waited when somebody last looked, for a call's lease or for what may still travel, waits on as if no time had passed since.
+update due set due_at = due_at + (now() - %(looked_at)s::timestamptz)
+where stage in (1, 3) and due_at > %(looked_at)s
+  and due_at <= %(looked_at)s::timestamptz + make_interval(secs => %(longest_seconds)s)
+
+-- wait_no_longer: What a clock that was ahead made wait for longer than anything has to waits that long.
+update due set due_at = now() + make_interval(secs => %(longest_seconds)s)
+where stage in (0, 1, 3) and due_at > now() + make_interval(secs => %(longest_seconds)s) and due_at < 'infinity'

@@ -1,0 +1,106 @@
+"""A database's clock that is put forward lets nobody look too early, and one that is put back lets nobody wait for good.
+
+Put forward by ten minutes here: everything that the database has on record is as much older as it would look then.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+
+from crossdock.deliver.timekeeping import Timekeeper
+from crossdock.store.database import Database, rows, run
+
+_LONGEST_SECONDS, _SILENT_SECONDS = 1800.0, 5.0
+_READY, _CALLING, _ACCEPTED, _DOUBTFUL = range(4)
+
+
+def _keeper(database: Database) -> Timekeeper:
+    return Timekeeper(database, _LONGEST_SECONDS, _SILENT_SECONDS)
+
+
+async def _wait(database: Database, promise: int, stage: int, seconds: float) -> None:
+    async with database.transaction() as tx:
+        await run(
+            tx,
+            "insert into due (promise, entity, target, priority, due_at, stage, ordinal, deadline, document) values"
+            " (%(promise)s, 'order:shop:1', 'erp', 0, now() + make_interval(secs => %(seconds)s), %(stage)s, 1, now(), '')",
+            {"promise": promise, "stage": stage, "seconds": seconds},
+        )
+
+
+async def _put_forward(database: Database, seconds: float) -> None:
+    async with database.transaction() as tx:
+        by = {"seconds": seconds}
+        await run(tx, "update due set due_at = due_at - make_interval(secs => %(seconds)s)", by)
+        await run(tx, "update clock set looked_at = looked_at - make_interval(secs => %(seconds)s)", by)
+
+
+async def _waits(database: Database) -> list[int]:
+    """How many seconds each has to wait still, in order."""
+    async with database.transaction() as tx:
+        found = await rows(tx, "select round(extract(epoch from due_at - now()))::int from due order by promise")
+    return [row[0] for row in found]
+
+
+async def test_searches_and_leases_wait_on_when_the_clock_was_put_forward_and_nothing_else_does(
+    database_url: str,
+) -> None:
+    async with Database(database_url) as database:
+        await _keeper(database).begin()
+        for promise, stage in enumerate((_READY, _CALLING, _ACCEPTED, _DOUBTFUL)):
+            await _wait(database, promise, stage, 60)
+        await _wait(database, 9, _DOUBTFUL, -1)
+        await _put_forward(database, 600)
+        await _keeper(database).begin()
+        assert await _waits(database) == [-540, 60, -540, 60, -601]
+
+
+async def test_what_was_put_off_by_one_process_is_not_put_off_again_by_another(database_url: str) -> None:
+    async with Database(database_url) as database:
+        await _keeper(database).begin()
+        await _wait(database, 1, _DOUBTFUL, 60)
+        await _put_forward(database, 600)
+        for _ in range(3):
+            await _keeper(database).begin()
+        assert await _waits(database) == [60]
+
+
+async def test_time_that_passed_while_a_process_watched_has_passed(database_url: str) -> None:
+    async with Database(database_url) as database:
+        keeper = Timekeeper(database, _LONGEST_SECONDS, silent_seconds=0.0)
+        await keeper.begin()
+        await _wait(database, 1, _DOUBTFUL, 60)
+        async with database.transaction() as tx:
+            await rows(tx, "select pg_sleep(1.2)")
+        await keeper.look()
+        assert await _waits(database) == [59]
+
+
+async def test_what_began_to_wait_after_the_clock_was_put_forward_waits_no_longer_for_it(database_url: str) -> None:
+    async with Database(database_url) as database:
+        await _keeper(database).begin()
+        await _put_forward(database, 86_400)
+        await _wait(database, 1, _DOUBTFUL, 60)
+        await _keeper(database).begin()
+        assert await _waits(database) == [60]
+
+
+async def test_nothing_waits_a_day_because_the_clock_is_put_back_by_one(database_url: str) -> None:
+    async with Database(database_url) as database:
+        await _keeper(database).begin()
+        for promise, stage in enumerate((_READY, _CALLING, _ACCEPTED, _DOUBTFUL)):
+            await _wait(database, promise, stage, 60)
+        await _put_forward(database, -86_400)
+        await _keeper(database).begin()
+        assert await _waits(database) == [1800, 1800, 86_460, 1800]
+
+
+async def test_a_clock_is_believed_as_long_as_no_more_time_passes_by_it_than_really_does(database_url: str) -> None:
+    keeper, noon = _keeper(Database(database_url)), datetime.fromisoformat("2026-11-22T12:00:00Z")
+    began = time.monotonic() - 60
+    assert keeper.believes(began, noon)
+    assert keeper.believes(began + 30, noon + timedelta(seconds=30))
+    assert not keeper.believes(began + 31, noon + timedelta(seconds=90))
+    assert keeper.believes(began + 32, noon - timedelta(days=1))
+    assert not keeper.believes(began + 33, noon + timedelta(seconds=33))
