@@ -168,8 +168,7 @@ async def open_hub(
             for _ in range(line.lanes)
         ]
         hub = settings.hub
-        # As old as two beats that were missed.
-        timekeeper = Timekeeper(database, longest_wait(lines.values(), hub.call_lease_seconds), hub.lease_seconds / 2)
+        timekeeper = Timekeeper(database, longest_wait(lines.values(), hub.call_lease_seconds), hub.lease_seconds)
         await timekeeper.begin()
         sweepers = [sweeper_of(database, settings.connections[name], line) for name, line in lines.items()]
         for lane in lanes:

@@ -10,13 +10,14 @@ from datetime import datetime, timedelta
 
 from crossdock.deliver.timekeeping import Timekeeper
 from crossdock.store.database import Database, rows, run
+from crossdock.store.leases import Leases
 
-_LONGEST_SECONDS, _SILENT_SECONDS = 1800.0, 5.0
+_LONGEST_SECONDS, _LEASE_SECONDS = 1800.0, 10.0
 _READY, _CALLING, _ACCEPTED, _DOUBTFUL = range(4)
 
 
 def _keeper(database: Database) -> Timekeeper:
-    return Timekeeper(database, _LONGEST_SECONDS, _SILENT_SECONDS)
+    return Timekeeper(database, _LONGEST_SECONDS, _LEASE_SECONDS)
 
 
 async def _wait(database: Database, promise: int, stage: int, seconds: float) -> None:
@@ -68,7 +69,7 @@ async def test_what_was_put_off_by_one_process_is_not_put_off_again_by_another(d
 
 async def test_time_that_passed_while_a_process_watched_has_passed(database_url: str) -> None:
     async with Database(database_url) as database:
-        keeper = Timekeeper(database, _LONGEST_SECONDS, silent_seconds=0.0)
+        keeper = Timekeeper(database, _LONGEST_SECONDS, lease_seconds=0.0)
         await keeper.begin()
         await _wait(database, 1, _DOUBTFUL, 60)
         async with database.transaction() as tx:
@@ -93,7 +94,22 @@ async def test_nothing_waits_a_day_because_the_clock_is_put_back_by_one(database
             await _wait(database, promise, stage, 60)
         await _put_forward(database, -86_400)
         await _keeper(database).begin()
-        assert await _waits(database) == [1800, 1800, 86_460, 1800]
+        assert await _waits(database) == [60, 60, 86_460, 60]
+
+
+async def test_what_a_process_holds_that_died_under_a_clock_a_day_ahead_is_free_when_that_is_put_right(
+    database_url: str,
+) -> None:
+    async with Database(database_url) as database:
+        await _keeper(database).begin()
+        dead = Leases(database, "1", ttl_seconds=1.0)
+        await dead.beat()
+        await _put_forward(database, -86_400)
+        async with database.transaction() as tx:
+            await run(tx, "update bucket set until = until + interval '1 day' where owner is not null")
+            await run(tx, "update worker set beat_at = beat_at + interval '1 day'")
+        await _keeper(database).begin()
+        assert len(await Leases(database, "1", ttl_seconds=1.0).beat()) == 256
 
 
 async def test_a_clock_is_believed_as_long_as_no_more_time_passes_by_it_than_really_does(database_url: str) -> None:

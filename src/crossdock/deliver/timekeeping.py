@@ -30,14 +30,14 @@ _AGAIN_SECONDS = 0.1
 
 @dataclass
 class Timekeeper:
-    """One process's view of the database's clock. `longest_seconds` is the longest that a lease or a search may wait.
+    """One process's view of the database's clock. `longest_seconds` is the longest that a call's lease or a search may wait.
 
-    A process that is new believes the clock if somebody looked at it in the last `silent_seconds`.
+    A process that is new believes the clock if somebody looked at it in the last half of `lease_seconds`, which is two beats.
     """
 
     database: Database
     longest_seconds: float
-    silent_seconds: float
+    lease_seconds: float
     _seen: tuple[float, datetime] | None = None
     """(`time.monotonic()` before the clock was asked, what it said)"""
 
@@ -79,12 +79,12 @@ class Timekeeper:
             await clocks.wait_on(tx, looked_at, self.longest_seconds)
         elif gap_seconds < -_SLACK_SECONDS:
             log.warning("the database's clock was put back", seconds=-gap_seconds)
-            await clocks.wait_no_longer(tx, self.longest_seconds)
+            await clocks.wait_no_longer(tx, looked_at, self.longest_seconds, self.lease_seconds)
 
     def _passed_at_most(self, since: datetime) -> float:
         """Seconds that can really have passed since the clock said that."""
         if self._seen is None:
-            return self.silent_seconds
+            return self.lease_seconds / 2
         began, at = self._seen
         rising = (time.monotonic() - began) * _SLEWED
         return max(0.0, (at - since).total_seconds()) + rising + _SLACK_SECONDS

@@ -25,5 +25,7 @@ async def wait_on(tx: Transaction, looked_at: datetime, longest_seconds: float) 
     await run(tx, _SQL["wait_on"], {"looked_at": looked_at, "longest_seconds": longest_seconds})
 
 
-async def wait_no_longer(tx: Transaction, longest_seconds: float) -> None:
-    await run(tx, _SQL["wait_no_longer"], {"longest_seconds": longest_seconds})
+async def wait_no_longer(tx: Transaction, looked_at: datetime, longest_seconds: float, lease_seconds: float) -> None:
+    """What was to happen at a time of a clock that was ahead is brought back to when it was meant; `looked_at`: by that clock."""
+    times = {"looked_at": looked_at, "longest_seconds": longest_seconds, "lease_seconds": lease_seconds}
+    await run(tx, _SQL["wait_no_longer"], times)
