@@ -271,6 +271,27 @@ async def test_an_outage_is_one_case_burns_no_attempts_and_ends_by_itself(databa
             await stage.checked()
 
 
+async def test_an_outage_is_over_when_the_system_answers_though_nothing_is_to_be_done_there(database_url: str) -> None:
+    target = Target()
+    async with target.serve() as up:
+        port = int(up.url.rpartition(":")[2])
+    async with staged(database_url, f"http://127.0.0.1:{port}", mail=False) as stage:
+        await stage.tell(order("1"))
+        await stage.deliver("erp")
+        stage.sql("delete from due")
+        for _ in range(2):
+            stage.hurry()
+            await stage.deliver("erp")
+            assert "brake:erp" in stage.cases()
+        async with target.serve(port):
+            stage.hurry()
+            await stage.deliver("erp")
+            assert "brake:erp" not in stage.cases()
+            stage.hurry()
+            await stage.deliver("erp")
+            assert len(target.calls) == 1  # nobody asks once it is known
+
+
 async def test_refused_credentials_stop_the_lane_until_a_person_lets_it_go_on(database_url: str) -> None:
     async with Target().serve() as target, staged(database_url, target, mail=False) as stage:
         target.fault("many/sales_order", "refuse", status=401)

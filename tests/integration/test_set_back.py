@@ -9,7 +9,7 @@ import pytest
 
 from crossdock.govern.watching import SetBack, Watch, watched
 from crossdock.store import recovery
-from crossdock.store.database import Database
+from crossdock.store.database import Database, run
 from crossdock.store.decisions import Decider, NotDecidable
 from crossdock.store.recovery import Mark
 from tests.stage import Stage, customer, order, shipment, staged, told
@@ -194,3 +194,26 @@ async def test_only_what_is_stopped_can_go_on(database_url: str) -> None:
             await Decider(tx, "Mara").go_on()
         await Decider(tx, "Mara").restored()
         await Decider(tx, "Mara").go_on()
+
+
+async def test_nothing_goes_on_before_every_list_was_read_whole_since_unless_a_person_says_so(
+    database_url: str,
+) -> None:
+    async with Database(database_url) as database, database.transaction() as tx:
+        await run(
+            tx,
+            "insert into sweep (connection, kind, whole, next_at, verified_at) values"
+            " ('shop', 'order', true, now(), now() - interval '1 hour'), ('shop', 'order', false, now(), null),"
+            " ('psp', 'refund', true, now(), null)",
+        )
+        await Decider(tx, "Mara").restored()
+        with pytest.raises(NotDecidable, match=r"refund of psp; order of shop.*crossdock sweep shop --full"):
+            await Decider(tx, "Mara").go_on()
+        await run(tx, "update sweep set verified_at = now() where connection = 'shop'")
+        with pytest.raises(NotDecidable, match="refund of psp"):
+            await Decider(tx, "Mara").go_on()
+        await run(tx, "update sweep set verified_at = now() where connection = 'psp'")
+        await Decider(tx, "Mara").go_on()
+        await Decider(tx, "Mara").restored()
+        await run(tx, "update sweep set verified_at = null")
+        await Decider(tx, "Mara").go_on(unswept=True)

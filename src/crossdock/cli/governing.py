@@ -198,13 +198,19 @@ def recovery_begin(by: str | None, wants_json: bool) -> None:
 
 
 @recovery.command("go-on")
+@click.option(
+    "--unswept", is_flag=True, help="Also where lists were not read whole since: they were told again otherwise."
+)
 @by_option
 @json_option
-def recovery_go_on(by: str | None, wants_json: bool) -> None:
-    """The sources have told again what was forgotten: acts are done, each looked for first where that can be."""
+def recovery_go_on(unswept: bool, by: str | None, wants_json: bool) -> None:
+    """The sources have told again what was forgotten: acts are done, each looked for first where that can be.
+
+    Refused while a list that can be read whole was not, since the database was set back.
+    """
     from crossdock.cli import deciding
 
-    deciding.decided(deciding_person(by), lambda decider: decider.go_on())
+    deciding.decided(deciding_person(by), lambda decider: decider.go_on(unswept=unswept))
     tell(wants_json, {"goes_on": True}, "Acts are done again; see: crossdock recovery")
 
 

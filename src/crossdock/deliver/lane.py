@@ -12,7 +12,7 @@ from datetime import datetime
 from crossdock.canonical.nouns import COMMANDS
 from crossdock.connect.documents import Reading
 from crossdock.connect.receipts import Confirmed
-from crossdock.deliver import calling, sealing, seeing
+from crossdock.deliver import calling, probing, sealing, seeing
 from crossdock.deliver.calling import Answer
 from crossdock.deliver.following import Actor, Next, Situation, after, after_search, crashed, forgotten, resendable
 from crossdock.deliver.lines import Line, NotSent
@@ -83,16 +83,11 @@ class Lane:
         lease_ends = began + self.lease_seconds
         async with self.database.transaction() as tx:
             claimed, permit = await self._claim(tx)
-            if not claimed:
-                return 0
-            now = claimed[0].claimed_at
-            if self.timekeeper is not None and not self.timekeeper.believes(began, now):
-                raise _PutForward
+            sealed = await self._seal(tx, claimed, began) if claimed else Sealing()
             above = await seeing.parents(tx, claimed)
-            ready = [situation for c in claimed if _to_send(situation := self._situation(c, now))]
-            sealed = await sealing.seal(tx, ready, now, self.worker, self.code) if ready else Sealing()
-            sealed.hold_back([held for situation in ready if (held := self._forgotten(situation))])
-            reach("seal:before_commit")
+        if not claimed:
+            return await self._try_idly(lease_ends) if permit == "probe" else 0
+        now = claimed[0].claimed_at
         self.note(max(each.fence for each in claimed))
         reach("seal:after_commit")
         answers = await self._answers(claimed, sealed, lease_ends, above)
@@ -114,6 +109,23 @@ class Lane:
         if permit == "braked":
             self._ramp = 1
         return [], permit
+
+    async def _seal(self, tx: Transaction, claimed: Sequence[Claimed], began: float) -> Sealing:
+        now = claimed[0].claimed_at
+        if self.timekeeper is not None and not self.timekeeper.believes(began, now):
+            raise _PutForward
+        ready = [situation for c in claimed if _to_send(situation := self._situation(c, now))]
+        sealed = await sealing.seal(tx, ready, now, self.worker, self.code) if ready else Sealing()
+        sealed.hold_back([held for situation in ready if (held := self._forgotten(situation))])
+        reach("seal:before_commit")
+        return sealed
+
+    async def _try_idly(self, lease_ends: float) -> int:
+        """With nothing due an outage's end would go unseen, and nobody would sweep there meanwhile."""
+        if await probing.answers(self.line, lease_ends):
+            async with self.database.transaction() as tx:
+                await brakes.lift_brake(tx, self.line.connection, "an answer while nothing was due")
+        return 0
 
     def _affordable(self) -> int:
         """No more than the call budget lets out in one round, twice as many items a call as last time, if they will."""

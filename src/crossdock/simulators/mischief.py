@@ -125,8 +125,9 @@ class Mischief:
         """Add rules; of those that match a call, the first that fires wins."""
         self._armed += [_Armed(rule, float("inf") if rule.times is None else rule.times) for rule in rules]
 
-    def disarm(self) -> None:
-        self._armed.clear()
+    def disarm(self, *rules: FaultRule) -> None:
+        """These rules strike no more; without any named, none does."""
+        self._armed = [armed for armed in self._armed if rules and not any(armed.rule is rule for rule in rules)]
 
     @property
     def rules(self) -> list[FaultRule]:

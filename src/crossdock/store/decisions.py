@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,11 +91,17 @@ class Decider:
         await lift_brake(self.tx, connection, self.by)
         return epoch
 
-    async def go_on(self) -> None:
-        """The sources have told again what a restored database had forgotten: acts are done, each looked for first."""
+    async def go_on(self, *, unswept: bool = False) -> None:
+        """The sources have told again what a restored database had forgotten: acts are done, each looked for first.
+
+        What can be listed must have been, to its end, unless a person says that it was told otherwise (`unswept`).
+        """
+        unread = await recovery.not_read_since(self.tx)
+        if unread and not unswept:
+            raise NotDecidable(_unread(unread))
         if not await recovery.go_on(self.tx, self.by):
             raise NotDecidable("nothing is stopped: the database was not found set back, or it goes on already")
-        await self.record("go on")
+        await self.record("go on", unswept=sorted(unread))
 
     async def restored(self) -> None:
         """The database was set back, and nothing told the hub."""
@@ -179,3 +186,12 @@ class Decider:
 
 def _negative(held: Counter[str]) -> Counter[str]:
     return Counter({account: -amount for account, amount in held.items()})
+
+
+def _unread(lists: Mapping[str, Sequence[str]]) -> str:
+    said = "; ".join(f"{', '.join(kinds)} of {name}" for name, kinds in lists.items())
+    remedy = "; ".join(f"crossdock sweep {name} --full" for name in lists)
+    return (
+        f"these lists were not read whole since the database was set back: {said}. What they hold may be done twice or never"
+        f" if it isn't known again: {remedy}. Where all of it was told again otherwise: crossdock recovery go-on --unswept"
+    )

@@ -87,7 +87,8 @@ def _case(restored_to: datetime) -> Raised:
         _CAUSE,
         "restored",
         "The hub's database was set back to an earlier state",
-        "Have what came in since told or read again, then: crossdock recovery go-on",
+        "Have what came in since told again, and every source read whole: crossdock sweep <connection> --full. "
+        "Then: crossdock recovery go-on",
         f"it knows nothing of what happened after {restored_to:%Y-%m-%d %H:%M:%S} UTC; until then no act is done",
     )
 
@@ -97,6 +98,11 @@ async def go_on(tx: Transaction, by: str) -> bool:
     stopped = bool(await rows(tx, _SQL["go_on"], {"by": by}))
     await cases.close(tx, _CAUSE, by)
     return stopped
+
+
+async def not_read_since(tx: Transaction) -> dict[str, list[str]]:
+    """By connection, the lists of kinds that were not read whole since the open recovery was noticed; none is open: nothing."""
+    return dict(await rows(tx, _SQL["not_read_since"]))
 
 
 async def last_recovery(tx: Transaction) -> Recovery | None:

@@ -82,7 +82,7 @@ async def test_a_folder_that_was_copied_while_the_server_was_stopped_and_put_bac
             await asyncio.sleep(2)
             assert (await ask(config, "recovery"))["state"] == "stopped"
             assert len(target.ledger.entries) == done
-            await ask(config, "recovery", "go-on")
+            await ask(config, "recovery", "go-on", "--unswept")
             await tell(process, message("shop", told(order("9"))))
             await until(lambda: "order:shop:9/sale" in target.slots("sales_order"), 30)
             await asyncio.sleep(4)
@@ -116,7 +116,7 @@ async def test_processes_that_live_through_it_end_and_those_after_them_double_no
         async with scene.hubs():
             await scene.tell(*again)
             assert (await scene.ask("recovery"))["state"] == "stopped"
-            await scene.ask("recovery", "go-on")
+            await scene.ask("recovery", "go-on", "--unswept")
             await scene.tell(order("9"))
             assert await scene.within(30, lambda: scene.done("sales_order")["order:shop:9"])
             await asyncio.sleep(4)

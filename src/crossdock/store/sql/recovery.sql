@@ -36,6 +36,11 @@ from promise p
 where p.id = d.promise and p.verb = 2 and d.stage = 0
   and exists (select from intent i where i.promise = d.promise and i.ordinal = d.ordinal)
 
+-- not_read_since: By connection, the kinds whose list was not read whole, to its end, since the database was found set back.
+select s.connection, array_agg(s.kind order by s.kind) from sweep s, recovery r
+where r.go_on_at is null and s.whole and coalesce(s.verified_at < r.noticed_at, true)
+group by s.connection order by s.connection
+
 -- go_on: Acts are done again; answers when the recovery was noticed, if one was open.
 update recovery set go_on_at = now(), go_on_by = %(by)s where go_on_at is null returning number
 

@@ -20,7 +20,7 @@ _FORGOTTEN_SECONDS = (1.5, 4.0)
 _CLOSED = {"DESK_KEY": "a key that nobody at the desk has"}
 
 
-@fault
+@fault("hub")
 class SetBack:
     name = "hub's database set back to a backup"
     count = 20
@@ -41,7 +41,7 @@ class SetBack:
             sender.send(told.topic, told.body, message_id=told.id)
         for sender in world.senders.values():
             await sender.idle()
-        code, said = await world.retailer.ask("recovery", "go-on")
+        code, said = await world.retailer.ask("recovery", "go-on", "--unswept")
         assert code == 0, said
         world.struck[self.name] += 1
 

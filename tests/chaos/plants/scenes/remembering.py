@@ -62,7 +62,7 @@ async def _while_stopped(scene: Scene, before: int) -> list[str]:
     if told["state"] != "stopped":
         return [f"the hub says {told['state']}, and has done {done}"]
     cases = [case["cause"] for case in await scene.ask("cases") if case["kind"] == "restored"]
-    await scene.ask("recovery", "go-on")
+    await scene.ask("recovery", "go-on", "--unswept")
     complaints = [f"{what} was done before the sources had been read" for what in done]
     return complaints + ([] if cases == ["restored"] else [f"one case says so, not {cases}"])
 
