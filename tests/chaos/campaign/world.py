@@ -16,9 +16,11 @@ from crossdock.simulators.mischief import Mischief
 from crossdock.simulators.retailer import HubProcess, NotOpened, Retailer
 from crossdock.simulators.retailer_returns import LOCATIONS
 from crossdock.simulators.webhooks import WebhookSender
+from tests.chaos.campaign.clocks import Clock
 from tests.chaos.campaign.database import Cluster
 from tests.chaos.campaign.desk import Desk
-from tests.chaos.campaign.fault import Struck
+from tests.chaos.campaign.fault import Known, Struck
+from tests.chaos.network.wire import Wire
 from tests.chaos.trading import Trade, trading
 
 PROGRAM = "CROSSDOCK_CHAOS_HUB"
@@ -47,11 +49,19 @@ class World:
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     """For every hub process that is started from now on: a kill at a named point, another clock."""
     slept_seconds: float = 0.0
+    """How long hub processes were stopped at most: what they had in hand then may reach a target late."""
+    call_lease_seconds: float = 2.5
     forgotten: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     """(from, until): times that the hub's database was set back over."""
-    """How long hub processes were stopped at most: what they had in hand then may reach a target late."""
+    wrong_clock: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    """(from, until): times in which its clock was wrong."""
+    wires: dict[str, Wire] = field(default_factory=dict[str, Wire])
+    """What the hub reaches others by, where that is not directly."""
+    clock: Clock | None = None
+    """The hub processes' own, where it is not the machine's."""
     _watching: bool = True
     _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _held: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
 
     @property
     def retailer(self) -> Retailer:
@@ -90,9 +100,20 @@ class World:
             "till": retailer.till.sender,
         }
 
+    def address(self, name: str) -> str | None:
+        """Where a system answers; None for an ERP that there is not."""
+        if name == "erp" and self.trade.erp is not None:
+            return self.trade.erp.url
+        return self.retailer.addresses.get(name)
+
+    async def wire(self, name: str, upstream: tuple[str, int] | str) -> Wire:
+        """A wire to there, until the run ends."""
+        self.wires[name] = await self._held.enter_async_context(Wire(upstream).serve())
+        return self.wires[name]
+
     async def start_hubs(self) -> None:
-        for roles in ROLES:
-            await self.start_hub(roles)
+        """All at once; each in its place, whoever is ready first."""
+        await asyncio.gather(*map(self.start_hub, ROLES))
 
     async def start_hub(self, roles: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> HubProcess:
         """One more hub process, which works when this returns."""
@@ -139,8 +160,10 @@ class World:
 
 
 @contextlib.asynccontextmanager
-async def world(cluster: Cluster, folder: Path, seed: int, *, tryton: bool = False) -> AsyncGenerator[World]:
-    """A retailer on empty books, with two hub processes at work that are replaced when they die."""
+async def world(
+    cluster: Cluster, folder: Path, seed: int, *, tryton: bool = False, faults: Sequence[Known] = ()
+) -> AsyncGenerator[World]:
+    """A retailer on empty books, with two hub processes at work that are replaced when they die; ready for these faults."""
     erp = "tryton" if tryton else True
     connections = {name: each for name, each in _CONNECTIONS.items() if not (tryton and name == "erp")}
     async with (
@@ -149,9 +172,14 @@ async def world(cluster: Cluster, folder: Path, seed: int, *, tryton: bool = Fal
         trading(
             folder, database_url, seed=seed, terms=[TERMS], erp=erp, connections=connections, scopes=_SCOPES
         ) as trade,
+        contextlib.AsyncExitStack() as ending,
     ):
         trade.retailer.program = program()
+        trade.retailer.environment = {**trade.retailer.environment, "LD_PRELOAD": ""}  # not the database's clock
         made = World(cluster, trade, desk)
+        await ending.enter_async_context(made._held)
+        for prepare in dict.fromkeys(each.prepare for each in faults if each.prepare):
+            await prepare(made)
         await made.start_hubs()
         watching = asyncio.create_task(made.watch())
         try:

@@ -81,7 +81,7 @@ def _as_sealed(evidence: Evidence, key: str, at: Any, body: Any) -> Iterator[Fin
         return  # so is its intent; that it wasn't done again is S1
     if intent is None:
         yield Finding("S3", "unexplained", f"{key} happened, and the hub has no intent of it")
-    elif moment(intent["sealed_at"]) > at:
+    elif moment(intent["sealed_at"]) > at and not evidence.is_misdated(at):
         yield Finding("S3", "unexplained", f"{key} was sealed at {intent['sealed_at']}, after it happened at {at}")
     elif body is not None and body != intent["body"]:
         yield Finding("S3", "unexplained", f"{key} was called with other content than was sealed")

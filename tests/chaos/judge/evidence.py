@@ -7,11 +7,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
 _SECONDS_MAX = 20.0
+# What was sealed under a wrong clock may reach its target so much later.
+_SEALED_BEFORE = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Told:
     slept_seconds: float = 0.0
     forgotten: Sequence[Sequence[str]] = ()
     """(from, until): times of which the hub's database was made to know nothing any more."""
+    wrong_clock: Sequence[Sequence[str]] = ()
+    """(from, until): times in which its database's clock was wrong, so that what it dated then says nothing."""
     rest_seconds: float | None = 0.0
     swept: bool = False
     """Every source was read after its last webhook: what was lost then is no excuse."""
@@ -82,6 +86,10 @@ class Evidence:
     def is_forgotten(self, at: datetime) -> bool:
         """Whether the hub was made to know nothing of what happened then."""
         return any(moment(since) <= at <= moment(until) for since, until in self.told.forgotten)
+
+    def is_misdated(self, at: datetime) -> bool:
+        """Whether what the hub dated shortly before then was dated by a wrong clock."""
+        return any(moment(since) <= at <= moment(until) + _SEALED_BEFORE for since, until in self.told.wrong_clock)
 
     def cases_of(self, entity: str) -> list[Mapping[str, Any]]:
         return [case for case in self.cases if entity in case["entities"]]

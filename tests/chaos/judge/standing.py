@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from tests.chaos.judge.evidence import Evidence, Finding, moment
@@ -36,7 +37,7 @@ def conserved(evidence: Evidence) -> Iterator[Finding]:
     if sum(evidence.check["states"].values()) != evidence.check["entities"]:
         yield Finding("S9", "lost", f"{evidence.check['entities']} entities in {dict(evidence.check['states'])}")
     for each in evidence.check["invariants"]:
-        if each["breaches"]:
+        if each["breaches"] and not (each["name"] == "S3" and evidence.told.wrong_clock):  # it compares dates
             said = f"the hub's own counter: {each['breaches']} times, e.g. {each['example']}"
             yield Finding(each["name"], "unexplained", said)
     for system, counts in evidence.counts.items():
@@ -49,7 +50,7 @@ def explained(evidence: Evidence, sale: Sale) -> Iterator[Finding]:
     order, intents = evidence.orders[sale.entity], evidence.intents.get(sale.entity, ())
     if order is None:
         return
-    facts = {fact["fact"]: moment(fact["recorded_at"]) for fact in order["facts"]}
+    facts = {fact["fact"]: fact for fact in order["facts"]}
     for promise in order["promises"]:
         is_open = promise["next_actor"] is not None
         if is_open and not promise["deadline"]:
@@ -58,7 +59,11 @@ def explained(evidence: Evidence, sale: Sale) -> Iterator[Finding]:
         fact = intent["cause"]["fact"]
         if fact not in facts:
             yield Finding("S12", "unexplained", f"{intent['key']}: its cause {fact} is not on record")
-        elif _too_old(intent, facts[fact]):
+        elif not _within(moment(intent["cause"]["recorded_at"]), facts[fact]):
+            yield Finding(
+                "S12", "unexplained", f"{intent['key']}: its cause {fact} wasn't told when it is said to have been"
+            )
+        elif _too_old(intent):
             yield Finding("S6", "unexplained", f"{intent['key']}: its cause is older than the rules it was made by")
     busy = Counter(
         (each["target"], each["document"]) for each in intents if each["unresolved"] and each["verb"] == "act"
@@ -68,10 +73,17 @@ def explained(evidence: Evidence, sale: Sale) -> Iterator[Finding]:
             yield Finding("S8", "unexplained", f"{sale.name}: {count} unresolved acts on {document} at {target}")
 
 
-def _too_old(intent: Mapping[str, Any], recorded: Any) -> bool:
+def _within(recorded: datetime, fact: Mapping[str, Any]) -> bool:
+    """A fact that changes can cause something whenever it does: first when it is recorded, last when it changed last."""
+    return moment(fact["recorded_at"]) <= recorded <= moment(fact["changed_at"])
+
+
+def _too_old(intent: Mapping[str, Any]) -> bool:
     rules = intent["rules"]
     excused = rules["in_flight"] or rules["campaign"] is not None
-    return rules["live_at"] is None or (not excused and recorded < moment(rules["live_at"]))
+    return rules["live_at"] is None or (
+        not excused and moment(intent["cause"]["recorded_at"]) < moment(rules["live_at"])
+    )
 
 
 def unmoved(evidence: Evidence, sale: Sale) -> Iterator[Finding]:
@@ -148,6 +160,8 @@ def people_told_right(evidence: Evidence, sales: list[Sale]) -> Iterator[Finding
             # A lane that was stopped by an outage finds out that it is over with the next thing it has to ask.
             or (case["cause"].startswith("brake:") and case["cause"].split(":")[1] not in targets)
             or (case["cause"].startswith("doubt:") and bool(evidence.told.forgotten))
+            # What came after a list began that is dated tomorrow looks as if it had to be in it.
+            or (case["cause"].startswith("sweep:") and bool(evidence.told.wrong_clock))
         )
         if not fine:
             yield Finding("cases", "unexplained", f"{case['cause']}: {case['detail']} {case['entities'][:3]}")

@@ -23,9 +23,10 @@ _LATE_SECONDS_MAX = {"psp": 1.5, "erp": 0.3, "wms": 1.5, "shop": 1.0}
 # Longer than a connection's time-out.
 _TIMEOUT_SECONDS = {"psp": 1.2, "erp": 1.4, "wms": 1.7, "shop": 1.7}
 _TROUBLE_SECONDS = 2.0
+_SLOW_SECONDS = 15.0
 
 
-@fault
+@fault("systems")
 class Ambiguous:
     """Counted by what the simulators say they did: see `running.struck`."""
 
@@ -35,12 +36,14 @@ class Ambiguous:
     async def inject(self, world: World, random: Random) -> None:
         where = random.choice(sorted(WRITES.keys() & world.mischiefs.keys()))
         mischief = world.mischiefs[where]
-        mischief.arm(*(FaultRule(match=WRITES[where], **each) for each in _doubts(where, random)))
+        rules = [FaultRule(match=WRITES[where], **each) for each in _doubts(where, random)]
+        mischief.arm(*rules)
         await asyncio.sleep(_TROUBLE_SECONDS)
+        mischief.disarm(*rules)
 
 
 def _doubts(where: str, random: Random) -> list[dict[str, Any]]:
-    """Each may strike twice, in chance's order."""
+    """Each may strike three times, in chance's order."""
     late = _LATE_SECONDS_MAX[where]
     kinds: list[dict[str, Any]] = [
         {"kind": "commit_then_drop"},
@@ -51,10 +54,10 @@ def _doubts(where: str, random: Random) -> list[dict[str, Any]]:
         {"kind": "garbage"},
     ]
     random.shuffle(kinds)
-    return [{**each, "times": 2, "probability": 0.4} for each in kinds]
+    return [{**each, "times": 3, "probability": 0.5} for each in kinds]
 
 
-@fault
+@fault("systems")
 class Mails:
     """SMTP has no way to ask: whatever is in doubt is a person's."""
 
@@ -64,11 +67,13 @@ class Mails:
     async def inject(self, world: World, random: Random) -> None:
         mischief = world.mischiefs["mail"]
         kind = random.choice(("commit_then_drop", "commit_then_timeout"))
-        mischief.arm(FaultRule(match="SMTP DATA", kind=kind, times=2, seconds=2.0))
+        rule = FaultRule(match="SMTP DATA", kind=kind, times=2, seconds=2.0)
+        mischief.arm(rule)
         await asyncio.sleep(_TROUBLE_SECONDS)
+        mischief.disarm(rule)
 
 
-@fault
+@fault("systems")
 class Storm:
     name = "429 storm"
     count = 20
@@ -80,11 +85,11 @@ class Storm:
         rule = FaultRule(match="POST", kind="refuse", status=429, retry_after=0.4, times=40, probability=0.8)
         mischief.arm(rule)
         await asyncio.sleep(_TROUBLE_SECONDS)
-        mischief.disarm()
+        mischief.disarm(rule)
         world.struck[self.name] += len(mischief.struck) > before
 
 
-@fault
+@fault("systems")
 class Outage:
     name = "a system down for two seconds"
     count = 60
@@ -93,13 +98,14 @@ class Outage:
         where = random.choice(sorted(WRITES.keys() & world.mischiefs.keys()))
         mischief = world.mischiefs[where]
         before = len(mischief.struck)
-        mischief.arm(FaultRule(match="", kind="refuse", status=random.choice((0, 500, 503)), times=None))
+        rule = FaultRule(match="", kind="refuse", status=random.choice((0, 500, 503)), times=None)
+        mischief.arm(rule)
         await asyncio.sleep(_TROUBLE_SECONDS)
-        mischief.disarm()
+        mischief.disarm(rule)
         world.struck[self.name] += len(mischief.struck) > before
 
 
-@fault
+@fault("systems")
 class SlowErp:
     name = "ERP slow, near its time-out"
     count = 10
@@ -109,7 +115,34 @@ class SlowErp:
             return
         mischief = world.mischiefs["erp"]
         before = len(mischief.struck)
-        mischief.arm(FaultRule(match="POST", kind="slow", seconds=random.uniform(0.6, 0.95), times=30))
+        rule = FaultRule(match="POST", kind="slow", seconds=random.uniform(0.6, 0.95), times=30)
+        mischief.arm(rule)
         await asyncio.sleep(_TROUBLE_SECONDS)
-        mischief.disarm()
+        mischief.disarm(rule)
+        world.struck[self.name] += len(mischief.struck) > before
+
+
+async def be_patient(world: World) -> None:
+    """The ERP is waited for longer than usual, and so its calls' leases last longer."""
+    world.trade.set("connections.erp", timeout_seconds=7.0)
+    world.trade.set("hub", call_lease_seconds=8.5)
+    world.call_lease_seconds = 8.5
+
+
+@fault("systems", prepare=be_patient)
+class ErpTakesFiveSeconds:
+    """Nobody gives up on it; everything else goes on meanwhile."""
+
+    name = "ERP at 5 s an answer, for 15 s"
+    count = 10
+
+    async def inject(self, world: World, random: Random) -> None:
+        if "erp" not in world.mischiefs:
+            return
+        mischief = world.mischiefs["erp"]
+        before = len(mischief.struck)
+        rule = FaultRule(match="POST", kind="slow", seconds=5.0, times=None)
+        mischief.arm(rule)
+        await asyncio.sleep(_SLOW_SECONDS)
+        mischief.disarm(rule)
         world.struck[self.name] += len(mischief.struck) > before

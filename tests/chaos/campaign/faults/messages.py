@@ -20,7 +20,7 @@ _POISONS = (
 )
 
 
-@fault
+@fault("messages")
 class Spoiled:
     """Counted by what the senders say they did: see `running.struck`."""
 
@@ -34,7 +34,7 @@ class Spoiled:
         await _spoil(world, spoils)
 
 
-@fault
+@fault("messages")
 class Lost:
     """What a source said and nobody heard: its order's next message heals it, or a sweep of the source, after the day."""
 
@@ -54,7 +54,7 @@ async def _spoil(world: World, spoils: WebhookMischief, only: str = "") -> None:
         each.webhooks = WebhookMischief()
 
 
-@fault
+@fault("messages")
 class Poisoned:
     name = "poison message, genuinely signed"
     count = 200
@@ -65,7 +65,7 @@ class Poisoned:
             world.struck[self.name] += 1
 
 
-@fault
+@fault("messages")
 class Replayed:
     """Nothing that was settled may be done again (S5)."""
 

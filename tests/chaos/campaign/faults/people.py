@@ -9,7 +9,7 @@ from tests.chaos.campaign.fault import fault
 from tests.chaos.campaign.world import World
 
 
-@fault
+@fault("messages")
 class ClerkRefunds:
     name = "a clerk refunds by hand"
     count = 60
@@ -21,7 +21,7 @@ class ClerkRefunds:
             world.struck[self.name] += done
 
 
-@fault
+@fault("messages")
 class ClerkEdits:
     name = "a clerk edits an order by hand"
     count = 40
@@ -38,7 +38,7 @@ class ClerkEdits:
             world.struck[self.name] += 1
 
 
-@fault
+@fault("messages")
 class Dispute:
     name = "a bank takes money back"
     count = 30
@@ -50,7 +50,7 @@ class Dispute:
             world.struck[self.name] += 1
 
 
-@fault
+@fault("messages")
 class DisputeDecided:
     name = "a bank decides a dispute"
     count = 15
@@ -66,7 +66,7 @@ class DisputeDecided:
             world.struck[self.name] += 1
 
 
-@fault
+@fault("messages")
 class RefundSentBack:
     name = "a buyer's bank sends a refund back"
     count = 15

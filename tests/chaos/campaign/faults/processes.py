@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import signal
 import time
 import uuid
@@ -12,27 +11,33 @@ from random import Random
 
 from crossdock.observe.checkpoints import POINTS
 from crossdock.simulators.retailer import HubProcess
+from tests.chaos.campaign import earlier
 from tests.chaos.campaign.fault import fault
-from tests.chaos.campaign.world import ROLES, World
+from tests.chaos.campaign.world import ROLES, TERMS, World
 
-# Longer than a call's lease of 2.5 s, which a stopped process then has lost.
-_SLEEP_SECONDS = 3.0
+_KILLS = 3
+# Longer than a call's lease, which a stopped process then has lost.
+_OVERSLEPT_SECONDS = 0.5
 _POINT_SECONDS_MAX = 6.0
 
 
-@fault
+@fault("hub")
 class KilledAtRandom:
     name = "hub process killed (kill -9) at a random moment"
     count = 300
 
     async def inject(self, world: World, random: Random) -> None:
-        await asyncio.sleep(random.uniform(0, 0.5))
-        if running := _running(world):
-            world.trade.send(random.choice(running), signal.SIGKILL)
-            world.struck[self.name] += 1
+        """Several, each as soon as there is somebody to kill again, or before."""
+        for _ in range(_KILLS):
+            await _until(lambda: _running(world), _POINT_SECONDS_MAX)
+            await asyncio.sleep(random.uniform(0, 0.5))
+            if running := _running(world):
+                world.trade.send(random.choice(running), signal.SIGKILL)
+                world.struck[self.name] += 1
+            await asyncio.sleep(random.uniform(0.2, 1.0))
 
 
-@fault
+@fault("hub")
 class KilledAtAPoint:
     name = "hub process killed (kill -9) at a named point"
     count = 200
@@ -57,7 +62,7 @@ class KilledAtAPoint:
                 world.trade.send(world.hubs[place], signal.SIGKILL)
 
 
-@fault
+@fault("hub")
 class StoppedPastItsLease:
     name = "hub process stopped past its lease, then continued"
     count = 100
@@ -66,31 +71,43 @@ class StoppedPastItsLease:
         if running := _running(world):
             victim = random.choice(running)
             world.trade.send(victim, signal.SIGSTOP)
-            world.slept_seconds = max(world.slept_seconds, _SLEEP_SECONDS)
+            seconds = world.call_lease_seconds + _OVERSLEPT_SECONDS
+            world.slept_seconds = max(world.slept_seconds, seconds)
             try:
-                await asyncio.sleep(_SLEEP_SECONDS)
+                await asyncio.sleep(seconds)
             finally:
                 world.trade.send(victim, signal.SIGCONT)
             world.struck[self.name] += 1
 
 
-@fault
+@fault("hub")
 class RollingRestart:
     name = "rolling restart, two versions of the rules overlapping"
     count = 50
 
     async def inject(self, world: World, random: Random) -> None:
         """New rules are written, and the processes exchanged one after the other, while those of the old ones still work."""
-        config = world.retailer.config
-        told = config.read_text()
-        version = f"v{time.monotonic_ns()}"
-        was = r'^returns = \[\{ "version" = "[^"]*"'
-        config.write_text(re.sub(was, f'returns = [{{ "version" = "{version}"', told, flags=re.MULTILINE))
-        assert version in config.read_text()
+        world.trade.set("policy", returns=[{**TERMS, "version": f"v{time.monotonic_ns()}"}])
         async with world.unwatched():
             for place in reversed(range(len(ROLES))):
                 await exchange(world, place)
                 await asyncio.sleep(random.uniform(0.2, 1.0))
+        world.struck[self.name] += 1
+
+
+@fault("hub", why_not=earlier.why_not)
+class ProgramRolled:
+    name = "rolling restart, an earlier version of the program and this one overlapping"
+    count = 50
+
+    async def inject(self, world: World, random: Random) -> None:
+        """Each process is exchanged for one of the earlier program, one after the other, and then back."""
+        before = earlier.program(random)
+        async with world.unwatched():
+            for environment in ({"PYTHONPATH": before}, None):
+                for place in reversed(range(len(ROLES))):
+                    await exchange(world, place, environment)
+                    await asyncio.sleep(random.uniform(0.2, 1.0))
         world.struck[self.name] += 1
 
 

@@ -15,7 +15,7 @@ _DOWN_SECONDS_MAX = 1.0
 _USED_UP_SECONDS = 1.5
 
 
-@fault
+@fault("hub")
 class Crashed:
     name = "PostgreSQL crashed"
     count = 70
@@ -27,7 +27,7 @@ class Crashed:
         await asyncio.to_thread(world.cluster.start)
 
 
-@fault
+@fault("hub")
 class CrashedAgain:
     name = "PostgreSQL crashed while recovering from a crash"
     count = 30
@@ -39,7 +39,7 @@ class CrashedAgain:
         await asyncio.to_thread(world.cluster.start)
 
 
-@fault
+@fault("hub")
 class ConnectionsCut:
     name = "database connections cut"
     count = 25
@@ -48,7 +48,7 @@ class ConnectionsCut:
         world.struck[self.name] += await asyncio.to_thread(cut, world) > 0
 
 
-@fault
+@fault("hub")
 class ConnectionsUsedUp:
     name = "database connections cut, and all others used up by somebody"
     count = 25
