@@ -168,7 +168,8 @@ async def open_hub(
             for _ in range(line.lanes)
         ]
         hub = settings.hub
-        timekeeper = Timekeeper(database, longest_wait(lines.values(), hub.call_lease_seconds), hub.lease_seconds)
+        longest = {name: longest_wait(line, hub.call_lease_seconds) for name, line in lines.items()}
+        timekeeper = Timekeeper(database, longest, hub.lease_seconds)
         await timekeeper.begin()
         sweepers = [sweeper_of(database, settings.connections[name], line) for name, line in lines.items()]
         for lane in lanes:

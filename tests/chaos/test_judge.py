@@ -158,7 +158,10 @@ def sound() -> Evidence:
                 "promises": [promise],
                 "expected": [],
                 "cases": [],
-                "facts": [{"fact": fact, "recorded_at": _at(1).isoformat()} for fact in facts],
+                "facts": [
+                    {"fact": fact, **dict.fromkeys(("recorded_at", "changed_at"), _at(1).isoformat())} for fact in facts
+                ],
+                "timeline": [{"happened": "received", "what": "orders/create from shop"}],
             }
         },
         intents={_ENTITY: intents},
@@ -184,6 +187,10 @@ def _altered(evidence: Evidence, system: str, what: str, **changed: Any) -> None
     evidence.ledgers[system] = [
         replace(entry, details={**entry.details, **changed}) if entry.what == what else entry for entry in entries
     ]
+
+
+def _told(evidence: Evidence, **more: Any) -> None:
+    evidence.told = replace(evidence.told, **more)
 
 
 def _intents_of(evidence: Evidence, promise: str) -> dict[str, Any]:
@@ -220,6 +227,11 @@ def test_nothing_is_found_where_all_is_well() -> None:
         (lambda e: _altered(e, "erp", "credit_memo", refs={"sale": "S9"}), ("S7", "unexplained")),
         (lambda e: _intents_of(e, "sale")["rules"].update(live_at=_at(2).isoformat()), ("S6", "unexplained")),
         (lambda e: _intents_of(e, "sale").update(cause={"fact": "order:shop:9"}), ("S12", "unexplained")),
+        (lambda e: _intents_of(e, "sale")["cause"].update(recorded_at=_at(2).isoformat()), ("S12", "unexplained")),
+        (lambda e: e.orders[_ENTITY]["timeline"].extend(e.orders[_ENTITY]["timeline"]), ("S5", "doubled")),
+        (lambda e: e.check["inbox"].update(translated=7, quarantined=1), ("S9", "lost")),
+        (lambda e: _told(e, refunds_a_day=1000), ("S2", "doubled")),
+        (lambda e: _again(e, "psp", "refunded"), ("S1", "doubled")),
         (lambda e: e.intents[_ENTITY].extend([{**_intents_of(e, "sale"), "unresolved": True}] * 2), ("S8", "unexplained")),
         (lambda e: e.check["inbox"].update(translated=7), ("S9", "lost")),
         (lambda e: e.check["states"].update(converged=0), ("S9", "lost")),
@@ -239,6 +251,23 @@ def test_what_is_wrong_is_found(tamper: Callable[[Evidence], None], found: tuple
     evidence = sound()
     tamper(evidence)
     assert found in judged(evidence)
+
+
+def test_what_a_wrong_clock_dates_is_no_finding_and_what_is_doubled_under_it_is() -> None:
+    evidence = sound()
+    _told(evidence, wrong_clock=[(_at(0).isoformat(), _at(10).isoformat())])
+    _intents_of(evidence, "sale").update(sealed_at=_at(86_400).isoformat())
+    evidence.check["invariants"].append({"name": "S3", "breaches": 1, "example": "a date"})
+    assert judged(evidence) == set()
+    _again(evidence, "erp", "sales_order")
+    assert ("S1", "doubled") in judged(evidence)
+
+
+def test_mails_are_due_from_when_the_retailer_began_to_write_them() -> None:
+    evidence = sound()
+    _gone(evidence, "mail", "mail_received")
+    _told(evidence, mails_since=_at(3600).isoformat())
+    assert judged(evidence) == set()
 
 
 def test_what_nobody_could_hear_of_is_not_missed_and_what_is_doubled_is() -> None:

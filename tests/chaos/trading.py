@@ -138,12 +138,14 @@ class Trade:
             hub.process.wait()
 
     def set(self, table: str, **values: Any) -> None:
-        """Change what hub processes are told that start from now on; `table`: by its name in the settings."""
+        """Change what hub processes are told that start from now on; `table`: by its name in the settings. None: not told."""
         told = tomllib.loads(self.retailer.config.read_text())
         held = told
         for part in table.split("."):
             held = held[part]
         held.update(values)
+        for name in [name for name, value in values.items() if value is None]:
+            del held[name]
         self.retailer.config.write_text(_toml(told))
 
     # ---- deeds

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -30,13 +30,13 @@ _AGAIN_SECONDS = 0.1
 
 @dataclass
 class Timekeeper:
-    """One process's view of the database's clock. `longest_seconds` is the longest that a call's lease or a search may wait.
+    """One process's view of the database's clock. `longest`: seconds that a call's lease or a search waits at most, by target.
 
     A process that is new believes the clock if somebody looked at it in the last half of `lease_seconds`, which is two beats.
     """
 
     database: Database
-    longest_seconds: float
+    longest: Mapping[str, float]
     lease_seconds: float
     _seen: tuple[float, datetime] | None = None
     """(`time.monotonic()` before the clock was asked, what it said)"""
@@ -76,10 +76,10 @@ class Timekeeper:
         gap_seconds = (now - looked_at).total_seconds()
         if gap_seconds > self._passed_at_most(looked_at):
             log.warning("nobody looked, or the database's clock was put forward: searches wait on", seconds=gap_seconds)
-            await clocks.wait_on(tx, looked_at, self.longest_seconds)
+            await clocks.wait_on(tx, looked_at, self.longest)
         elif gap_seconds < -_SLACK_SECONDS:
             log.warning("the database's clock was put back", seconds=-gap_seconds)
-            await clocks.wait_no_longer(tx, looked_at, self.longest_seconds, self.lease_seconds)
+            await clocks.wait_no_longer(tx, looked_at, self.longest, self.lease_seconds)
 
     def _passed_at_most(self, since: datetime) -> float:
         """Seconds that can really have passed since the clock said that."""
@@ -90,8 +90,8 @@ class Timekeeper:
         return max(0.0, (at - since).total_seconds()) + rising + _SLACK_SECONDS
 
 
-def longest_wait(lines: Iterable[Line], lease_seconds: float) -> float:
+def longest_wait(line: Line, lease_seconds: float) -> float:
     """Seconds that a call's lease or the wait before a search takes at most."""
-    effects = [e for line in lines for capability in line.connector.capabilities.values() for e in capability.effects]
+    effects = [effect for capability in line.connector.capabilities.values() for effect in capability.effects]
     quiet = [each.quiet_period.total_seconds() for each in effects if isinstance(each, Searchable)]
     return max([lease_seconds, 1.5 * BACKOFF_SECONDS_MAX, *quiet]) + _SLACK_SECONDS

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
-from crossdock.store.database import Transaction, rows, run
+from crossdock.store.database import Transaction, columns, rows, run
 from crossdock.store.statements import load
 
 _SQL = load("clocks")
@@ -20,12 +21,19 @@ async def looked(tx: Transaction) -> None:
     await run(tx, _SQL["looked"])
 
 
-async def wait_on(tx: Transaction, looked_at: datetime, longest_seconds: float) -> None:
-    """Calls' leases and searches due after `looked_at`, within `longest_seconds` of it, are put off by the time since then."""
-    await run(tx, _SQL["wait_on"], {"looked_at": looked_at, "longest_seconds": longest_seconds})
+async def wait_on(tx: Transaction, looked_at: datetime, longest: Mapping[str, float]) -> None:
+    """Calls' leases and searches due after `looked_at` are put off by the time since then; `longest`: seconds that anything
+    waits at a target, beyond which it was put off already."""
+    await run(tx, _SQL["wait_on"], {"looked_at": looked_at, **_columns(longest)})
 
 
-async def wait_no_longer(tx: Transaction, looked_at: datetime, longest_seconds: float, lease_seconds: float) -> None:
+async def wait_no_longer(
+    tx: Transaction, looked_at: datetime, longest: Mapping[str, float], lease_seconds: float
+) -> None:
     """What was to happen at a time of a clock that was ahead is brought back to when it was meant; `looked_at`: by that clock."""
-    times = {"looked_at": looked_at, "longest_seconds": longest_seconds, "lease_seconds": lease_seconds}
+    times = {"looked_at": looked_at, "lease_seconds": lease_seconds, **_columns(longest)}
     await run(tx, _SQL["wait_no_longer"], times)
+
+
+def _columns(longest: Mapping[str, float]) -> dict[str, object]:
+    return columns(("target", "seconds"), list(longest.items()))

@@ -69,11 +69,21 @@ async def _live(at: World, chance: Random, seconds: float) -> None:
             if not await _soon(lambda: _changed_at_the_warehouse(at, sale)):
                 return
         case "move":
-            at.retailer.shop.edit_address(sale.order.id, Address(**WORK))
+            if await _move(at, sale, chance):
+                return
         case _:
             pass
     await _ship(at, sale, chance)
     await _afterwards(at, sale, chance)
+
+
+async def _move(at: World, sale: Sale, chance: Random) -> bool:
+    """Once, or twice within a second, by which the shop's own clock can't tell which was last; whether it is kept for later."""
+    streets = ["1 Elm Street", "2 Oak Street", "3 Ash Street"][: chance.choice((1, 2, 3))]
+    for street in streets:
+        at.retailer.shop.edit_address(sale.order.id, Address(**{**WORK, "address1": street}))
+        await asyncio.sleep(chance.uniform(0, 0.2))
+    return chance.random() < 0.5
 
 
 async def _ship(at: World, sale: Sale, chance: Random) -> None:

@@ -42,7 +42,7 @@ class Known:
         return self.fault.name
 
 
-F = TypeVar("F", bound=type[Fault])
+F = TypeVar("F", bound=Callable[[], Fault])
 FAULTS: dict[str, Known] = {}
 
 

@@ -35,6 +35,8 @@ _AMBIGUOUS = {
     "commit_then_timeout": "ambiguous success: done, then no answer in time",
     "garbage": "ambiguous success: done, then a broken answer",
     "late": "ambiguous failure: 502 or reset, and done later",
+    "partial": "bulk call done in part, and the rest left out of the answer",
+    "silent": "bulk call done, and some of it left out of the answer",
 }
 _WEBHOOKS = {
     "duplicated": "webhook doubled",
@@ -230,6 +232,8 @@ async def judged(at: World, rest_seconds: float | None, keep: Path) -> dict[str,
             "desk": at.desk.url,
         },
         "limits": {"erp": {"calls_per_second": ERP_CALLS_PER_SECOND, "burst": ERP_BURST}} if at.trade.erp else {},
+        "refunds_a_day": at.refunds_a_day,
+        "mails_since": at.mails_since,
         "slept_seconds": at.slept_seconds,
         "forgotten": at.forgotten,
         "wrong_clock": at.wrong_clock,

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from crossdock.simulators.mischief import Mischief
 from crossdock.simulators.retailer import HubProcess, NotOpened, Retailer
@@ -44,6 +45,7 @@ class World:
     cluster: Cluster
     trade: Trade
     desk: Desk
+    seed: int
     struck: Struck = field(default_factory=Struck)
     """How often each fault really struck."""
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -51,6 +53,10 @@ class World:
     slept_seconds: float = 0.0
     """How long hub processes were stopped at most: what they had in hand then may reach a target late."""
     call_lease_seconds: float = 2.5
+    refunds_a_day: int | None = None
+    """The most that may be refunded in a day, in cents; None: as much as is due."""
+    mails_since: str | None = None
+    """When the retailer began to write mails; None: always has."""
     forgotten: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     """(from, until): times that the hub's database was set back over."""
     wrong_clock: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
@@ -99,6 +105,17 @@ class World:
             "psp": retailer.payments.sender,
             "till": retailer.till.sender,
         }
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        if self.refunds_a_day is None:
+            return dict(TERMS)
+        return {**TERMS, "daily_refunds_max": {"USD": f"{self.refunds_a_day / 100:.2f}"}}
+
+    def limit_refunds(self, cents: int) -> None:
+        """So much a day, whoever is owed more."""
+        self.refunds_a_day = cents
+        self.trade.set("policy", returns=[self.terms])
 
     def address(self, name: str) -> str | None:
         """Where a system answers; None for an ERP that there is not."""
@@ -176,7 +193,9 @@ async def world(
     ):
         trade.retailer.program = program()
         trade.retailer.environment = {**trade.retailer.environment, "LD_PRELOAD": ""}  # not the database's clock
-        made = World(cluster, trade, desk)
+        made = World(cluster, trade, desk, seed)
+        if luck(seed, "world").random() < _LIMITED:
+            made.limit_refunds(_REFUNDS_A_DAY)
         await ending.enter_async_context(made._held)
         for prepare in dict.fromkeys(each.prepare for each in faults if each.prepare):
             await prepare(made)
@@ -189,11 +208,14 @@ async def world(
             await asyncio.gather(watching, return_exceptions=True)
 
 
+# So many runs have a limit on a day's refunds, which is reached in the middle of them.
+_LIMITED, _REFUNDS_A_DAY = 0.25, 50_000
 TERMS = {"version": "1", "locations": LOCATIONS}
 _CONNECTIONS = {
-    # One by one and no faster than that, so that two processes have to share what is allowed.
-    "erp": {"calls_per_second": ERP_CALLS_PER_SECOND, "burst": ERP_BURST, "bulk_max": 1, "timeout_seconds": 1.2},
+    # No faster than that, so that two processes have to share what is allowed.
+    "erp": {"calls_per_second": ERP_CALLS_PER_SECOND, "burst": ERP_BURST, "bulk_max": 3, "timeout_seconds": 1.2},
     "shop": {"connector": "tests.chaos.quick_shop"},
+    "psp": {"connector": "tests.chaos.quick_psp"},
     "mail": {"timeout_seconds": 1.5},
 }
 _SCOPES = ("allowances:write", "orders:read", "audit:read")

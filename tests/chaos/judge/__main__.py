@@ -30,7 +30,7 @@ def findings(evidence: Evidence, sold: list[Sale]) -> Iterator[Finding]:
         yield from effects.missing(evidence, sale)
         yield from money.settled(evidence, sale)
         yield from money.billed(evidence, sale)
-        for question in (standing.explained, standing.unmoved, standing.rebuilt, standing.shown):
+        for question in (standing.heard_once, standing.explained, standing.unmoved, standing.rebuilt, standing.shown):
             yield from question(evidence, sale)
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
 from typing import Any
 
 from tests.chaos.judge.evidence import Evidence, Finding, moment
-from tests.chaos.judge.money import short_of
+from tests.chaos.judge.money import held_by_limit, short_of
 from tests.chaos.judge.sales import Sale
 
 ACTS = ("sales_order", "goods_issue", "invoice_posting", "credit_memo", "supplementary_invoice", "goods_return")
+
+
+# Processes are exchanged one after the other, and the last that writes no mails may take so long to go.
+_ROLLING = timedelta(seconds=60)
 
 
 def slot(key: str) -> str:
@@ -117,13 +122,21 @@ def _due(evidence: Evidence, sale: Sale) -> Iterator[tuple[str, int, int]]:
     yield "parcels in the shop", parcels, _count(evidence, "shop", "fulfilment_created", lambda e: e.key == sale.id)
     recorded = _count(evidence, "shop", "refund_created", lambda e: e.key == sale.id and bool(e.details["lines"]))
     yield "returns in the shop", len(complete), recorded
-    if sale.email:
+    if sale.email and not _before_mails(evidence, sale):
         mails = [
             e.details for e in evidence.entries("mail", "mail_received") if sale.name in e.details["subject"].split()
         ]
         refunds = sum("refund" in mail["subject"] for mail in mails)
         yield "mails about parcels", parcels, len(mails) - refunds
         yield "mails about refunds", _refunds(evidence, sale), refunds
+
+
+def _before_mails(evidence: Evidence, sale: Sale) -> bool:
+    """Something happened to it before anybody wrote mails, or just then: S6 says whether one was written about that."""
+    since = evidence.told.mails_since
+    refunds = (e.at for e in evidence.entries("psp", "refunded") if e.details["order"] == sale.id)
+    happened = [*(moment(parcel["shipped_at"]) for parcel in sale.parcels), *refunds]
+    return since is not None and any(at < moment(since) + _ROLLING for at in happened)
 
 
 def _refunds(evidence: Evidence, sale: Sale) -> int:
@@ -142,7 +155,7 @@ def _explained(evidence: Evidence, sale: Sale, what: str) -> bool:
     if what in _MAILS and any(case["cause"].startswith("doubt:mail:") for case in evidence.cases_of(sale.entity)):
         return True
     # The shop is told of a return with what was paid for it, and that may wait for a bank or a person.
-    if what == "returns in the shop" and sale.meddled and short_of(evidence, sale):
+    if what == "returns in the shop" and (sale.meddled or held_by_limit(evidence, sale)) and short_of(evidence, sale):
         return True
     told = evidence.orders[sale.entity] or {}
     waits = bool(told.get("expected") or told.get("cases") or any(p["next_actor"] for p in told.get("promises", ())))

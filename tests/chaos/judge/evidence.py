@@ -47,6 +47,10 @@ class Told:
     slept_seconds: float = 0.0
     forgotten: Sequence[Sequence[str]] = ()
     """(from, until): times of which the hub's database was made to know nothing any more."""
+    refunds_a_day: int | None = None
+    """The most the hub may refund in a day (UTC)."""
+    mails_since: str | None = None
+    """When the retailer began to write mails, where that is not always."""
     wrong_clock: Sequence[Sequence[str]] = ()
     """(from, until): times in which its database's clock was wrong, so that what it dated then says nothing."""
     rest_seconds: float | None = 0.0

@@ -29,10 +29,31 @@ def never_overdrawn(evidence: Evidence, sales: list[Sale]) -> Iterator[Finding]:
             due = sale.due_at(entry.at) + sale.maybe
             if ours[sale.id] > due:
                 yield Finding("S2", "doubled", f"{sale.name}: {ours[sale.id]} refunded when {due} was due, {entry.at}")
+    yield from _limited(evidence)
     for account in evidence.accounts:
         held = account["pending"] + account["posted"]
         if not (account["pending"] >= 0 and account["posted"] >= 0 and held <= account["limit"]):
             yield Finding("S2", "unexplained", f"account {account}")
+
+
+def _limited(evidence: Evidence) -> Iterator[Finding]:
+    """No more leaves in a day than may; a day of a wrong clock, or one that was forgotten, isn't known to be one."""
+    limit, told = evidence.told.refunds_a_day, evidence.told
+    if limit is None or told.wrong_clock or told.forgotten:
+        return
+    left = Counter[str]()
+    for entry in evidence.entries("psp", "refunded"):
+        left[entry.at.date().isoformat()] += entry.details["amount"] if entry.key else 0
+    for day, amount in left.items():
+        if amount > limit:
+            yield Finding("S2", "doubled", f"{amount} refunded on {day}, where {limit} may")
+
+
+def held_by_limit(evidence: Evidence, sale: Sale) -> bool:
+    """Whether something of its refunds waits for the next day."""
+    return evidence.told.refunds_a_day is not None and any(
+        name.startswith("day_of:") for name in _waits(evidence, sale)
+    )
 
 
 def _move(
@@ -61,7 +82,8 @@ def settled(evidence: Evidence, sale: Sale) -> Iterator[Finding]:
         yield Finding("Q2", "doubled", f"too much went back, and nobody is told: {said}")
     if sale.got < sale.due and not short:
         yield Finding("Q3", "lost", f"too little went back, and nobody is told: {said}")
-    if not sale.meddled and (not sale.due <= sale.got <= sale.due + sale.maybe or over or short):
+    as_due = sale.due <= sale.got <= sale.due + sale.maybe and not over and not short
+    if not sale.meddled and not held_by_limit(evidence, sale) and not as_due:
         yield Finding("Q3", "unexplained", f"nobody meddled, and yet {said}, {over + short}")
 
 

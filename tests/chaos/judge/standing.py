@@ -40,9 +40,25 @@ def conserved(evidence: Evidence) -> Iterator[Finding]:
         if each["breaches"] and not (each["name"] == "S3" and evidence.told.wrong_clock):  # it compares dates
             said = f"the hub's own counter: {each['breaches']} times, e.g. {each['example']}"
             yield Finding(each["name"], "unexplained", said)
+    if inbox["quarantined"] and not any(case["cause"].startswith("quarantine:") for case in evidence.cases):
+        yield Finding("S9", "lost", f"{inbox['quarantined']} messages are quarantined, and nobody is told")
     for system, counts in evidence.counts.items():
         if counts.get("forgeries_accepted"):
             yield Finding("S9", "unexplained", f"{counts['forgeries_accepted']} forgeries of {system} were let in")
+
+
+def heard_once(evidence: Evidence, sale: Sale) -> Iterator[Finding]:
+    """S5: however often a message came, it is in the inbox once."""
+    told = Counter(
+        each["what"]
+        for each in (evidence.orders[sale.entity] or {}).get("timeline", ())
+        if each["happened"] == "received"
+    )
+    for what, most in (("orders/create from shop", 1), ("shipment.shipped from wms", len(sale.parcels))):
+        if told[what] > most:
+            yield Finding(
+                "S5", "doubled", f"{sale.name}: {what} is in the inbox {told[what]} times, and was made {most} times"
+            )
 
 
 def explained(evidence: Evidence, sale: Sale) -> Iterator[Finding]:

@@ -38,13 +38,15 @@ def version_ties_by_arrival() -> None:
 
 
 def gone_by_404() -> None:
-    """A thing that its source can't find now is gone. Said as the stand-in says it."""
+    """A thing that can't be read at its source now is gone. Said as the source would say it."""
     original = calling._read  # pyright: ignore[reportPrivateUsage]
 
     async def read(line: Line, lookup: Lookup, link: Link[Any]) -> Reading | Fault:
         found = await original(line, lookup, link)
         if isinstance(found, Reading):
             return found
+        if line.connector.name == "shopify":
+            return Reading(topic="orders/delete", id=lookup.id, body=msgspec.json.encode({"id": int(lookup.id)}))
         entity = f"{lookup.kind}:{line.connection}:{lookup.id}"
         told = Told(kind=lookup.kind, id=lookup.id, entity=entity, token=_LATEST)
         return Reading(topic="document", id=lookup.id, body=msgspec.json.encode(told))

@@ -5,17 +5,25 @@ select looked_at, now() from clock for update skip locked
 update clock set looked_at = now()
 
 -- wait_on: What waited when somebody last looked, for a call's lease or for what may still travel, waits on as if no time had passed since.
-update due set due_at = due_at + (now() - %(looked_at)s::timestamptz)
-where stage in (1, 3) and due_at > %(looked_at)s
-  and due_at <= %(looked_at)s::timestamptz + make_interval(secs => %(longest_seconds)s)
+update due d set due_at = due_at + (now() - %(looked_at)s::timestamptz)
+from unnest(%(target)b::text[], %(seconds)b::float8[]) as longest(target, seconds)
+where d.target = longest.target and d.stage in (1, 3) and d.due_at > %(looked_at)s
+  and d.due_at <= %(looked_at)s::timestamptz + make_interval(secs => longest.seconds)
 
--- wait_no_longer: What was made to wait by a clock that was ahead waits as long as it was to, and none longer than anything has to; leases and signs of life from then are none.
-with waiting as (
-    update due set due_at = least(due_at + (now() - %(looked_at)s::timestamptz), now() + make_interval(secs => %(longest_seconds)s))
-    where stage in (0, 1, 3) and due_at > now() + make_interval(secs => %(longest_seconds)s) and due_at < 'infinity'
+-- wait_no_longer: What was made to wait by a clock that was ahead waits as long as it was to; who held something under it holds it no longer, and a list is known to be as it is only up to now.
+with longest as (
+    select target, make_interval(secs => seconds) as time
+    from unnest(%(target)b::text[], %(seconds)b::float8[]) as l(target, seconds)
+), waiting as (
+    update due d set due_at = least(due_at + (now() - %(looked_at)s::timestamptz), now() + longest.time)
+    from longest
+    where d.target = longest.target and d.stage in (0, 1, 3) and d.due_at > now() + longest.time and d.due_at < 'infinity'
 ), probing as (
-    update brake set probe_at = now() where probe_at > now() + make_interval(secs => %(longest_seconds)s)
+    update brake set probe_at = now() from longest where connection = longest.target and probe_at > now() + longest.time
 ), holding as (
     update bucket set until = now() where until > now() + make_interval(secs => %(lease_seconds)s) and until < 'infinity'
+), listing as (
+    update sweep set next_at = now(), until = least(until, now()), verified_at = null
+    where verified_at > now() or (run is not null and began_at > now())
 )
 delete from worker where beat_at > now() + make_interval(secs => %(lease_seconds)s)

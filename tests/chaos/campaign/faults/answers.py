@@ -36,7 +36,7 @@ class Ambiguous:
     async def inject(self, world: World, random: Random) -> None:
         where = random.choice(sorted(WRITES.keys() & world.mischiefs.keys()))
         mischief = world.mischiefs[where]
-        rules = [FaultRule(match=WRITES[where], **each) for each in _doubts(where, random)]
+        rules = [FaultRule(**{"match": WRITES[where], **each}) for each in _doubts(where, random)]
         mischief.arm(*rules)
         await asyncio.sleep(_TROUBLE_SECONDS)
         mischief.disarm(*rules)
@@ -52,6 +52,7 @@ def _doubts(where: str, random: Random) -> list[dict[str, Any]]:
         {"kind": "late", "status": 502, "seconds": random.uniform(0, late)},
         {"kind": "late", "status": 0, "seconds": random.uniform(0, late)},
         {"kind": "garbage"},
+        *([{"kind": "partial", "match": "/many/"}, {"kind": "silent", "match": "/many/"}] if where == "erp" else []),
     ]
     random.shuffle(kinds)
     return [{**each, "times": 3, "probability": 0.5} for each in kinds]

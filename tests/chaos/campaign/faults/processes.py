@@ -6,16 +6,19 @@ import asyncio
 import signal
 import time
 import uuid
+from functools import partial
 from pathlib import Path
 from random import Random
 
+from crossdock.kernel.moments import system_clock
 from crossdock.observe.checkpoints import POINTS
 from crossdock.simulators.retailer import HubProcess
 from tests.chaos.campaign import earlier
 from tests.chaos.campaign.fault import fault
-from tests.chaos.campaign.world import ROLES, TERMS, World
+from tests.chaos.campaign.world import ROLES, World
 
 _KILLS = 3
+NEVER = "9999-12-31T00:00:00+00:00"
 # Longer than a call's lease, which a stopped process then has lost.
 _OVERSLEPT_SECONDS = 0.5
 _POINT_SECONDS_MAX = 6.0
@@ -37,18 +40,20 @@ class KilledAtRandom:
             await asyncio.sleep(random.uniform(0.2, 1.0))
 
 
-@fault("hub")
 class KilledAtAPoint:
-    name = "hub process killed (kill -9) at a named point"
-    count = 200
+    """The points of one part of the hub's work."""
+
+    def __init__(self, part: str) -> None:
+        self.points = [point for point in POINTS if point.startswith(f"{part}:")]
+        self.name = f"hub process killed (kill -9) at a named point: {part}"
+        self.count = 200 * len(self.points) // len(POINTS)
 
     async def inject(self, world: World, random: Random) -> None:
         """One process is exchanged for one that dies at the point; when it never gets there, it is killed as it is."""
-        point = random.choice(POINTS)
-        place = 0 if point.startswith("door") else random.randrange(len(ROLES))
+        place = 0 if self.points[0].startswith("door") else random.randrange(len(ROLES))
         marker = Path(world.retailer.folder, f"struck-{uuid.uuid4().hex[:8]}")
         armed = {
-            "CROSSDOCK_KILL_AT": point,
+            "CROSSDOCK_KILL_AT": random.choice(self.points),
             "CROSSDOCK_CHECKPOINT_COUNT": str(random.choice((1, 1, 2))),
             "CROSSDOCK_CHECKPOINT_MARKER": str(marker),
         }
@@ -60,6 +65,10 @@ class KilledAtAPoint:
                 world.struck[self.name] += 1
             else:
                 world.trade.send(world.hubs[place], signal.SIGKILL)
+
+
+for _part in dict.fromkeys(point.partition(":")[0] for point in POINTS):
+    fault("hub")(partial(KilledAtAPoint, _part))
 
 
 @fault("hub")
@@ -80,14 +89,24 @@ class StoppedPastItsLease:
             world.struck[self.name] += 1
 
 
-@fault("hub")
+async def write_no_mails(world: World) -> None:
+    """In every second run, not before the rules change: whoever forgets when they did writes about everything before."""
+    if world.seed % 2:
+        world.trade.set("roles", mail=None)
+        world.mails_since = NEVER
+
+
+@fault("hub", prepare=write_no_mails)
 class RollingRestart:
     name = "rolling restart, two versions of the rules overlapping"
     count = 50
 
     async def inject(self, world: World, random: Random) -> None:
         """New rules are written, and the processes exchanged one after the other, while those of the old ones still work."""
-        world.trade.set("policy", returns=[{**TERMS, "version": f"v{time.monotonic_ns()}"}])
+        world.trade.set("policy", returns=[{**world.terms, "version": f"v{time.monotonic_ns()}"}])
+        if world.mails_since == NEVER:
+            world.trade.set("roles", mail="mail")
+            world.mails_since = system_clock().isoformat()
         async with world.unwatched():
             for place in reversed(range(len(ROLES))):
                 await exchange(world, place)

@@ -1,0 +1,142 @@
+"""`python -m tests.chaos.campaign.planting [NAME…]`: plays days with a deliberate bug in the hub, until the judge cries.
+
+Each plant is struck by the faults at which it can show. It is caught when the judge says what such a bug does, and not merely
+something; the exit code is 1 when any was not caught. What caught which is kept in `docs/plants.jsonl` (`--record`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tests.chaos.campaign.database import Cluster, cluster
+from tests.chaos.campaign.running import Result, run_once
+from tests.chaos.campaign.world import PROGRAM
+from tests.chaos.plants import PLANTS
+
+RECORD = Path("docs/plants.jsonl")
+_STRIKES, _TRIES = 8, 4
+_LOST = ("S9", "Q1", "Q3", "Q6")
+
+
+class Shows(NamedTuple):
+    """The faults at which a plant shows (parts of their names), and the invariants it breaks then."""
+
+    faults: str
+    breaks: Sequence[str]
+    seeds: Sequence[int] = range(1, _TRIES + 1)
+
+
+_NO_FAULTS = "a clerk edits"
+_KILLS_AT_THE_DOOR = "named point: door"
+# Those of the first seeds whose worlds have a limit on a day's refunds.
+_LIMITED = (9, 11, 14, 16)
+
+SHOWS: Mapping[str, Shows] = {
+    "acknowledge_before_commit": Shows(f"{_KILLS_AT_THE_DOOR}, connections cut", _LOST),
+    "no_dedup": Shows("webhooks doubled", ("S5",)),
+    "dedup_mark_committed_apart": Shows(_KILLS_AT_THE_DOOR, _LOST),
+    "no_fencing": Shows("stopped past its lease", ("S1",)),
+    "lease_never_reclaimed": Shows("random moment", ("liveness", *_LOST)),
+    "key_from_the_body": Shows(_NO_FAULTS, ("S1", "S3", *_LOST)),
+    "no_quiet_period": Shows("ambiguous answers of one", ("S1",)),
+    "receipts_per_batch": Shows("ambiguous answers of one", _LOST),
+    "retry_on_blind": Shows("mail server", ("S1",)),
+    "account_moved_outside_the_seal": Shows("named point: call, named point: receipt", ("S2",), _LIMITED),
+    "version_ties_by_arrival": Shows("webhooks doubled", ("Q6", "Q7")),
+    "gone_by_404": Shows("a system down", _LOST),
+    "policy_not_pinned": Shows("two versions of the rules", ("S6",), (1, 3, 5, 7)),
+    "budget_per_process": Shows(_NO_FAULTS, ("S11",)),
+    "case_closed_by_age": Shows("poison", ("S9",)),
+    "set_back_unnoticed": Shows("set back to a backup", ("S1", "S3")),
+    "forgotten_acts_sent": Shows("set back to a backup", ("S1", "S3")),
+}
+
+
+class Caught(msgspec.Struct, frozen=True, kw_only=True):
+    """How a plant was caught; `seed` is None when it was not."""
+
+    plant: str
+    at: str
+    runs: int
+    faults: str
+    seed: int | None = None
+    struck: dict[str, int] = {}
+    finding: dict[str, str] = {}
+    findings: int = 0
+    """How many in that run, other than healthy."""
+
+
+async def hunt(server: Cluster, plant: str) -> Caught:
+    """Seed after seed, until the judge says what this bug does."""
+    shows, result = SHOWS[plant], None
+    os.environ[PROGRAM] = f"{sys.executable} -m tests.chaos.plants {plant} --"
+    for runs, seed in enumerate(shows.seeds, start=1):
+        result = await run_once(server, seed, faults=shows.faults, strikes=_STRIKES)
+        if cries := [each for each in result.findings if each["invariant"] in shows.breaks]:
+            return _caught(plant, runs, result, cries)
+    assert result is not None
+    return Caught(plant=plant, at=result.at, runs=len(shows.seeds), faults=shows.faults)
+
+
+def _caught(plant: str, runs: int, result: Result, cries: Sequence[dict[str, str]]) -> Caught:
+    return Caught(
+        plant=plant,
+        at=result.at,
+        runs=runs,
+        faults=result.wanted,
+        seed=result.seed,
+        struck=result.faults,
+        finding=cries[0],
+        findings=len(result.findings),
+    )
+
+
+def kept(record: Path) -> dict[str, Caught]:
+    """By plant, the last time it was hunted."""
+    lines = record.read_bytes().splitlines() if record.exists() else []
+    return {each.plant: each for each in (msgspec.json.decode(line, type=Caught) for line in lines)}
+
+
+def keep(record: Path, caught: Caught) -> None:
+    held = kept(record) | {caught.plant: caught}
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_bytes(b"".join(msgspec.json.encode(held[name]) + b"\n" for name in PLANTS if name in held))
+
+
+def main() -> int:
+    asked = _asked()
+    escaped: list[str] = []
+    with cluster() as server:
+        for plant in asked.plants or PLANTS:
+            caught = asyncio.run(hunt(server, plant))
+            keep(Path(asked.record), caught)
+            escaped += [plant] if caught.seed is None else []
+            print(_said(caught), flush=True)
+    print(msgspec.json.encode({"caught": len(asked.plants or PLANTS) - len(escaped), "escaped": escaped}).decode())
+    return int(bool(escaped))
+
+
+def _said(caught: Caught) -> str:
+    if caught.seed is None:
+        return f"{caught.plant}: NOT CAUGHT in {caught.runs} runs with {caught.faults}"
+    found: Mapping[str, Any] = caught.finding
+    return f"{caught.plant}: seed {caught.seed}, {found['invariant']} {found['kind']}: {found['what']}"
+
+
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("plants", nargs="*", help="these; all when none is named")
+    parser.add_argument("--record", default=str(RECORD))
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
