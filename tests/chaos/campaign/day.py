@@ -144,6 +144,7 @@ async def allow(at: World, sale: Sale, cents: int) -> None:
 
     ends = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < ends:
+        await at.desk.open.wait()
         if await taken():
             break
         await asyncio.sleep(_ASKED_AGAIN_SECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
@@ -21,6 +22,11 @@ class Desk:
 
     ledger: Ledger = field(default_factory=Ledger)
     url: str = ""
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+    """Whether anybody works there, who asks the hub for anything."""
+
+    def __post_init__(self) -> None:
+        self.open.set()
 
     def told(self, order: str, amount: int, since: datetime, status: int) -> None:
         """What the hub answered at last; one that refuses has done nothing."""

@@ -12,27 +12,44 @@ from random import Random
 
 from tests.chaos.trading import ROOT
 
-# Their tables are this version's, or lack what this one added; what was mended since may still break in them.
-_BACK_MAX = 8
+# What was mended since may still break in them, so not far back.
+_BACK_MAX = 12
+_MIGRATIONS = "src/crossdock/store/migrations"
 
 
 def why_not() -> str:
-    return "" if len(commits()) > 1 else "no earlier version: the repository's history is not here"
+    return "" if commits() else "no earlier version: the history that is here has none with this one's tables"
 
 
 @functools.cache
 def commits() -> list[str]:
-    """The latest that changed the program, newest first; the first of them is what is here, or what that began from."""
-    asked = ["git", "-C", str(ROOT), "log", f"-{_BACK_MAX + 1}", "--format=%H", "--", "src/crossdock"]
+    """The latest that changed the program, newest first, whose migrations are all among those here, as they are here."""
+    here = {_hashed(file): file.name for file in (ROOT / _MIGRATIONS).glob("*.sql")}
+    latest = _git("log", f"-{_BACK_MAX + 1}", "--format=%H", "--", "src/crossdock").split()[1:]
+    return [commit for commit in latest if set(_migrations(commit)) <= here.items()]
+
+
+def _migrations(commit: str) -> list[tuple[str, str]]:
+    lines = _git("ls-tree", commit, f"{_MIGRATIONS}/").splitlines()
+    told = [line.split() for line in lines if line.endswith(".sql")]
+    return [(hashed, Path(name).name) for _, _, hashed, name in told]
+
+
+def _hashed(file: Path) -> str:
+    return _git("hash-object", str(file)).strip()
+
+
+def _git(*words: str) -> str:
+    """What it says; nothing where it or the history is not there."""
     try:
-        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()
+        return subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
-        return []
+        return ""
 
 
 def program(random: Random) -> str:
     """The folders that Python finds one of them in, and the connectors of these tests."""
-    return f"{_written(random.choice(commits()[1:]))}/src:{ROOT}"
+    return f"{_written(random.choice(commits()))}/src:{ROOT}"
 
 
 @functools.cache

@@ -37,14 +37,16 @@ class Record:
 
 def summed(results: Sequence[Result]) -> dict[str, Any]:
     """How many runs, faults and things judged, what was found, and how long coming to rest took."""
-    faults, judged = Counter[str](), Counter[str]()
+    faults, judged, spent = Counter[str](), Counter[str](), Counter[str]()
     for each in results:
+        spent.update(each.spent)  # pyright: ignore[reportArgumentType,reportCallIssue]  # counts seconds
         faults.update(each.faults)
         judged.update(each.judged)
     rests = sorted(each.rest_seconds for each in results if each.rest_seconds is not None)
     return {
         "runs": len(results),
         "seconds": round(sum(each.seconds for each in results)),
+        "spent": {name: round(seconds) for name, seconds in spent.items()},
         "faults": dict(sorted(faults.items())),
         "judged": dict(sorted(judged.items())),
         "rest_seconds": {"p50": rests[len(rests) // 2], "max": rests[-1]} if rests else None,

@@ -8,11 +8,23 @@ from pathlib import Path
 from typing import Any
 
 from crossdock.govern.generated import write_or_check
+from tests.chaos.campaign.fault import FAULTS
+from tests.chaos.campaign.faults import know_all
+from tests.chaos.campaign.planting import RECORD as PLANTED
+from tests.chaos.campaign.planting import Caught, kept
 from tests.chaos.campaign.record import Record, summed
 from tests.chaos.campaign.running import REST_SECONDS_MAX, Result
+from tests.chaos.plants import PLANTS
 
 PAGE = Path("docs/reliability.md")
 RECORD = Path("docs/reliability.jsonl")
+_COUNTED_OTHERWISE = (
+    "ambiguous answers of one system",
+    "ambiguous answers of the mail server",
+    "webhooks doubled, late, out of order, forged and altered",
+    "webhooks lost",
+)
+"""Faults that are counted as what they did: see `running.struck`."""
 
 _WHAT = """\
 # What holds under faults, and how far that is proven
@@ -28,8 +40,8 @@ Then a judge decides. It is a program apart (`python -m tests.chaos.judge`): it 
 nothing else, imports nothing of the hub, and works out anew what was due, to the cent. It finds what was **lost**, what was
 **doubled**, and what is **unexplained**: a case nobody's deed accounts for counts as much as an effect without one.
 
-That it can find something is tested, too: `tests/chaos/test_judge.py` tampers with an order's ledgers in three dozen ways, and
-`tests/chaos/plants` runs hubs with bugs put in on purpose.
+That it can find something is tested, too: `tests/chaos/test_judge.py` tampers with an order's ledgers in four dozen ways, and
+hubs with bugs put in on purpose play the same days: see below.
 
 Seeds decide who does what and which faults strike when; the machine decides the rest, so that a seed repeated
 (`make chaos SEED=7`) meets the same faults, but not at the same microsecond.
@@ -133,20 +145,27 @@ _NOT = """\
 - Minutes stand for hours: leases, windows and travel times are short. Nothing here is as old as a real backlog.
 - Lost webhooks are found by a sweep of each source after the day, as they would be by the next scheduled one. Until then the
   hub can't know what nobody told it, and may refund what a clerk already did: people are told, once it is known.
+- An outside system that is itself restored from a backup is not among the faults: a source that was set back is braked, and
+  that is tested by itself; what a target forgot by it, only a sweep of that target can show.
+- The earlier versions of the program that run beside this one are the latest of this repository's history, which share its
+  tables; what they do differently differs from run to run.
+- Clocks are put wrong for whole processes and for all of PostgreSQL. What was dated meanwhile is not held against its dates.
 - The ERP of these runs is a stand-in. `make chaos ERP=tryton` plays plain days with the real one and compares its books, as do
   `make demo` and the tests marked `erp`.
 - How fast everything else goes while a fault lasts is not judged here: only that all comes to rest, and rightly.
 """
 
 
-def page(results: Sequence[Result]) -> str:
+def page(results: Sequence[Result], caught: Mapping[str, Caught] | None = None) -> str:
     """The whole page, in Markdown."""
+    know_all()
     sums = summed(results)
     parts = [
         _WHAT.format(rest=REST_SECONDS_MAX),
         "\n".join(_happened(results, sums)),
         "\n".join(_faults(sums["faults"], sum(not each.findings for each in results) == len(results))),
         "\n".join(_judged()),
+        "\n".join(_plants(caught or {})),
         _NOT,
     ]
     return "\n".join(parts)
@@ -158,10 +177,14 @@ def _happened(results: Sequence[Result], sums: Mapping[str, Any]) -> Iterator[st
     yield f"{first[:10]} to {last[:10]}, {sums['seconds'] / 60:.0f} minutes, {sum(sums['faults'].values()):,} faults.\n"
     yield "| judged | |\n| --- | ---: |"
     yield from (f"| {name} | {count:,} |" for name, count in sums["judged"].items())
-    rest = sums["rest_seconds"]
+    rest, spent = sums["rest_seconds"], sums["spent"]
     if rest:
         yield f"| seconds to rest, median and most | {rest['p50']:.1f}, {rest['max']:.1f} |"
     yield ""
+    if spent:
+        whole = sum(spent.values())
+        shares = ", ".join(f"{name} {100 * seconds / whole:.0f} %" for name, seconds in spent.items())
+        yield f"Of a run's time: {shares}. Faults of the hub's side, of the systems' and of messages strike at the same time.\n"
     if not sums["findings"]:
         yield f"**Nothing was lost, doubled or unexplained.** {_bound(sums['runs'], 'runs')}\n"
         return
@@ -180,6 +203,8 @@ def _faults(faults: Mapping[str, int], nothing_found: bool) -> Iterator[str]:
     for name, count in faults.items():
         yield f"| {name} | {count:,} | {_rate(count) if nothing_found else 'see above'} |"
     yield ""
+    if never := sorted(name for name in FAULTS.keys() - faults.keys() if name not in _COUNTED_OTHERWISE):
+        yield f"On the list, and not struck in these runs: {'; '.join(never)}.\n"
 
 
 def _judged() -> Iterator[str]:
@@ -188,6 +213,28 @@ def _judged() -> Iterator[str]:
     for name, promise, how in _JUDGED:
         yield f"| {name} | {promise} | {how} |".format(rest=REST_SECONDS_MAX)
     yield ""
+
+
+def _plants(caught: Mapping[str, Caught]) -> Iterator[str]:
+    yield "## Bugs put in on purpose\n"
+    yield (
+        "`python -m tests.chaos.campaign.planting` plays days with one bug each in every hub process, struck by the faults at"
+        " which it can show. It counts as caught when the judge says what such a bug does. Each has a day of its own, too, and"
+        " the same day with a healthy hub (`tests/chaos/plants`).\n"
+    )
+    yield "| bug | a careless hub | caught by | run | the judge said |\n| --- | --- | --- | ---: | --- |"
+    for name, plant in PLANTS.items():
+        yield f"| {name} | {(plant.__doc__ or '').strip()} | {_how(caught.get(name))} |"
+    yield ""
+
+
+def _how(caught: Caught | None) -> str:
+    if caught is None:
+        return "not played | | "
+    if caught.seed is None:
+        return f"{caught.faults} | none of {caught.runs} | **nothing**"
+    said = caught.finding["what"].replace("|", "\\|")
+    return f"{caught.faults} | {caught.runs} | {caught.finding['invariant']}: {said}"
 
 
 def _bound(count: int, of_what: str) -> str:
@@ -202,4 +249,4 @@ def _rate(count: int) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(write_or_check("tests.chaos.campaign.report", PAGE, lambda: page(Record(RECORD).results())))
+    sys.exit(write_or_check("tests.chaos.campaign.report", PAGE, lambda: page(Record(RECORD).results(), kept(PLANTED))))

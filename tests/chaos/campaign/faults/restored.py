@@ -16,8 +16,6 @@ from tests.chaos.campaign.world import World
 from tests.chaos.plants.scenes.remembering import copy_of, restore
 
 _FORGOTTEN_SECONDS = (1.5, 4.0)
-# What the API is told in the forgotten time nobody tells again, as with any backup: so it is closed meanwhile.
-_CLOSED = {"DESK_KEY": "a key that nobody at the desk has"}
 
 
 @fault("hub")
@@ -30,13 +28,16 @@ class SetBack:
             await _stop(world)
             backup = await asyncio.to_thread(copy_of, world.database_url)
             since = system_clock().isoformat()
+            # What the API is told in the forgotten time nobody tells again, as with any backup: so nobody asks meanwhile.
+            world.desk.open.clear()
             with _heard(world.senders) as heard:
-                await _start(world, _CLOSED)
+                await world.start_hubs()
                 await asyncio.sleep(random.uniform(*_FORGOTTEN_SECONDS))
                 await _stop(world)
             await asyncio.to_thread(restore, world.database_url, backup)
             world.forgotten.append((since, system_clock().isoformat()))
-            await _start(world, {})
+            await world.start_hubs()
+            world.desk.open.set()
         for sender, told in heard:
             sender.send(told.topic, told.body, message_id=told.id)
         for sender in world.senders.values():
@@ -52,12 +53,6 @@ async def _stop(world: World) -> None:
         world.trade.send(hub, signal.SIGKILL)
         world.retailer.lifeline.untie(hub.pid)
     world.hubs.clear()
-
-
-async def _start(world: World, environment: dict[str, str]) -> None:
-    before, world.environment = world.environment, {**world.environment, **environment}
-    await world.start_hubs()
-    world.environment = before
 
 
 @contextmanager
