@@ -75,7 +75,8 @@ class Timekeeper:
     async def _compare(self, tx: Transaction, looked_at: datetime, now: datetime) -> None:
         gap_seconds = (now - looked_at).total_seconds()
         if gap_seconds > self._passed_at_most(looked_at):
-            log.warning("nobody looked, or the database's clock was put forward: searches wait on", seconds=gap_seconds)
+            if self._seen is not None:  # a new process finds that nobody looked whenever the hub was down
+                log.warning("the database's clock was put forward: leases and searches wait on", seconds=gap_seconds)
             await clocks.wait_on(tx, looked_at, self.longest)
         elif gap_seconds < -_SLACK_SECONDS:
             log.warning("the database's clock was put back", seconds=-gap_seconds)
