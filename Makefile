@@ -49,7 +49,7 @@ demo: $(STAMP) ## play an order through a real ERP, then keep running; ONCE=1 ch
 	@$(BIN)/crossdock demo $(if $(ONCE),--once)
 
 ##@ Work on it
-.PHONY: setup test check lint format types floors drift docs bench chaos nightly clean
+.PHONY: setup test check lint format types floors drift docs bench judge chaos nightly clean
 setup: $(STAMP) ## install everything into .venv, as locked; later runs do nothing
 
 test: $(STAMP) ## all tests but the long chaos runs, JOBS at a time
@@ -82,10 +82,14 @@ docs: $(STAMP) ## write what is generated from the code
 bench: $(STAMP) ## measure; BENCH=orders,door for some; one JSON object a line
 	@$(BIN)/python -m bench $(BENCH)
 
+judge: $(STAMP) ## the API judged at length: Spectral with OWASP's rules, schemathesis with 200 examples an operation
+	@.ci/spectral
+	@CROSSDOCK_API_EXAMPLES=200 $(BIN)/pytest tests/contract/test_openapi.py $(ARGS)
+
 chaos: $(STAMP) ## strike a retailer's day with faults for MINUTES=5, and judge it; SEED=7 for one day again
 	@$(BIN)/python -m tests.chaos.campaign --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) --faults "$(FAULTS)" --erp $(ERP) --record $(RECORD)
 
-nightly: $(STAMP) ## what takes hours: every test of chaos, 10,000 lives with wrong clocks, an hour of chaos
+nightly: judge ## what takes hours: judge, every test of chaos, 10,000 lives with wrong clocks, an hour of chaos
 	@$(PREPARE_ERP)
 	@$(BIN)/pytest -n $(JOBS) -m chaos $(ARGS)
 	@CROSSDOCK_CLOCKS=10000 $(BIN)/pytest -n $(JOBS) tests/lives/test_clocks.py

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -93,6 +94,10 @@ class Api:
             headers["Retry-After"] = "2"
             seen.answered(problem.status)
             await _send(send, problem.status, problem.body(), problems.CONTENT_TYPE, headers)
+        except Exception as error:  # noqa: BLE001  # one request's failure is told to who asked, and ends nothing else
+            log.error("api: failed", error=_where(error), traceparent=headers.get("traceparent"))
+            problem = Problem("broken", "this is a fault of the hub, and in its log")
+            await _send(send, problem.status, problem.body(), problems.CONTENT_TYPE, headers)
 
     async def _serve(self, asked: Incoming, receive: Receive, headers: Headers, seen: Request) -> Done:
         if asked.parts in OPEN:
@@ -171,6 +176,12 @@ class Api:
             encoded = msgspec.json.encode(reply.body)
             await operations.keep_answer(tx, operation.id, route.status, encoded)
         return Done(route.status, encoded, _about(reply) | _location(route.status, operation.id))
+
+
+def _where(error: Exception) -> str:
+    """The error's type and line; its text may quote what a buyer is called."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__} at {frames[-1].filename}:{frames[-1].lineno}" if frames else type(error).__name__
 
 
 def _found(asked: Incoming) -> tuple[Route, Mapping[str, str]]:

@@ -21,7 +21,7 @@ _HEAD_BYTES_MAX = 16 * 1024
 _HEAD_FIELDS_MAX = 100
 _QUERY_FIELDS_MAX = 20
 # An order of 10,000 lines fits in; what is longer was not made by anybody who sells or returns goods.
-_BODY_BYTES_MAX = 4 * 1024 * 1024
+BODY_BYTES_MAX = 4 * 1024 * 1024
 _TRACEPARENT = re.compile("00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -73,9 +73,9 @@ def idempotency_key(headers: Mapping[str, str]) -> str:
 
 async def body_of(receive: Receive) -> bytes:
     try:
-        return await read_body(receive, _BODY_BYTES_MAX)
+        return await read_body(receive, BODY_BYTES_MAX)
     except Oversized as error:
-        raise Problem("too-large", f"more than {_BODY_BYTES_MAX} bytes") from error
+        raise Problem("too-large", f"more than {BODY_BYTES_MAX} bytes") from error
 
 
 def queried(query: str, shape: type[msgspec.Struct]) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from crossdock.gateway.bounding import completed, header
 from crossdock.gateway.catalogue import ROUTES
 from crossdock.gateway.incoming import KEY_PATTERN, NAME_CHARACTERS_MAX
 from crossdock.gateway.problems import CONTENT_TYPE, KINDS, TYPE_PREFIX, ProblemTold
@@ -17,6 +18,7 @@ from crossdock.gateway.route import Route
 from crossdock.gateway.signing_in import SignIn, TokenRefused, TokenTold
 from crossdock.govern.configuration import notes_of
 from crossdock.govern.generated import write_or_check
+from crossdock.govern.limits import EXTENSIBLE
 from crossdock.govern.rights import SCOPES
 
 PAGE = Path("contracts/v1/openapi.json")
@@ -26,13 +28,18 @@ _TAGS = ("orders", "returns", "operations", "events", "subscriptions", "ask", "d
 _REF = "#/components/schemas/{name}"
 _JSON = "application/json"
 _PROBLEM = CONTENT_TYPE.decode()
-_ALWAYS = ("not-signed-in", "no-right", "too-many", "long-head", "no-database")
+_ALWAYS = ("not-signed-in", "no-right", "too-many", "long-head", "broken", "no-database")
 _CHANGING = ("no-idempotency-key", "in-flight", "key-reused", "too-large")
-_OPEN = ("too-large", "long-head", "no-database")
+_OPEN = ("too-large", "too-many", "long-head", "broken", "no-database")
 _QUOTA = {
     "RateLimit": "What is left of the quota.",
     "RateLimit-Policy": "The quota.",
     "traceparent": "W3C trace context.",
+}
+
+_FOLLOWED = {
+    "operation": {"operationId": "getOperation", "parameters": {"operation": "$response.body#/id"}},
+    "order": {"operationId": "getOrder", "parameters": {"order": "$response.body#/order"}},
 }
 
 
@@ -47,14 +54,17 @@ def document() -> bytes:
             "version": VERSION,
             "summary": "Orders, what became of them, and what comes back.",
             "description": "How to use it, and what each problem means: docs/howto/use-the-api.md.",
+            "contact": {"name": "Whoever runs this hub"},
             "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "/"}],
+        "servers": [
+            {"url": "/", "description": "This hub: production, or what else it is run for.", "x-internal": False}
+        ],
         "tags": [{"name": tag} for tag in _TAGS],
         "paths": _paths(shapes),
         "components": {"schemas": components, "securitySchemes": _security()},
     }
-    return msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(completed(told)), indent=2) + b"\n"
 
 
 def _types() -> list[Any]:
@@ -69,7 +79,8 @@ def _schemas() -> tuple[dict[Any, dict[str, Any]], dict[str, Any]]:
     # msgspec names a generic type after its parameters; "Money[Any]" says less than "Money"
     text = msgspec.json.encode([found, components]).replace(b"Money_Any_", b"Money").replace(b"Money[Any]", b"Money")
     found, components = msgspec.json.decode(text)
-    components["ProblemTold"]["properties"]["type"]["enum"] = [TYPE_PREFIX + kind for kind in KINDS]
+    kinds = {"enum": [TYPE_PREFIX + kind for kind in KINDS], EXTENSIBLE: True}
+    components["ProblemTold"]["properties"]["type"] |= kinds
     return dict(zip(types, found, strict=True)), components
 
 
@@ -86,6 +97,7 @@ def _operation(route: Route, shapes: dict[Any, dict[str, Any]]) -> dict[str, Any
     told: dict[str, Any] = {
         "operationId": route.name,
         "summary": route.says,
+        "description": _said_of(route),
         "tags": [route.tag],
         "security": [{"bearer": []}, {"oauth": [route.right] if route.right in SCOPES else []}],
         "parameters": list(_parameters(route)),
@@ -128,15 +140,18 @@ def _queried(query: type[msgspec.Struct]) -> Iterator[dict[str, Any]]:
 
 def _done(route: Route, shapes: dict[Any, dict[str, Any]]) -> dict[str, Any]:
     headers = _QUOTA | ({"Location": "The operation that follows it."} if route.status == 202 else {})
+    links = {"links": _FOLLOWED} if route.status == 202 else {}
     return {
+        **links,
         "description": "Stored, and followed by an operation." if route.status == 202 else "Done.",
-        "headers": {name: _header(said) for name, said in headers.items()},
+        "headers": {name: header(said) for name, said in headers.items()},
         "content": {_JSON: {"schema": shapes[route.answers]}},
     }
 
 
-def _header(said: str) -> dict[str, Any]:
-    return {"description": said, "required": True, "schema": {"type": "string"}}
+def _said_of(route: Route) -> str:
+    takes = f"Takes `{route.right}`" if route.right else "Takes a live key or token"
+    return f"{route.says}. {takes}{', for every tenant' if route.whole_house else ''}."
 
 
 def _refusals(route: Route) -> dict[str, Any]:
@@ -172,18 +187,20 @@ def _sign_in(shapes: dict[Any, dict[str, Any]]) -> dict[str, Any]:
     return {
         "operationId": "signIn",
         "summary": "A person's token for their password",
+        "description": "Trades a person's name and password for a token. Wrong passwords are counted, and slowed down.",
         "tags": ["signing in"],
-        "security": [],
+        "security": [{}],
         "requestBody": {"required": True, "content": {_JSON: {"schema": shapes[SignIn]}}},
-        "responses": {"200": _token(shapes)} | _problems([*_OPEN, "not-signed-in", "too-many", "unfit", "no-json"]),
+        "responses": {"200": _token(shapes)} | _problems([*_OPEN, "not-signed-in", "unfit", "no-json"]),
     }
 
 
 def _trade(shapes: dict[Any, dict[str, Any]]) -> dict[str, Any]:
     fields = ("client_id", "client_secret", "scope")
+    text = {"type": "string", "maxLength": NAME_CHARACTERS_MAX}
     form = {
         "type": "object",
-        "properties": {"grant_type": {"const": "client_credentials"}} | {name: {"type": "string"} for name in fields},
+        "properties": {"grant_type": {"const": "client_credentials"}} | dict.fromkeys(fields, text),
         "required": ["grant_type"],
     }
     refused = {
@@ -193,8 +210,9 @@ def _trade(shapes: dict[Any, dict[str, Any]]) -> dict[str, Any]:
     return {
         "operationId": "tradeKey",
         "summary": "A consumer's token for its key (OAuth 2, client credentials)",
+        "description": "Trades a consumer's name and key, in the form or as Basic, for a token. Counts as a request.",
         "tags": ["signing in"],
-        "security": [],
+        "security": [{}],
         "requestBody": {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": form}}},
         "responses": {"200": _token(shapes), "400": refused, "401": refused} | _problems([*_OPEN]),
     }
@@ -205,10 +223,13 @@ def _token(shapes: dict[Any, dict[str, Any]]) -> dict[str, Any]:
 
 
 def _security() -> dict[str, Any]:
-    flow = {"tokenUrl": "/v1/oauth/token", "scopes": dict.fromkeys(SCOPES, "See x-right of each operation.")}
+    scopes = dict.fromkeys(SCOPES, "See x-right of each operation.")
+    # A new token is had where the first one was: client credentials come without refresh tokens (RFC 6749, 4.4.3).
+    flow = {"tokenUrl": "/v1/oauth/token", "refreshUrl": "/v1/oauth/token", "scopes": scopes}
+    said = "Tokens are JWTs as RFC8725 has them: one algorithm, short-lived, with issuer and audience checked."
     return {
-        "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, or a token."},
-        "oauth": {"type": "oauth2", "flows": {"clientCredentials": flow}},
+        "bearer": {"type": "http", "scheme": "bearer", "description": f"An API key, or a token. {said}"},
+        "oauth": {"type": "oauth2", "description": said, "flows": {"clientCredentials": flow}},
     }
 
 

@@ -41,6 +41,9 @@ KINDS: Mapping[str, Kind] = {
     "no-if-match": Kind(428, "Which version is replaced?", "Read it, and send If-Match with the ETag it had."),
     "too-many": Kind(429, "Too many requests", "Wait as many seconds as Retry-After says."),
     "long-head": Kind(431, "Too much in the header", "Send fewer or shorter header fields."),
+    "broken": Kind(
+        500, "The hub failed", "Ask again, with the same Idempotency-Key; if it stays, tell whoever runs the hub."
+    ),
     "no-database": Kind(503, "Nothing can be stored now", "Ask again, with the same Idempotency-Key."),
     "no-answer": Kind(504, "Nobody answered in time", "Ask again, wait longer, or be content with an older answer."),
 }

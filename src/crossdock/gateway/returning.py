@@ -17,7 +17,8 @@ from crossdock.gateway.problems import Problem, conflicting, unfit
 from crossdock.gateway.replacing import agreed
 from crossdock.kernel.money import AnyMoney, Money, from_decimal
 
-Text = Annotated[str, Meta(max_length=200)]
+# What `printable` refuses beyond this has no short pattern: separators and characters that nobody has assigned.
+Text = Annotated[str, Meta(max_length=200, extra_json_schema={"pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"})]
 Id = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Units = Annotated[int, Meta(ge=1, le=1_000_000)]
 

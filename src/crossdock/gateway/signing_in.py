@@ -16,7 +16,7 @@ from crossdock.gateway.problems import Problem
 from crossdock.gateway.route import House
 from crossdock.govern.persons import NotSignedIn, SignInLater, signed_in
 from crossdock.govern.tokens import Token, issued
-from crossdock.store import settling
+from crossdock.store import callers, settling
 from crossdock.store.database import Database
 
 Answer = tuple[int, bytes, dict[str, str]]
@@ -80,13 +80,17 @@ async def trade(database: Database, house: House, headers: Mapping[str, str], bo
     async with database.transaction() as tx:
         now = await settling.now(tx)
         held = await live_key(tx, key)
-    if held is None or held.consumer != name:
+        known = held if held is not None and held.consumer == name else None
+        count, left = await callers.count_request(tx, known.consumer) if known else (0, 0)
+    if known is None:
         return _refused(401, "invalid_client", "no consumer has this name and this live key")
-    wanted = frozenset(form.get("scope", "").split()) or frozenset(held.scopes)
-    if not wanted <= frozenset(held.scopes):
-        return _refused(400, "invalid_scope", f"{name} has {' '.join(sorted(held.scopes))}")
+    if count > known.per_minute:
+        raise Problem("too-many", f"{name} may send {known.per_minute} requests a minute", Retry_After=str(left))
+    wanted = frozenset(form.get("scope", "").split()) or frozenset(known.scopes)
+    if not wanted <= frozenset(known.scopes):
+        return _refused(400, "invalid_scope", f"{name} has {' '.join(sorted(known.scopes))}")
     seconds = house.settings.api.token_seconds
-    token = Token("consumer", name, held.prefix, wanted)
+    token = Token("consumer", name, known.prefix, wanted)
     return _token(issued(token, house.secrets, now, seconds), seconds, " ".join(sorted(wanted)))
 
 
