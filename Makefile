@@ -73,8 +73,9 @@ types: $(STAMP) ## basedpyright, strict
 floors: $(STAMP) ## import-linter: imports point down only
 	@$(BIN)/lint-imports
 
-drift: $(STAMP) ## what is generated from the code still says what the code says
+drift: $(STAMP) ## what is generated from the code still says what it says, and the contracts keep what was registered
 	@for each in $(GENERATED); do $(BIN)/python -m $$each --check; done
+	@$(BIN)/crossdock contracts check
 
 docs: $(STAMP) ## write what is generated from the code
 	@for each in $(GENERATED); do $(BIN)/python -m $$each --write; done

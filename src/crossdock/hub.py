@@ -37,11 +37,13 @@ from crossdock.gateway.inlet import Inlet
 from crossdock.gateway.notifying import Notifier
 from crossdock.gateway.serving import served
 from crossdock.gateway.watched import Watched, watched
+from crossdock.govern.allowing import keep_policy
 from crossdock.govern.database import database_of, keep_running, make_days
 from crossdock.govern.inviting import invitation, whoever_started_this
 from crossdock.govern.settings import Settings
 from crossdock.govern.strongbox import strongbox_of
 from crossdock.govern.tokens import signing_secrets
+from crossdock.govern.traffic import look
 from crossdock.govern.watching import SetBack, Watch
 from crossdock.govern.watching import watched as watched_database
 from crossdock.govern.workflows import limits_of
@@ -81,6 +83,8 @@ _NOTIFIERS = 4
 _NOTIFY_IDLE_SECONDS_MAX = 1.0
 # How often the console looks whether something is to be counted or decided; nobody waits for it.
 _CONSOLE_SECONDS = 0.5
+# How often it is asked whether it is time to look at traffic; one process in a quarter of a minute does.
+_TRAFFIC_SECONDS = 5.0
 
 
 @dataclass
@@ -134,6 +138,11 @@ class Hub:
         await asyncio.sleep(self.leases.ttl_seconds / 4)
         return 1
 
+    async def look_at_traffic(self) -> int:
+        """A sample of what came in, held against its contracts."""
+        await asyncio.sleep(_TRAFFIC_SECONDS)
+        return await look(self.database, self.settings)
+
     async def keep_house(self) -> int:
         """What nobody's own event brings about: waits that ran out, needs met meanwhile, cases that are over, days ahead."""
         async with self.database.transaction() as tx:
@@ -159,6 +168,7 @@ async def open_hub(
     async with Database(url, connections_max=8 + 2 * len(connectors), by_key=True, greet=greet) as database:
         leases = Leases(database, __version__, settings.hub.lease_seconds, settles="settle" in roles)
         async with database.transaction() as tx:
+            await keep_policy(tx, settings)
             rules = await live_rules(tx, settings)
             await documents.know_connections(tx, list(connectors))
         lines = {name: await line_of(database, each) for name, each in settings.connections.items()}
@@ -249,6 +259,7 @@ def _work(hub: Hub, roles: Collection[Role], watched: Watched) -> list[Coroutine
             _keep_on("translate", hub.translate, hub.received, hub.settings.hub.settle_batch),
             _keep_on("settle", hub.settle, hub.known, hub.settings.hub.settle_batch),
             _keep_on("keep house", hub.keep_house),
+            _keep_on("look at traffic", hub.look_at_traffic),
             _keep_on("make the next days", partial(make_days, hub.database.url, hub.settings)),
         ]
     if "deliver" in roles:

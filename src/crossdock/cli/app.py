@@ -90,7 +90,7 @@ def run(wiring: Wiring, roles: tuple[str, ...]) -> None:
         wiring.run(settings(), roles or ("door", "settle", "deliver", "sweep", "notify"))
     except OperationalError as error:
         raise Failure(f"the database can't be reached: {error}".strip(), EXIT_UNREACHABLE) from error
-    except (OSError, MigrationChanged) as error:
+    except (OSError, MigrationChanged, BadSettings) as error:
         raise Failure(str(error)) from error
     except BadSettings as error:
         raise Failure(str(error)) from error
@@ -263,19 +263,27 @@ def deciding_person(by: str | None) -> str:
 @click.argument("kind")
 @click.argument("key")
 @click.argument("value")
+@click.option("--why", default="", metavar="TEXT", help="Why; shown to whoever has to allow it.")
 @by_option
 @json_option
-def map_(connection: str, kind: str, key: str, value: str, by: str | None, wants_json: bool) -> None:
-    """Say what KEY (a product, location or tax) is called at CONNECTION; releases everything it blocked."""
-    from crossdock.cli import deciding
+def map_(connection: str, kind: str, key: str, value: str, why: str, by: str | None, wants_json: bool) -> None:
+    """Say what KEY (a product, location or tax) is called at CONNECTION; releases everything it blocked.
+
+    What has a name there already gets another one only when somebody else says yes, too: crossdock changes approve.
+    """
+    from crossdock.cli import changing
 
     if connection not in settings().connections:
         raise Failure(
             f"there is no connection {connection}; connections are {', '.join(sorted(settings().connections))}"
         )
-    released = deciding.decided(deciding_person(by), lambda decider: decider.map(connection, kind, key, value))
-    said = f"{connection} calls {kind} {key} {value}; {_counted(released)} released."
-    tell(wants_json, {"released": released}, said)
+    done = changing.changed(deciding_person(by), lambda change: change.map(connection, kind, key, value, why))
+    if done.waits is not None:
+        said = f"{kind} {key} has another name at {connection} already; {changing.waiting(done.waits)}"
+        tell(wants_json, {"released": 0, "waits": done.waits}, said)
+        return
+    said = f"{connection} calls {kind} {key} {value}; {_counted(done.released)} released."
+    tell(wants_json, {"released": done.released}, said)
 
 
 @app.command()

@@ -7,7 +7,7 @@ import sys
 import click
 
 from crossdock.cli.app import EXIT_FOUND, EXIT_OK, as_json, json_option, moment
-from crossdock.cli.governing import app
+from crossdock.cli.contracting import app
 
 __all__ = ["app"]
 

@@ -9,6 +9,7 @@ from crossdock.console.asking import Answered, Asked, Denied, see, to
 from crossdock.console.cases import case_asked
 from crossdock.console.desk import Desk
 from crossdock.console.signing_in import Person
+from crossdock.govern.changing import Changing
 from crossdock.govern.waiving import waive
 from crossdock.store import desk as store
 from crossdock.store.decisions import Decider
@@ -38,9 +39,11 @@ async def map_(desk: Desk, asked: Asked, person: Person, id_: str) -> Answered:
         if found.kind != "mapping":
             raise Denied(409, "There is nothing to map here", "This case is not about a name.")
         _, connection, kind, key = found.cause.split("/", 3)
-        released = await decider.map(connection, kind, key, value)
-        await decider.record("mapped", case=found.id, value=value, released=released)
-    return see(to("case", found.id, done="mapped", n=released))
+        done = await Changing(decider.tx, desk.settings, person.name).map(connection, kind, key, value)
+        if done.waits is not None:
+            return see(to("govern", "changes", done="asked", n=done.waits))
+        await decider.record("mapped", case=found.id, value=value, released=done.released)
+    return see(to("case", found.id, done="mapped", n=done.released))
 
 
 async def resolve(desk: Desk, asked: Asked, person: Person, id_: str) -> Answered:

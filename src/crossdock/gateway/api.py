@@ -27,6 +27,7 @@ from crossdock.gateway.route import Call, House, Reply, Route, Told
 from crossdock.gateway.seeing import Request
 from crossdock.gateway.signing_in import OPEN
 from crossdock.govern.settings import Settings
+from crossdock.govern.traffic import Refusals
 from crossdock.kernel.ids import digest, new_id
 from crossdock.observe.logs import told as told_of
 from crossdock.store import callers, deprecated, operations
@@ -69,6 +70,7 @@ class Api:
         self._database = database
         asker = Asker(database, lines or {})
         self._house = House(settings, told, secrets, Audits(settings, database), stored, asker)
+        self._refusals = Refusals()
 
     async def close(self) -> None:
         """Nobody is asked any more."""
@@ -127,7 +129,7 @@ class Api:
             return Done(route.status, msgspec.json.encode(reply.body), _about(reply))
         key = idempotency_key(asked.headers)
         body = await body_of(receive)
-        given = decoded(body, route.asked) if route.asked else None
+        given = await self._decoded(caller, route, body) if route.asked else None
         if route.replaces and not asked.headers.get("if-match"):
             raise Problem("no-if-match", "say with If-Match which version you replace: the ETag it had", "If-Match")
         done = await self._once(route, caller, key, asked, parts, given)
@@ -156,6 +158,16 @@ class Api:
             detail = f"{caller.id} may send {caller.per_minute} requests a minute; the next begins in {seconds} s"
             raise Problem("too-many", detail, Retry_After=str(seconds))
         return caller
+
+    async def _decoded(self, caller: Caller, route: Route, body: bytes) -> Any:
+        """The body as the route's type; what doesn't fit is noted by the names of its fields."""
+        assert route.asked is not None
+        try:
+            return decoded(body, route.asked)
+        except Problem:
+            async with self._database.transaction() as tx:
+                await self._refusals.note(tx, caller.id, route.name, body, route.asked)
+            raise
 
     async def _once(
         self, route: Route, caller: Caller, key: str, asked: Incoming, parts: Mapping[str, str], given: Any

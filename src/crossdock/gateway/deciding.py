@@ -12,6 +12,7 @@ from crossdock.gateway.problems import conflicting, unfit, unknown
 from crossdock.gateway.returning import Text
 from crossdock.gateway.route import Call, Moment, Reply
 from crossdock.govern.approving import Approver, Asked, what_waits
+from crossdock.govern.changing import Changing
 from crossdock.govern.persons import people_of
 from crossdock.kernel.money import AnyMoney
 from crossdock.store import cases
@@ -74,6 +75,8 @@ class Released(msgspec.Struct, frozen=True, kw_only=True):
     """How many promises that lets go on."""
 
     released: int
+    waits: int | None = None
+    """The request that waits for a second person, where the key had another name already; nothing is released then."""
 
 
 class GoesOn(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,8 +153,9 @@ async def resolve_case(call: Call) -> Reply:
 async def map_key(call: Call) -> Reply:
     asked: Mapping = call.asked
     _check_connection(call, asked.connection, "connection")
-    released = await _decider(call).map(asked.connection, asked.kind, asked.key, asked.value)
-    return Reply(Released(released=released))
+    changing = Changing(call.tx, call.house.settings, _person(call))
+    done = await _decided(changing.map(asked.connection, asked.kind, asked.key, asked.value))
+    return Reply(Released(released=done.released, waits=done.waits))
 
 
 async def release_connection(call: Call) -> Reply:

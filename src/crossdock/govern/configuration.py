@@ -19,7 +19,16 @@ from crossdock.connect.secrets import Secret
 from crossdock.govern.generated import write_or_check
 from crossdock.govern.outside import OutsideSettings, SubscriptionSettings
 from crossdock.govern.own import OWN_CONNECTOR
-from crossdock.govern.settings import ApiSettings, Deprecation, HubSettings, ObserveSettings, Pace, SweepTerms, Tenant
+from crossdock.govern.settings import (
+    ApiSettings,
+    Deprecation,
+    Governance,
+    HubSettings,
+    ObserveSettings,
+    Pace,
+    SweepTerms,
+    Tenant,
+)
 from crossdock.promises.policy import Deadlines, PickupTerms, Policy, Roles
 from crossdock.promises.terms import ALWAYS, ReturnTerms
 
@@ -50,6 +59,7 @@ def _hub() -> Iterator[str]:
 def _api() -> Iterator[str]:
     yield from _section("[api]", ApiSettings, without=("deprecated",))
     yield from _section("[api.deprecated.<operation>]", Deprecation)
+    yield from _section("[governance]", Governance)
     yield from _section("[observe]", ObserveSettings)
     yield from _section("[tenants.<name>]", Tenant)
     yield from _section("[outside]", OutsideSettings)

@@ -104,6 +104,18 @@ class ObserveSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """What is logged, one JSON object a line, to standard error."""
 
 
+class Governance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[governance]`: which changes take a second person's yes, and whose counts."""
+
+    two_people: tuple[Literal["contracts", "mappings", "policies"], ...] = ("contracts", "mappings")
+    """`contracts`: every version of a partner's contract; `mappings`: another name for what has one already (a first name
+    takes one person); `policies`: no process starts under a policy that two people have not allowed."""
+    approvers: tuple[str, ...] = ("changes", "operator", "engineer", "admin")
+    """The roles whose people may say yes to what somebody else asks for."""
+    hours: int = 72
+    """How long a request waits; after that it is asked for anew."""
+
+
 class Tenant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[tenants.<name>]`: whose orders these are; consumers of one tenant see nothing of another's."""
 
@@ -178,6 +190,7 @@ class Settings:
     policy: Policy
     connections: Mapping[str, Connection]
     api: ApiSettings = field(default_factory=ApiSettings)
+    governance: Governance = field(default_factory=Governance)
     people: People = field(default_factory=dict[str, tuple[str, ...]])
     tenants: Mapping[str, Tenant] = field(default_factory=lambda: {ONLY_TENANT: Tenant()})
     observe: ObserveSettings = field(default_factory=ObserveSettings)
@@ -203,7 +216,7 @@ class Settings:
         return os.environ.get(DATABASE_VARIABLE) or self.hub.database_url
 
 
-_SECTIONS = frozenset("hub roles policy people api observe tenants outside subscriptions connections".split())
+_SECTIONS = frozenset("hub roles policy people api governance observe tenants outside subscriptions connections".split())
 _SECRET_CHARACTERS_MIN = 32
 _ADDRESS = {"listen": r".+:\d{1,5}", "traces": r"https?://\S+"}
 _EXAMPLE = {"listen": "127.0.0.1:9464", "traces": "http://127.0.0.1:4318/v1/traces"}
@@ -245,9 +258,10 @@ def settings_from(told: Mapping[str, Any], file: Path) -> Settings:
     tenants = shaped(dict[str, Tenant], _table(told, "tenants"), "tenants") or {ONLY_TENANT: Tenant()}
     _check_tenants(tenants, connections)
     api, people = _api(told.get("api", {})), people_from(told.get("people", {}))
+    governance = shaped(Governance, _table(told, "governance"), "governance")
     observe, terms = _observe(told.get("observe", {})), subscriptions_from(told.get("subscriptions", {}))
     settings = Settings(file, hub, policy, connections, api=api, people=people, tenants=tenants, observe=observe)
-    return replace(settings, reach=reach, subscriptions=terms)
+    return replace(settings, governance=governance, reach=reach, subscriptions=terms)
 
 
 def _table(told: Mapping[str, Any], section: str) -> Mapping[str, Any]:
@@ -378,6 +392,7 @@ def shown(settings: Settings) -> dict[str, Any]:
         "people": settings.people,
         "api": plain(settings.api),
         "observe": plain(settings.observe),
+        "governance": plain(settings.governance),
         "tenants": {name: plain(each) for name, each in settings.tenants.items()},
         "outside": {"allow": list(map(str, settings.reach.allow))},
         "subscriptions": plain(settings.subscriptions),
