@@ -19,7 +19,7 @@ from crossdock.store.database import Database
 from crossdock.store.inbox import Part
 
 _EXAMPLES_MAX = 3
-_SAID = {
+SAID = {
     "held back": "would be owed, by a campaign only",
     "owed": "would be done",
     "not owed": "would not be done",
@@ -82,7 +82,7 @@ def as_text(found: Comparison) -> str:
     for group in grouped(found.differing):
         at = f" at {group.target}" if group.target else ""
         worth = "".join(f", {amount(minor, currency)}" for currency, minor in sorted(group.worth.items()))
-        lines.append(f"{group.count:>7}  {name_of(group.kind)}{at} {_SAID[group.what]}{worth}")
+        lines.append(f"{group.count:>7}  {name_of(group.kind)}{at} {SAID[group.what]}{worth}")
         lines += [f"         e.g. {each.entity}: {_example(each)}" for each in group.examples]
     return "\n".join(lines)
 

@@ -35,18 +35,31 @@ def page() -> str:
     return "\n".join([_HEAD, *(line for connector in connectors for line in _section(connector))])
 
 
+ACTS = ("verb", "noun", "effect", "at once", "found again", "asks")
+READS = ("reads", "one by id", "changes since a cursor", "all of it", "counts")
+
+
+def acts_of(connector: Connector[Any]) -> list[Sequence[str]]:
+    """What it does, a row for each noun, in the columns of `ACTS`."""
+    return [_capability(connector, capability) for capability in _sorted(connector)]
+
+
+def reads_of(connector: Connector[Any]) -> list[Sequence[str]]:
+    """What can be read of it, a row for each kind, in the columns of `READS`."""
+    return [
+        (kind, _yes(reads.read), _yes(reads.list), _yes(reads.whole), _yes(reads.count))
+        for kind, reads in sorted(connector.reads.items())
+    ]
+
+
 def _section(connector: Connector[Any]) -> Iterator[str]:
     yield f"## {connector.name}"
     yield ""
     if connector.capabilities:
-        rows = [_capability(connector, capability) for capability in _sorted(connector)]
-        yield from _table(("verb", "noun", "effect", "at once", "found again", "asks"), rows)
+        rows = [(verb, f"`{noun}`", *more) for verb, noun, *more in acts_of(connector)]
+        yield from _table(ACTS, rows)
     if connector.reads:
-        rows = [
-            (f"`{kind}`", _yes(reads.read), _yes(reads.list), _yes(reads.whole), _yes(reads.count))
-            for kind, reads in sorted(connector.reads.items())
-        ]
-        yield from _table(("reads", "one by id", "changes since a cursor", "all of it", "counts"), rows)
+        yield from _table(READS, [(f"`{kind}`", *more) for kind, *more in reads_of(connector)])
     if connector.asks:
         yield f"Answers at once: {', '.join(f'`{NAMES[noun]}`' for noun in sorted(connector.asks, key=NAMES.__getitem__))}."
     yield f"Webhooks: {'checked by signature' if connector.door else 'none'}."
@@ -58,7 +71,7 @@ def _capability(connector: Connector[Any], capability: Capability) -> Sequence[s
     noun = capability.noun
     effects = ", then ".join(map(_effect, capability.effects)) or "repeatable"
     found, asked = _yes(connector.finders.get(noun)), _yes(connector.inquiries.get(noun))
-    return (capability.verb, f"`{NAMES.get(noun, noun.__name__)}`", effects, str(capability.bulk), found, asked)
+    return (capability.verb, NAMES.get(noun, noun.__name__), effects, str(capability.bulk), found, asked)
 
 
 def _sorted(connector: Connector[Any]) -> list[Capability]:

@@ -10,7 +10,25 @@ import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
-from crossdock.console import acts, approving, bulk, cases, connections, deciding, flow, home, ledger, orders, searching
+from crossdock.console import (
+    acts,
+    approving,
+    bulk,
+    campaigns,
+    cases,
+    connections,
+    contracts,
+    deciding,
+    flow,
+    governing,
+    home,
+    inventory,
+    ledger,
+    mappings,
+    orders,
+    policies,
+    searching,
+)
 from crossdock.console.asking import (
     FORM_BYTES_MAX,
     PREFIX,
@@ -80,6 +98,26 @@ ROUTES = (
     Route("GET", ("connections",), connections.listed),
     Route("POST", ("connection", "*", "release"), connections.release, decides=True),
     Route("POST", ("connection", "*", "epoch"), connections.open_epoch, decides=True),
+    Route("GET", ("govern",), governing.overview),
+    Route("POST", ("govern", "change", "*"), governing.decide),
+    Route("POST", ("govern", "plan"), governing.plan, decides=True),
+    Route("POST", ("govern", "plan", "*", "off"), governing.call_off, decides=True),
+    Route("GET", ("govern", "contracts"), contracts.listed),
+    Route("POST", ("govern", "contracts"), contracts.register, decides=True),
+    Route("GET", ("govern", "contract", "*"), contracts.contract),
+    Route("GET", ("govern", "traffic", "*"), contracts.strange),
+    Route("GET", ("govern", "consumers"), inventory.consumers),
+    Route("GET", ("govern", "connectors"), inventory.connectors),
+    Route("GET", ("govern", "policies"), policies.listed),
+    Route("POST", ("govern", "policies"), policies.dry_run, decides=True),
+    Route("POST", ("govern", "policies", "ask"), policies.ask, decides=True),
+    Route("POST", ("govern", "campaigns"), campaigns.propose, decides=True),
+    Route("GET", ("govern", "campaign", "*"), campaigns.campaign),
+    Route("POST", ("govern", "campaign", "*"), campaigns.approve),
+    Route("GET", ("govern", "mappings"), mappings.listed),
+    Route("POST", ("govern", "mappings"), mappings.map_, decides=True),
+    Route("GET", ("govern", "owners"), governing.owners),
+    Route("GET", ("govern", "audit"), governing.audit),
 )
 
 

@@ -41,7 +41,7 @@ async def map_(desk: Desk, asked: Asked, person: Person, id_: str) -> Answered:
         _, connection, kind, key = found.cause.split("/", 3)
         done = await Changing(decider.tx, desk.settings, person.name).map(connection, kind, key, value)
         if done.waits is not None:
-            return see(to("govern", "changes", done="asked", n=done.waits))
+            return see(to("govern", done="asked"))
         await decider.record("mapped", case=found.id, value=value, released=done.released)
     return see(to("case", found.id, done="mapped", n=done.released))
 

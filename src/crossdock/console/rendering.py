@@ -25,6 +25,7 @@ _FILTERS: tuple[Callable[..., str], ...] = (
     wording.worth,
     wording.count,
     wording.short,
+    wording.told,
 )
 
 

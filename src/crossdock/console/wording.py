@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+import msgspec
+
 from crossdock.kernel.money import AnyMoney, Money, to_decimal
 
 KINDS = {
@@ -86,6 +88,13 @@ def worth(told: Mapping[str, int]) -> str:
 def count(number: int, one: str, many: str = "") -> str:
     """`1 order`, `1,204 orders`"""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def told(value: object) -> str:
+    """A setting's value, as people read it."""
+    if value is None:
+        return "–"
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def short(entity: str) -> str:

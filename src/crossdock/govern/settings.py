@@ -308,7 +308,18 @@ def _observe(told: object) -> ObserveSettings:
 
 def policy_in(file: Path, live: Settings) -> Policy:
     """The policy of another file, which need not tell more than `[policy]`; its roles are the live ones unless it has some."""
-    told = _parsed(file)
+    return _policy_told(_parsed(file), live)
+
+
+def policy_of_text(text: str, live: Settings) -> Policy:
+    """The policy of a text as `policy_in` reads files."""
+    try:
+        return _policy_told(tomllib.loads(text), live)
+    except tomllib.TOMLDecodeError as error:
+        raise BadSettings(f"this is not TOML: {error}") from error
+
+
+def _policy_told(told: Mapping[str, Any], live: Settings) -> Policy:
     roles: object = told.get("roles", msgspec.to_builtins(live.policy.roles))
     policy = policy_from(_table(told, "policy"), roles)
     others = {name: name for name in _table(told, "connections")}

@@ -72,14 +72,15 @@ class DryRun:
 async def propose(database: Database, rules: Rules, part: Part, by: str) -> DryRun:
     """List what is withheld of a part; kept as a proposal, by its digest, when there is anything."""
     async with database.transaction() as tx:
-        found = await _dry_run(tx, rules, part)
+        found = await dry_run(tx, rules, part)
         if found.acts:
             encoded = msgspec.json.encode(part).decode()
             await campaigns.propose(tx, found.digest, encoded, len(found.acts), found.worth, by)
     return found
 
 
-async def _dry_run(tx: Transaction, rules: Rules, part: Part) -> DryRun:
+async def dry_run(tx: Transaction, rules: Rules, part: Part) -> DryRun:
+    """What is withheld of a part now; nothing is written."""
     found = DryRun()
     asked: Sequence[str | None] = part.entities or (None,)
     entities = [key for one in asked for key in await campaigns.withheld_or_unsettled(tx, rules.code, one)]
@@ -120,7 +121,7 @@ async def approve(tx: Transaction, rules: Rules, digest_: str, by: str, caps: Ca
     `NotDecidable` when it isn't what was proposed any more: somebody has to look at it again.
     """
     proposal = await _proposal(tx, digest_)
-    found = await _dry_run(tx, rules, msgspec.json.decode(proposal.part, type=Part))
+    found = await dry_run(tx, rules, msgspec.json.decode(proposal.part, type=Part))
     if found.digest != proposal.digest:
         raise NotDecidable(
             f"campaign {digest_} is not what was proposed any more: {len(found.acts)} acts now, with digest"
