@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from crossdock.canonical.answers import Availability, PriceQuote
+from crossdock.canonical.correction import Correction
 from crossdock.canonical.erp import ErpSale
 from crossdock.canonical.lookup import Lookup
 from crossdock.canonical.order import (
@@ -76,6 +77,7 @@ FACTS: dict[str, type[msgspec.Struct]] = {
     "approval": Approval,
     "pickup": Pickup,
     "waiver": Waiver,
+    "correction": Correction,
 }
 """What systems tell us."""
 

@@ -15,6 +15,7 @@ from crossdock.canonical.lookup import Lookup
 from crossdock.canonical.nouns import FACTS, decoder
 from crossdock.kernel.moments import from_micros
 from crossdock.promises.campaigns import Cover
+from crossdock.promises.corrections import corrected
 from crossdock.promises.difference import Book, Promised, Stage, Written
 from crossdock.promises.standing import Evidence, Fact, Sealed, Standing, facts_of
 from crossdock.settle.translation import HINT
@@ -103,7 +104,7 @@ def standing_of(
     readable: frozenset[tuple[str, str]] = frozenset(),
 ) -> Standing:
     """One entity as the core sees it; `receipts` and `pins` are rows of `store/sql/settle.sql`, in their columns' order."""
-    facts = facts_of(evidence)
+    facts = corrected(facts_of(evidence))
     own = entity.split(":", 2)
     return Standing(
         entity=entity,

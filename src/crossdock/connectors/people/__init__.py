@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
+from crossdock.canonical.correction import Correction
 from crossdock.canonical.returns import Allowance, Approval, Return
 from crossdock.canonical.waiver import Waiver
 from crossdock.connect.conformance_documents import noun_faults
@@ -21,6 +22,8 @@ T = TypeVar("T")
 _NAME_CHARACTERS_MAX = 100
 _TOKEN_END = 2**63
 _DIGEST = re.compile("[0-9a-f]{32}")
+_NO_DIGEST = "0" * 32
+_FIELD = re.compile(r"[a-z_]+(\.[a-z_]+)*(\.\d)?")
 _ENTITY = re.compile(r"[a-z][a-z_]*:[^\s:]+:\S+")
 
 
@@ -73,6 +76,32 @@ def left_undone(body: bytes, origin: Origin) -> Iterator[Translated]:
         body=waiver,
         token=to_micros(waiver.waived_at),
     )
+
+
+class Corrected(msgspec.Struct, frozen=True, kw_only=True):
+    """What one person has put right in what a source says of one entity."""
+
+    entity: str
+    corrections: tuple[Correction, ...]
+
+
+@connector.translate("correction")
+def put_right(body: bytes, origin: Origin) -> Iterator[Translated]:
+    """One fact for each field; a later word on the same field replaces the earlier one."""
+    word = _decoded(body, Corrected)
+    if not word.corrections:
+        raise Untranslatable("it corrects nothing")
+    for each in word.corrections:
+        _check_word(word.entity, _NO_DIGEST, each.by, each.corrected_at)
+        if not _FIELD.fullmatch(each.field) or not _ENTITY.fullmatch(each.about):
+            raise Untranslatable(f"{each.field[:40]!r} is no field of a fact")
+        yield Document(
+            kind="correction",
+            id=f"{each.about}/{each.field}",
+            entity=word.entity,
+            body=each,
+            token=to_micros(each.corrected_at),
+        )
 
 
 class ReturnTold(msgspec.Struct, frozen=True, kw_only=True):
