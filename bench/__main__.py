@@ -6,7 +6,19 @@ import importlib
 import signal
 import sys
 
-NAMES = ("orders", "door", "latency", "backlog", "replay", "footprint", "returns", "wide", "outage", "tryton")
+NAMES = (
+    "orders",
+    "door",
+    "latency",
+    "backlog",
+    "replay",
+    "footprint",
+    "returns",
+    "wide",
+    "outage",
+    "console",
+    "tryton",
+)
 
 
 def main() -> None:

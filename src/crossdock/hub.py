@@ -27,6 +27,7 @@ from crossdock.console.app import Console, with_console
 from crossdock.console.bulk import work_on_jobs
 from crossdock.console.counting import count_what_is_due
 from crossdock.console.desk import Desk, open_desk
+from crossdock.console.summing import sum_up
 from crossdock.deliver.lane import Lane
 from crossdock.deliver.lines import Line, line_of
 from crossdock.deliver.timekeeping import Timekeeper, longest_wait
@@ -339,6 +340,7 @@ async def _listen(hub: Hub, watched: Watched) -> None:
         beside = [
             asyncio.create_task(_keep_on("count for the console", partial(_count, desk))),
             asyncio.create_task(_keep_on("decide on many cases", partial(_work_on_jobs, desk))),
+            asyncio.create_task(_keep_on("sum up the books", partial(_sum_up, desk, hub.rules))),
         ]
         try:
             await _serve(hub, desk, watched)
@@ -358,6 +360,11 @@ async def _work_on_jobs(desk: Desk) -> int:
     if not done:
         await asyncio.sleep(_CONSOLE_SECONDS)
     return done
+
+
+async def _sum_up(desk: Desk, rules: Rules) -> int:
+    await asyncio.sleep(await sum_up(desk.database, rules))
+    return 1
 
 
 async def _serve(hub: Hub, desk: Desk, watched: Watched) -> None:

@@ -18,7 +18,9 @@ from crossdock.console import (
     cases,
     connections,
     contracts,
+    correcting,
     deciding,
+    differences,
     flow,
     governing,
     home,
@@ -28,6 +30,7 @@ from crossdock.console import (
     orders,
     policies,
     searching,
+    value,
 )
 from crossdock.console.asking import (
     FORM_BYTES_MAX,
@@ -57,12 +60,16 @@ Page = Callable[..., Awaitable[Answered]]
 
 @dataclass(frozen=True)
 class Route:
-    """`*` in a pattern is a name that the page is given; `decides`: only for roles that may."""
+    """`*` in a pattern is a name that the page is given; `decides`: only for roles that may; `roles`: only for these."""
 
     method: Literal["GET", "POST"]
     pattern: tuple[str, ...]
     page: Page
     decides: bool = False
+    roles: frozenset[str] = frozenset()
+
+    def open_to(self, person: Person) -> bool:
+        return (not self.decides or person.may_decide) and (not self.roles or bool(self.roles & person.roles))
 
     def names(self, path: tuple[str, ...]) -> list[str] | None:
         if len(path) != len(self.pattern):
@@ -83,6 +90,8 @@ ROUTES = (
     Route("POST", ("case", "*", "skip"), deciding.skip, decides=True),
     Route("POST", ("case", "*", "assign"), deciding.assign, decides=True),
     Route("POST", ("case", "*", "snooze"), deciding.snooze, decides=True),
+    Route("GET", ("correct", "*"), correcting.form, decides=True),
+    Route("POST", ("correct", "*"), correcting.decide, decides=True),
     Route("POST", ("bind",), deciding.bind, decides=True),
     Route("POST", ("bulk",), bulk.preview, decides=True),
     Route("GET", ("bulk", "*"), bulk.job),
@@ -94,6 +103,9 @@ ROUTES = (
     Route("GET", ("act", "*"), acts.why),
     Route("GET", ("books",), ledger.books),
     Route("GET", ("books.csv",), ledger.export),
+    Route("GET", ("differences",), differences.listed),
+    Route("GET", ("value",), value.value),
+    Route("POST", ("value",), value.assume, roles=value.ASSUMES),
     Route("GET", ("flow",), flow.flow),
     Route("GET", ("connections",), connections.listed),
     Route("POST", ("connection", "*", "release"), connections.release, decides=True),
@@ -183,7 +195,7 @@ class Console:
         if not fitting:
             raise Denied(405 if found else 404, "There is no such page", "Look in the navigation above.")
         route, names = fitting[0]
-        if route.decides and not person.may_decide:
+        if not route.open_to(person):
             roles = ", ".join(sorted(person.roles)) or "none"
             raise Denied(403, "That is not yours to decide", f"Your roles ({roles}) let you look, not decide.")
         try:

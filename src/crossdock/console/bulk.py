@@ -25,9 +25,9 @@ async def preview(desk: Desk, asked: Asked, person: Person) -> Answered:
     if what not in _WHAT:
         raise Denied(422, "Something is missing", "Say what is to be done with them.")
     reason = text_of(asked, "reason", "why they are left undone") if what == "skip" else ""
-    wanted = filter_of(asked)
+    wanted, tenant = filter_of(asked, desk.settings), asked.of_form("tenant")
     async with desk.deciding(person) as decider:
-        frozen = await store.freeze(decider, what, reason, wanted, described(wanted))
+        frozen = await store.freeze(decider, what, reason, wanted, described(wanted, tenant))
     return see(to("bulk", frozen.job))
 
 

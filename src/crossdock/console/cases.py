@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from crossdock.console.asking import Answered, Asked, Denied, to
 from crossdock.console.desk import Desk
-from crossdock.console.evidence import Node, decoded, marks_of, tree
+from crossdock.console.evidence import Node, decoded, marks_of, plain, tree
 from crossdock.console.masking import for_eyes, masked
 from crossdock.console.signing_in import Person
-from crossdock.console.wording import KINDS
+from crossdock.console.wording import KINDS, field_named
+from crossdock.govern.settings import Settings
+from crossdock.promises.corrections import CORRECTABLE
 from crossdock.promises.difference import MOVABLE
 from crossdock.promises.waivers import WAIVABLE
 from crossdock.store import desk as store
@@ -34,7 +37,7 @@ class Choice:
     """One value of a facet and where choosing it leads."""
 
     label: str
-    count: int
+    count: int | None
     href: str
     chosen: bool
 
@@ -50,11 +53,22 @@ class Shown:
     attempts: list[tuple[Any, ...]]
 
     @property
+    def may_be_corrected(self) -> bool:
+        return self.item.entity.partition(":")[0] in CORRECTABLE
+
+    @property
+    def field_to_correct(self) -> str:
+        """The correctable field that the target complains of, if it is one; `postalCode` is the postal code it goes to."""
+        wanted = plain(re.split(r"[./\[\]]", self.item.field.rstrip("]"))[-1]) if self.item.field else ""
+        fields = CORRECTABLE.get(self.item.entity.partition(":")[0], ())
+        return next((field for field in fields if wanted and plain(field.rpartition(".")[2]) == wanted), "")
+
+    @property
     def may_be_skipped(self) -> bool:
         return self.item.noun in WAIVABLE and self.item.stage in MOVABLE
 
 
-def filter_of(asked: Asked) -> Filter:
+def filter_of(asked: Asked, settings: Settings) -> Filter:
     """As the address or a form says it."""
 
     def said(name: str) -> str:
@@ -66,47 +80,61 @@ def filter_of(asked: Asked) -> Filter:
         whose=said("whose"),
         quiet=_QUIET.get(said("show"), False),
         text=said("text"),
+        channels=channels_of(said("tenant"), settings),
     )
 
 
-def described(wanted: Filter) -> str:
+def channels_of(tenant: str, settings: Settings) -> tuple[str, ...] | None:
+    """The connections of a tenant; None where none is named."""
+    if not tenant:
+        return None
+    return tuple(sorted(name for name, each in settings.connections.items() if each.tenant == tenant))
+
+
+def described(wanted: Filter, tenant: str = "") -> str:
     """For people."""
     words = [
         KINDS.get(wanted.kind, wanted.kind),
         wanted.system and f"at {wanted.system}",
         wanted.whose and ("nobody's" if wanted.whose == NOBODY else f"of {wanted.whose}"),
         {True: "snoozed", None: "snoozed or not", False: ""}[wanted.quiet],
+        tenant and f"of tenant {tenant}",
         wanted.text and f"“{wanted.text}”",
     ]
     return ", ".join(word for word in words if word) or "all open cases"
 
 
-def query_of(wanted: Filter) -> dict[str, str]:
+def query_of(wanted: Filter, tenant: str = "") -> dict[str, str]:
     show = {True: "snoozed", None: "all", False: ""}[wanted.quiet]
-    return {"kind": wanted.kind, "system": wanted.system, "whose": wanted.whose, "show": show, "text": wanted.text}
+    told = {"kind": wanted.kind, "system": wanted.system, "whose": wanted.whose, "show": show, "text": wanted.text}
+    return told | ({"tenant": tenant} if tenant else {})
 
 
 async def listed(desk: Desk, asked: Asked, person: Person) -> Answered:
-    wanted, page = filter_of(asked), asked.number("page")
+    wanted, page, tenant = filter_of(asked, desk.settings), asked.number("page"), asked.of_query("tenant")
     async with desk.looking() as tx:
         counted = await store.facets(tx, wanted.quiet)
         groups = await store.groups(tx, wanted, _GROUPS + 1, page * _GROUPS)
+        trends = await store.trends(tx, [each.id for each in groups[:_GROUPS]])
     return desk.pages.page(
         "cases.html",
         asked,
         person,
         groups=groups[:_GROUPS],
-        facets=facets_of(counted, wanted, person),
+        facets=[*facets_of(counted, wanted, person, tenant), *_tenants(wanted, tenant, desk.settings)],
         wanted=wanted,
-        query=query_of(wanted),
-        described=described(wanted),
+        query=query_of(wanted, tenant),
+        described=described(wanted, tenant),
+        trends=trends,
         cases=sum(each.cases for each in counted),
         page=page,
         more=len(groups) > _GROUPS,
     )
 
 
-def facets_of(counted: Iterable[Facet], wanted: Filter, person: Person) -> list[tuple[str, list[Choice]]]:
+def facets_of(
+    counted: Iterable[Facet], wanted: Filter, person: Person, tenant: str = ""
+) -> list[tuple[str, list[Choice]]]:
     """(title, choices); each choice is a link that keeps what else is chosen."""
     found = list(counted)
     kinds = Counter[str]()
@@ -119,18 +147,39 @@ def facets_of(counted: Iterable[Facet], wanted: Filter, person: Person) -> list[
     del systems[""]
     names = {NOBODY: "nobody", person.name: "me"}
     return [
-        ("Cause", _choices("kind", kinds, wanted, KINDS)),
-        ("System", _choices("system", systems, wanted, {})),
-        ("Whose", _choices("whose", people, wanted, names)),
+        ("Cause", _choices("kind", kinds, wanted, KINDS, tenant)),
+        ("System", _choices("system", systems, wanted, {}, tenant)),
+        ("Whose", _choices("whose", people, wanted, names, tenant)),
     ]
 
 
-def _choices(name: str, counted: Counter[str], wanted: Filter, labels: dict[str, str]) -> list[Choice]:
+def _tenants(wanted: Filter, tenant: str, settings: Settings) -> list[tuple[str, list[Choice]]]:
+    """Where there are several; not counted, for a case may hold things of more than one."""
+    if len(settings.tenants) < 2:
+        return []
+    rest = query_of(wanted)
+    return [
+        (
+            "Tenant",
+            [
+                Choice(
+                    each.brand or name,
+                    None,
+                    to("cases", **{**rest, "tenant": "" if name == tenant else name}),
+                    name == tenant,
+                )
+                for name, each in sorted(settings.tenants.items())
+            ],
+        )
+    ]
+
+
+def _choices(name: str, counted: Counter[str], wanted: Filter, labels: dict[str, str], tenant: str) -> list[Choice]:
     chosen = getattr(wanted, name)
     if chosen and chosen not in counted:
         counted = counted + Counter({chosen: 0})
         counted[chosen] = 0
-    rest = query_of(wanted)
+    rest = query_of(wanted, tenant)
     return [
         Choice(labels.get(key, key), count, to("cases", **{**rest, name: "" if key == chosen else key}), key == chosen)
         for key, count in sorted(counted.items(), key=lambda each: (-each[1], each[0]))
@@ -145,8 +194,10 @@ async def case(desk: Desk, asked: Asked, person: Person, id_: str) -> Answered:
         shown = await _shown(tx, found, items[:_ITEMS], person)
         about: dict[str, Any] = {
             "numbers": await store.numbers_of(tx, [item.entity for item in items]),
-            "history": [_told(row) for row in await store.history(tx, found.id)],
+            "history": [_told(row, person.sees_buyers) for row in await store.history(tx, found.id)],
             "earlier": await store.earlier(tx, found.cause),
+            "similar": [_similar(row, person.sees_buyers) for row in await store.similar(tx, found)],
+            "trend": (await store.trends(tx, [found.id]))[found.id],
             "mapping": await _mapping(tx, found),
         }
     return desk.pages.page(
@@ -216,12 +267,31 @@ async def _message(tx: Transaction, entity: str) -> Any:
     return {"not JSON": body[:2000].decode(errors="replace")} if told is None else told
 
 
-def _told(row: tuple[Any, ...]) -> tuple[Any, ...]:
+def _similar(row: tuple[Any, ...], sees_buyers: bool) -> tuple[Any, ...]:
+    """(id, title, closed at, closed by, by, what, some words on it)"""
+    *case, at, by, what, detail = row
+    words = _told((at, by, what, detail), sees_buyers)[3] if detail is not None else ""
+    return (*case, by, what, words)
+
+
+def _told(row: tuple[Any, ...], sees_buyers: bool) -> tuple[Any, ...]:
     """(at, by, what, some words on it)"""
     at, by, what, detail = row
     told: dict[str, Any] = msgspec.json.decode(detail)
-    words = ", ".join(f"{name} {value}" for name, value in told.items() if name not in ("case", "promises", "digest"))
+    if not sees_buyers:
+        told = {name: value for name, value in told.items() if name not in ("before", "after")}
+    words = ", ".join(
+        f"{name} {_plainly(value)}" for name, value in told.items() if name not in ("case", "promises", "digest")
+    )
     return at, by, what, words
+
+
+def _plainly(value: Any) -> str:
+    """`{"ship_to.city": "Springfeild"}` is "Goes to: city “Springfeild”"."""
+    if not isinstance(value, dict):
+        return str(value)
+    told = cast("dict[str, object]", value)
+    return ", ".join(f"{field_named(field)} “{said}”" for field, said in told.items())
 
 
 _SAID = {
@@ -230,6 +300,7 @@ _SAID = {
     "resolved": "Recorded.",
     "skipped": "It is left undone, and on record with your reason.",
     "assigned": "It has somebody now.",
+    "corrected": "Corrected, and on record with your reason. What was refused is worked out anew and tried again by itself.",
     "snoozed": "Out of sight until it grows.",
     "woken": "Back in sight.",
 }

@@ -41,7 +41,7 @@ class Marks:
             return all(wanted in ("[...]", key) for wanted, key in zip(self.path, path, strict=True))
         if self.value and value == self.value:
             return True
-        return bool(self.field) and bool(path) and _plain(path[-1]) == self.field
+        return bool(self.field) and bool(path) and plain(path[-1]) == self.field
 
 
 def marks_of(cause: str, detail: str, field: str | None) -> Marks:
@@ -50,7 +50,7 @@ def marks_of(cause: str, detail: str, field: str | None) -> Marks:
         return Marks(value=cause.split("/", 3)[3])
     if (found := _AT.search(detail)) is not None:
         return Marks(path=tuple(_steps(found[1])))
-    return Marks(field=_plain(re.split(r"[./\[\]]", field.rstrip("]"))[-1]) if field else "")
+    return Marks(field=plain(re.split(r"[./\[\]]", field.rstrip("]"))[-1]) if field else "")
 
 
 def _steps(path: str) -> Iterator[str]:
@@ -58,7 +58,8 @@ def _steps(path: str) -> Iterator[str]:
         yield name or (at if at == "[...]" else at[1:-1])
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """A field's name in whatever spelling: `postalCode` and `postal_code` are one."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 

@@ -44,6 +44,13 @@ _TILES = (
     ("doubtful", "doubtful", "May have happened", "An act whose answer got lost; only a look there tells.", "act"),
     ("unbound", "unbound", "Belongs to nothing", "News of an order or customer that nobody could find.", "document"),
     ("targets", "targets", "Connections stopped", "Down, refusing our credentials, or set back in time.", "connection"),
+    (
+        "unreconciled",
+        "unreconciled",
+        "Money that does not add up",
+        "At rest, and still a cent too much or too little.",
+        "order",
+    ),
     ("quarantined", "quarantined", "Messages set aside", "What came in and could not be read.", "message"),
     ("cases", "cases", "Open cases", "All that needs a person, by cause; snoozed ones left out.", "cause"),
 )
@@ -52,6 +59,7 @@ _LINKS = {
     "doubtful": to("cases", kind="doubt"),
     "unbound": to("work", "unbound"),
     "targets": to("connections"),
+    "unreconciled": to("differences", wrong="yes"),
     "quarantined": to("cases", kind="quarantine"),
     "cases": to("cases"),
 }

@@ -7,14 +7,17 @@ import io
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from crossdock.console.asking import Answered, Asked, Denied
 from crossdock.console.desk import Desk
 from crossdock.console.signing_in import Person
 from crossdock.console.wording import amount
+from crossdock.store import figures, tally
 from crossdock.store import ledger as store
 from crossdock.store.database import Row, Transaction
+from crossdock.store.figures import Figure
 from crossdock.store.ledger import Entry, Wanted
 
 COLUMNS = ("captured", "refunded", "disputed", "sold", "billed further", "credited")
@@ -22,6 +25,7 @@ _DAYS = 7
 _DAYS_MAX = 92
 _ENTRIES_MAX = 50_000
 _LINES_SHOWN = 500
+_REASONS_SHOWN = 20
 # A spreadsheet runs a cell that begins so as a formula; a quotation mark in front makes it text (OWASP, CSV injection).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 
@@ -48,14 +52,6 @@ class Span:
     first: date
     last: date
 
-    @property
-    def since(self) -> datetime:
-        return datetime.combine(self.first, time(), UTC)
-
-    @property
-    def until(self) -> datetime:
-        return datetime.combine(self.last + timedelta(days=1), time(), UTC)
-
 
 async def books(desk: Desk, asked: Asked, person: Person) -> Answered:
     span = span_of(asked.of_query("from"), asked.of_query("to"), datetime.now(UTC).date())
@@ -63,6 +59,7 @@ async def books(desk: Desk, asked: Asked, person: Person) -> Answered:
     async with desk.looking() as tx:
         table = lines_of(await store.by_day(tx, _wanted(asked, span)))
         lines = await _lines(tx, asked, day)
+        mark, counted = await tally.mark(tx), (await figures.figures(tx)).get("unreconciled")
     return desk.pages.page(
         "books.html",
         asked,
@@ -74,9 +71,18 @@ async def books(desk: Desk, asked: Asked, person: Person) -> Answered:
         channel=asked.of_query("channel"),
         currency=asked.of_query("currency"),
         day=day,
+        mark=mark,
+        reasons=_reasons(counted)[:_REASONS_SHOWN],
+        counted=counted,
         lines=lines[:_LINES_SHOWN],
         more=len(lines) > _LINES_SHOWN,
     )
+
+
+def _reasons(counted: Figure | None) -> list[dict[str, Any]]:
+    """Why orders differ, as last counted."""
+    told: list[dict[str, Any]] = [] if counted is None or counted.value is None else counted.value["reasons"]
+    return [{**each, "since": datetime.fromisoformat(each["since"])} for each in told]
 
 
 async def _lines(tx: Transaction, asked: Asked, day: str) -> list[Entry]:
@@ -99,7 +105,7 @@ async def export(desk: Desk, asked: Asked, person: Person) -> Answered:
 
 
 def _wanted(asked: Asked, span: Span) -> Wanted:
-    return Wanted(span.since, span.until, asked.of_query("channel"), asked.of_query("currency"))
+    return Wanted(span.first, span.last, asked.of_query("channel"), asked.of_query("currency"))
 
 
 def span_of(first: str, last: str, today: date) -> Span:

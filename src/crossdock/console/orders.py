@@ -17,6 +17,7 @@ from crossdock.console.masking import for_eyes, masked
 from crossdock.console.signing_in import Person
 from crossdock.govern.approving import Asked as Request
 from crossdock.govern.approving import what_waits
+from crossdock.promises.corrections import CORRECTABLE
 from crossdock.promises.difference import Stage
 from crossdock.settle.statement import Statement
 from crossdock.store.database import Transaction
@@ -112,6 +113,7 @@ def shown(told: Traced, entity: str, person: Person, waiting: Sequence[Request],
         "events": [(at, did, clean(what)) for at, did, what in events(told, entity)[-_EVENTS_MAX:]],
         "waiting": [(each, each.request.role in person.roles) for each in waiting],
         "buyer": _buyer(facts),
+        "correctable": person.may_decide and person.sees_buyers and entity.partition(":")[0] in CORRECTABLE,
     }
 
 
@@ -222,4 +224,8 @@ def _flat(node: Node | None) -> str:
 def _said(asked: Asked) -> str:
     missing = asked.number("n")
     approved = f"Approved. It takes {missing} more." if missing else "Approved. The hub goes on by itself."
-    return {"approved": approved, "rejected": "Rejected."}.get(asked.of_query("done"), "")
+    return {
+        "approved": approved,
+        "rejected": "Rejected.",
+        "corrected": "Corrected, and on record with your reason.",
+    }.get(asked.of_query("done"), "")

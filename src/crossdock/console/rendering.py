@@ -26,6 +26,8 @@ _FILTERS: tuple[Callable[..., str], ...] = (
     wording.count,
     wording.short,
     wording.told,
+    wording.field_named,
+    wording.trend,
 )
 
 

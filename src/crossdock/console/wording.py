@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -40,6 +40,19 @@ PARTS = {
     "money": ("Money that does not move", "A refund, capture or release that is late, refused or in doubt."),
     "telling": ("Others not told", "A shop, customer or warehouse that should know something by now, and doesn't."),
 }
+_FIELDS = {
+    "email": "E-mail",
+    "name": "Name",
+    "company": "Company",
+    "street.0": "Street",
+    "street.1": "Street, second line",
+    "city": "City",
+    "region": "Region",
+    "postal_code": "Postal code",
+    "phone": "Telephone",
+}
+_FIELD_PARTS = {"ship_to": "Goes to", "bill_to": "Billed to", "address": "Address"}
+_BARS = "▁▂▃▄▅▆▇█"
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -97,7 +110,19 @@ def told(value: object) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
+def trend(counts: Sequence[int]) -> str:
+    """Counts as a row of bars, the highest of them full: `▁▁▂▅█`."""
+    top = max(counts, default=0)
+    return "".join(_BARS[round(each / top * (len(_BARS) - 1))] if top else _BARS[0] for each in counts)
+
+
 def short(entity: str) -> str:
     """`order:shop:1001` is `order 1001`."""
     kind, _, rest = entity.partition(":")
     return f"{kind.replace('_', ' ')} {rest.partition(':')[2] or rest}"
+
+
+def field_named(field: str) -> str:
+    """`ship_to.street.0` is "Goes to: street"."""
+    part, _, rest = field.partition(".")
+    return f"{_FIELD_PARTS[part]}: {_FIELDS[rest].lower()}" if part in _FIELD_PARTS else _FIELDS[field]

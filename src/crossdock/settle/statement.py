@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -361,8 +361,22 @@ QUESTIONS = {
 }
 
 
+class Wrong(NamedTuple):
+    """What an order's money does not answer to; `minor` is how much that is, in minor units."""
+
+    question: str
+    words: str
+    minor: int
+
+
 def unexplained(standing: Standing, policy: Policy, *, expects: bool) -> Iterator[tuple[str, str]]:
     """(question, what is wrong) of an order at rest; `expects` says that somebody is waited for, or has a case of it."""
+    for each in wrongs(standing, policy, expects=expects):
+        yield each.question, each.words
+
+
+def wrongs(standing: Standing, policy: Policy, *, expects: bool) -> Iterator[Wrong]:
+    """The same with how much it is."""
     fact = standing.one("order")
     if fact is None or (policy.orders_from is not None and fact.body.placed_at < policy.orders_from):
         return
@@ -370,13 +384,15 @@ def unexplained(standing: Standing, policy: Policy, *, expects: bool) -> Iterato
     found = entitlements(record)
     if SALE in standing.sealed:
         missing = [each for each in _billing(record) if each.missing]
-        if sum(abs(each.missing) for each in missing) > policy.tolerance_minor:
-            yield "Q1", "; ".join(_told(each, record.currency) for each in missing)
+        off = sum(abs(each.missing) for each in missing)
+        if off > policy.tolerance_minor:
+            yield Wrong("Q1", "; ".join(_told(each, record.currency) for each in missing), off)
         balance = customer_balance(record) + sum(each.missing for each in missing)
         if (left := balance - sum(amount for _, amount in shares(record, found))) != 0:
-            yield "Q2", f"{Money(left, record.currency)} of the {RECEIVABLE} is unexplained"
+            yield Wrong("Q2", f"{Money(left, record.currency)} of the {RECEIVABLE} is unexplained", abs(left))
     if found.open and not expects and record.captures and policy.roles.payments is not None:
-        yield "Q3", f"{Money(found.open, record.currency)} is owed back, and nobody is waited for"
+        owed_back = f"{Money(found.open, record.currency)} is owed back, and nobody is waited for"
+        yield Wrong("Q3", owed_back, found.open)
 
 
 def _told(billing: Billing, currency: str) -> str:

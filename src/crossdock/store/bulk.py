@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-import msgspec
-
 from crossdock.store import cases
 from crossdock.store.database import Row, Transaction, columns, rows, run
 from crossdock.store.decisions import Decider, NotDecidable
@@ -59,7 +57,7 @@ async def freeze(decider: Decider, what: str, reason: str, wanted: Filter, descr
     """A job about everything that fits now; it does nothing before it is confirmed."""
     about = {"what": what, "reason": reason, "filter": described, "by": decider.by}
     [(job,)] = await rows(decider.tx, _SQL["open_job"], about)
-    [counts] = await rows(decider.tx, _SQL["freeze"], {"job": job, **msgspec.structs.asdict(wanted)})
+    [counts] = await rows(decider.tx, _SQL["freeze"], {"job": job, **wanted.parameters})
     return Frozen(job, *counts)
 
 

@@ -26,6 +26,13 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     """A person; `-` for nobody's."""
     quiet: bool | None = False
     text: str = ""
+    channels: tuple[str, ...] | None = None
+    """The connections whose things are meant, those of a tenant for instance; None: all."""
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        told = msgspec.structs.asdict(self)
+        return {**told, "channels": None if self.channels is None else list(self.channels)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +99,7 @@ async def facets(tx: Transaction, quiet: bool | None) -> list[Facet]:
 
 
 async def groups(tx: Transaction, wanted: Filter, limit: int, offset: int = 0) -> list[Group]:
-    about = {**msgspec.structs.asdict(wanted), "limit": limit, "offset": offset}
+    about = {**wanted.parameters, "limit": limit, "offset": offset}
     return [_group(row) for row in await rows(tx, _SQL["groups"], about)]
 
 
@@ -138,6 +145,17 @@ async def history(tx: Transaction, case_id: int) -> list[Row]:
 async def earlier(tx: Transaction, cause: str) -> list[Row]:
     """(id, opened at, closed at, closed by)"""
     return await rows(tx, _SQL["earlier"], {"cause": cause})
+
+
+async def trends(tx: Transaction, cases: Sequence[int]) -> dict[int, list[int]]:
+    """By case how many items came in each two hours of the last day, the oldest first."""
+    return dict(await rows(tx, _SQL["trend"], {"id": list(cases)}))
+
+
+async def similar(tx: Transaction, found: Group) -> list[Row]:
+    """(id, title, closed at, closed by, decided at, by, what, detail as JSON or None) of cases much like it that are over."""
+    about = {"kind": found.kind, "system": found.system, "cause": found.cause, "title": found.title}
+    return await rows(tx, _SQL["similar"], about)
 
 
 async def siblings(tx: Transaction, connection: str, kind: str, key: str) -> list[Row]:

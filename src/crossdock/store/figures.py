@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from crossdock.store import checking, flow
+from crossdock.store import checking, flow, tally
 from crossdock.store.database import Transaction, rows, run
 from crossdock.store.flow import Limit
 from crossdock.store.statements import load
@@ -17,7 +17,7 @@ from crossdock.store.statements import load
 _SQL = load("figures")
 
 PARTS = ("invoicing", "returns", "money", "telling")
-_PLAIN = ("approvals", "unbound", "targets", "quarantined", "doubtful", "cases")
+_PLAIN = ("approvals", "unbound", "targets", "unreconciled", "quarantined", "doubtful", "cases")
 NAMES = ("stuck", *_PLAIN, "flow", "check")
 """Everything that is counted, the costliest last."""
 
@@ -79,6 +79,9 @@ async def count(tx: Transaction, name: str, limits: Sequence[Limit]) -> Mapping[
         case "cases":
             await run(tx, _SQL["weigh_cases"])
             return {"cases": _tally(*(await rows(tx, _SQL["cases"]))[0])}
+        case "unreconciled":
+            told = _tally(*(await rows(tx, _SQL[name]))[0])
+            return {name: told, "reasons": [each._asdict() for each in await tally.reasons(tx)]}
         case _:
             assert name in _PLAIN
             return {name: _tally(*(await rows(tx, _SQL[name]))[0])}

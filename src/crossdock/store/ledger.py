@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 
+from crossdock.store import tally
 from crossdock.store.database import Row, Transaction, rows
 from crossdock.store.statements import load
 
 _SQL = load("ledger")
+_EARLIER = datetime(1970, 1, 1, tzinfo=UTC)
+# Lines are looked for from the first on, in spans that double: a page of them reads a part of a day, not all of it.
+_SPANS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +33,36 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which entries: from a moment until before another, of a channel and a currency, or of any."""
+    """Which entries: whole days by UTC, the last one included, of a channel and a currency, or of any."""
 
-    since: datetime
-    until: datetime
+    first: date
+    last: date
     channel: str = ""
     currency: str = ""
 
+    @property
+    def since(self) -> datetime:
+        return datetime(self.first.year, self.first.month, self.first.day, tzinfo=UTC)
+
+    @property
+    def until(self) -> datetime:
+        return datetime(self.last.year, self.last.month, self.last.day, tzinfo=UTC) + timedelta(days=1)
+
 
 async def entries(tx: Transaction, wanted: Wanted, limit: int) -> list[Entry]:
-    return [Entry(*row) for row in await rows(tx, _SQL["entries"], {**asdict(wanted), "limit": limit})]
+    """The first lines of these days."""
+    found: list[Entry] = []
+    since, span = wanted.since, (wanted.until - wanted.since) / _SPANS
+    while since < wanted.until and len(found) < limit:
+        until = min(since + span, wanted.until)
+        about = {**asdict(wanted), "since": since, "until": until, "limit": limit - len(found)}
+        found += [Entry(*row) for row in await rows(tx, _SQL["entries"], about)]
+        since, span = until, span * 2
+    return found
 
 
 async def by_day(tx: Transaction, wanted: Wanted) -> list[Row]:
     """(day, channel, currency, what, minor units)"""
-    return await rows(tx, _SQL["by_day"], asdict(wanted))
+    mark = await tally.mark(tx) or _EARLIER
+    about = {**asdict(wanted), "since": wanted.since, "until": wanted.until, "mark": mark}
+    return await rows(tx, _SQL["by_day"], about)

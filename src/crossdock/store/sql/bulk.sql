@@ -19,6 +19,7 @@ with frozen as (
       and (%(kind)s = '' or c.kind = %(kind)s) and (%(system)s = '' or c.system = %(system)s)
       and (%(whose)s = '' or coalesce(c.assignee, '-') = %(whose)s)
       and (%(quiet)s::boolean is null or coalesce(c.quiet_until >= n.items, false) = %(quiet)s)
+      and (%(channels)s::text[] is null or split_part(i.entity, ':', 2) = any(%(channels)s::text[]))
       and (%(text)s = '' or strpos(lower(c.title || ' ' || c.cause), lower(%(text)s)) > 0
            or strpos(lower(i.entity || ' ' || i.detail), lower(%(text)s)) > 0)
     returning case_id, entity

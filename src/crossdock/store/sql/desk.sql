@@ -20,6 +20,8 @@ where c.closed_at is null
   and (%(kind)s = '' or c.kind = %(kind)s) and (%(system)s = '' or c.system = %(system)s)
   and (%(whose)s = '' or coalesce(c.assignee, '-') = %(whose)s)
   and (%(quiet)s::boolean is null or coalesce(c.quiet_until >= n.items, false) = %(quiet)s)
+  and (%(channels)s::text[] is null or exists (
+       select from case_item i where i.case_id = c.id and split_part(i.entity, ':', 2) = any(%(channels)s::text[])))
   and (%(text)s = '' or strpos(lower(c.title || ' ' || c.cause), lower(%(text)s)) > 0 or exists (
        select from case_item i where i.case_id = c.id and strpos(lower(i.entity || ' ' || i.detail), lower(%(text)s)) > 0))
 order by n.items desc, c.id limit %(limit)s offset %(offset)s
@@ -70,6 +72,25 @@ order by id desc limit 20
 -- earlier: Cases of the same cause that are over.
 select id, opened_at, closed_at, coalesce(closed_by, '') from cases
 where cause = %(cause)s and closed_at is not null order by id desc limit 5
+
+-- trend: How many of the items that a case has now came in each two hours of the last day, the oldest first.
+select c.id, array(
+    select count(i.entity) from generate_series(11, 0, -1) b
+    left join case_item i on i.case_id = c.id and i.at > now() - (b + 1) * interval '2 hours' and i.at <= now() - b * interval '2 hours'
+    group by b order by b desc)
+from unnest(%(id)s::bigint[]) as c(id)
+
+-- similar: Other causes of the same kind at the same system that are over, those with most words in common first, and what was decided last about each.
+select c.id, c.title, c.closed_at, coalesce(c.closed_by, ''), d.at, d.by, d.what, d.detail::text
+from (select id, title, closed_at, closed_by from cases
+      where kind = %(kind)s and system = %(system)s and closed_at is not null and cause <> %(cause)s
+      order by closed_at desc limit 200) c
+left join lateral (
+    select at, by, what, detail from decision
+    where detail ? 'case' and detail ->> 'case' = c.id::text and what not in ('assign', 'snooze', 'wake')
+    order by id desc limit 1) d on true
+order by (select count(*) from unnest(string_to_array(lower(c.title), ' ')) w
+          where w = any(string_to_array(lower(%(title)s), ' '))) desc, c.closed_at desc limit 5
 
 -- siblings: What keys of this kind are called at this system already, those that look most like the wanted one first.
 select key, value, by, at from mapping where connection = %(connection)s and kind = %(kind)s

@@ -1,8 +1,8 @@
 -- alone: Nobody else counts until commit; false where somebody does.
 select pg_try_advisory_xact_lock(1207)
 
--- patience: No statement of this transaction takes longer.
-select set_config('statement_timeout', %(milliseconds)s::text, true)
+-- patience: No statement of this transaction takes longer, and each is planned for what it is asked: a day, a month, one order.
+select set_config('statement_timeout', %(milliseconds)s::text, true), set_config('plan_cache_mode', 'force_custom_plan', true)
 
 -- counted: What was counted, how long ago, whether that is too long, and how long it took.
 select name, value::text, failed, at, seconds, stale_at < now(), extract(epoch from now() - at)::float8 from figure
@@ -40,6 +40,11 @@ select count(*), min(recorded_at), '{}' from document where entity is null
 
 -- targets: Stopped lanes: how many, since when, and what of open promises they hold back.
 select count(*), min(since), '{}' from brake
+
+-- unreconciled: Orders whose money does not add up, though nothing is under way about them: how many, since when, how much.
+select (select count(distinct entity) from ledger_balance where wrong <> 0), (select min(since) from ledger_balance where wrong <> 0),
+       coalesce((select jsonb_object_agg(currency, minor) from (
+           select currency, sum(abs(wrong)) as minor from ledger_balance where wrong <> 0 group by currency) w), '{}')::text
 
 -- quarantined: Messages kept aside: how many, since when.
 select count(*), min(i.at), '{}'

@@ -1,0 +1,133 @@
+"""The console beside many orders: how long the server takes for each page, and how much a browser loads first.
+
+`ORDERS=1000000 make bench BENCH=console`; 100,000 unless said otherwise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import time
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass
+from datetime import date, timedelta
+from http.cookiejar import CookieJar
+
+from bench.crowd import crowd
+from bench.figures import percentile, show
+from bench.stage import Cast, Program, Stage, Stuck, staged
+from crossdock.govern.inviting import invitation
+from crossdock.store.database import Database
+
+ORDERS = int(os.environ.get("ORDERS", "100000"))
+LOOKS = int(os.environ.get("LOOKS", "40"))
+TARGET_MS, TARGET_BYTES = 150.0, 100_000
+_COUNTED_SECONDS = 3600.0
+_MONEY = Cast(standins=("payments",), roles={"payments": "payments"})
+_STATIC = re.compile(rb'(?:src|href)="(/console/static/[^"]+)"')
+
+
+@dataclass
+class Visitor:
+    """A person's browser as far as the server sees it."""
+
+    address: str
+    opener: urllib.request.OpenerDirector
+
+    def get(self, path: str) -> bytes:
+        with self.opener.open(f"{self.address}{path}", timeout=60) as answer:
+            return answer.read()
+
+    def milliseconds(self, path: str) -> float:
+        began = time.perf_counter()
+        self.get(path)
+        return 1000 * (time.perf_counter() - began)
+
+
+def measure() -> None:
+    """Every page, one after the other, LOOKS times; the counting of the whole goes on beside, as it does in life."""
+    with staged(_MONEY) as stage:
+        seconds = crowd(stage.url, ORDERS)
+        show("console", "orders made", [ORDERS], "orders", seconds=round(seconds))
+        [hub] = stage.start_hubs(("door",))
+        began = time.monotonic()
+        _until_counted(stage)
+        show("console", "everything counted for the first time", [time.monotonic() - began], "s")
+        _until_summed_up(stage)
+        show("console", "a month summed up", [time.monotonic() - began], "s")
+        visitor = _signed_in(stage, hub)
+        for name, path in _pages(stage).items():
+            _show_page(visitor, name, path)
+        loaded = visitor.get("/console")
+        files = sum(len(visitor.get(name.decode())) for name in sorted(set(_STATIC.findall(loaded))))
+        show("console", "first load", [len(loaded) + files], "bytes", target=f"<= {TARGET_BYTES}")
+        for name, took, failed in stage.sql.execute(
+            "select name, seconds, failed from figure order by name"
+        ).fetchall():
+            show("console", f"counting {name}", [took], "s", failed=failed)
+
+
+def _show_page(visitor: Visitor, name: str, path: str) -> None:
+    visitor.get(path)
+    times = [visitor.milliseconds(path) for _ in range(LOOKS)]
+    show("console", f"{name}, 95 %", [percentile(times, 0.95)], "ms", median=round(percentile(times, 0.5), 1),
+         longest=round(max(times), 1), target=f"<= {TARGET_MS:.0f}", kb=round(len(visitor.get(path)) / 1000, 1))  # fmt: skip
+
+
+def _until_counted(stage: Stage) -> None:
+    until = time.monotonic() + _COUNTED_SECONDS
+    while stage.count("select count(*) from figure where name = 'check'") == 0:
+        if time.monotonic() > until:
+            raise Stuck("not everything was counted")
+        time.sleep(0.5)
+
+
+def _until_summed_up(stage: Stage) -> None:
+    stage.wait_for("select count(*) from tally_mark where until > now() - interval '5 min'", 1, _COUNTED_SECONDS)
+    stage.wait_for("select count(*) from ledger_balance where judged_at is null", 0, _COUNTED_SECONDS)
+
+
+def _signed_in(stage: Stage, hub: Program) -> Visitor:
+    async def link() -> str:
+        async with Database(stage.url) as database:
+            return await invitation(database, "bench", ("admin",))
+
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+    visitor = Visitor(hub.address, opener)
+    opener.open(f"{hub.address}{asyncio.run(link())}", data=b"", timeout=60).read()
+    return visitor
+
+
+def _pages(stage: Stage) -> dict[str, str]:
+    """Addresses by what they are called; the heaviest of each sort."""
+    case = stage.count("select min(id) from cases")
+    middle = ORDERS // 2
+    day = stage.sql.execute("select (now() - interval '3 days')::date").fetchone()
+    assert day
+    search = urllib.parse.quote(f"#{middle}")
+    return {
+        "home": "/console",
+        "cases": "/console/cases",
+        "cases of a system by words": "/console/cases?system=erp&text=field%203",
+        "case of many": f"/console/case/{case}",
+        "orders stuck": "/console/work/invoicing",
+        "approvals": "/console/approvals",
+        "search by number": f"/console/search?q={search}",
+        "search by payment": f"/console/search?q=pi_{middle}",
+        "order": f"/console/order/order:shop:{middle}",
+        "why": f"/console/act/{middle * 4}",
+        "flow": "/console/flow",
+        "books of a week": "/console/books",
+        "books of a quarter": f"/console/books?from={_before(day[0], 88)}&to={_before(day[0], -3)}",
+        "books of a day with lines": f"/console/books?day={day[0]}",
+        "connections": "/console/connections",
+        "differences": "/console/differences",
+        "value": "/console/value",
+        "correct": f"/console/correct/order:shop:{middle}",
+    }
+
+
+def _before(day: date, days: int) -> date:
+    return day - timedelta(days=days)

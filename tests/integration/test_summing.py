@@ -1,0 +1,107 @@
+"""The sums behind the books are what they sum, whatever is said of money later; orders that don't add up are found."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from crossdock.canonical.payment import Refund
+from crossdock.console.summing import sum_up
+from crossdock.kernel.money import usd
+from crossdock.store import ledger, tally
+from crossdock.store.inbox import Message
+from crossdock.store.ledger import Wanted
+from tests.integration.crowd import crowd
+from tests.integration.test_books import PLACED, fact, paid
+from tests.stage import PLACED_AT, Stage, staged
+
+TODAY = datetime.now(UTC).date()
+ALL = Wanted(TODAY - timedelta(days=40), TODAY + timedelta(days=1))
+_STAND_IN = "tests.standin.money"
+
+
+@asynccontextmanager
+async def books(database_url: str) -> AsyncGenerator[Stage]:
+    more = {"connections": {name: {"connector": _STAND_IN, "url": "http://127.0.0.1:1"} for name in ("psp", "till")}}
+    async with staged(database_url, "http://127.0.0.1:1", mail=False, roles={"payments": "psp"}, more=more) as stage:
+        yield stage
+
+
+async def summed(stage: Stage) -> None:
+    """Nobody else writes, so everything up to now may be added."""
+    while await sum_up(stage.database, stage.hub.rules, margin_seconds=0) < 9:
+        pass
+
+
+class _TakenBack(Exception):
+    """Nothing of a transaction is to stay."""
+
+
+async def table(stage: Stage, *, live: bool) -> list[Any]:
+    """The books by day, from the sums or from every line there is."""
+    found: list[Any] = []
+    with contextlib.suppress(_TakenBack):
+        async with stage.database.transaction() as tx:
+            if live:
+                await tx.execute("delete from tally_mark")
+                await tx.execute("delete from ledger_day")
+            found = sorted(await ledger.by_day(tx, ALL))
+            raise _TakenBack
+    return found
+
+
+def refund(status: Any = "succeeded", amount: int = 500, token: int = 1) -> Message:
+    body = Refund(id="re_1", payment="pi_1", tender="card", amount=usd(amount), status=status, refunded_at=PLACED_AT)
+    return fact("psp", "refund", body, token)
+
+
+async def test_the_sums_are_what_they_sum_and_nothing_is_counted_twice(database_url: str) -> None:
+    crowd(database_url, 300)
+    async with books(database_url) as stage:
+        await summed(stage)
+        first = await table(stage, live=False)
+        assert first == await table(stage, live=True)
+        assert len(first) >= 2
+        await summed(stage)
+        assert await table(stage, live=False) == first
+        async with stage.database.transaction() as tx:
+            assert (await tally.work(tx, ALL.first, ALL.last))["act:sales_order"] == 297
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+async def test_whatever_is_said_of_money_later_is_in_the_sums_of_its_day(
+    database_url: str, order: tuple[int, ...]
+) -> None:
+    """A refund that becomes another amount and then fails, heard in any order, summed up after each word."""
+    words = [refund("pending"), refund("succeeded", 700, 2), refund("failed", 700, 3)]
+    async with books(database_url) as stage:
+        await stage.tell(PLACED, *paid(3000))
+        await summed(stage)
+        for at in order:
+            await stage.tell(words[at])
+            await summed(stage)
+            assert await table(stage, live=False) == await table(stage, live=True)
+        assert [row[3] for row in await table(stage, live=False)] == ["captured"]
+
+
+async def test_an_order_whose_money_does_not_add_up_is_found_and_let_go_when_it_does(database_url: str) -> None:
+    async with books(database_url) as stage:
+        await stage.tell(PLACED, *paid(3000))
+        await summed(stage)
+        async with stage.database.transaction() as tx:
+            [found] = await tally.differing(tx, 10)
+        assert (found.entity, found.minor, found.wrong) == ("order:shop:1", 3000, 0)  # it is on its way to be sold
+        assert found.judged_at is not None
+        stage.sql(
+            """insert into receipt (slot, promise, at, remote_id, number)
+               select entity || '/' || name, id, now(), 'S', 'S' from promise where name = 'sale'"""
+        )
+        await summed(stage)
+        async with stage.database.transaction() as tx:
+            assert await tally.differing(tx, 10) == []
