@@ -17,6 +17,7 @@ from crossdock.console.app import Console, with_console
 from crossdock.console.bulk import work_on_jobs
 from crossdock.console.counting import count_what_is_due
 from crossdock.console.desk import Desk, open_desk
+from crossdock.console.summing import sum_up
 from crossdock.govern.inviting import DECIDING, invitation
 from crossdock.govern.settings import read_settings
 from crossdock.govern.workflows import limits_of
@@ -81,8 +82,10 @@ class Counter:
         return page
 
     async def count(self) -> None:
-        """Every figure anew."""
+        """Every sum and figure anew."""
         self.stage.sql("delete from figure")
+        while await sum_up(self.desk.database, self.stage.hub.rules, margin_seconds=0) < 9:
+            pass
         await count_what_is_due(self.desk.database, limits_of(self.desk.settings.policy.deadlines))
 
     async def finish_jobs(self) -> None:

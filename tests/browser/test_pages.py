@@ -70,6 +70,9 @@ async def pages_of(desk: Counter) -> list[str]:
         "connections",
         "flow",
         "books",
+        "differences",
+        "value",
+        "correct/order:shop:7",
         f"books?day={PLACED.placed_at:%Y-%m-%d}",
     ]
     orders = [f"order/order:shop:{id_}" for id_ in ("1", "7", "8")]
@@ -129,7 +132,11 @@ async def test_nothing_that_outsiders_write_runs_on_any_page(database_url: str, 
         ]
         cases = [f"case/{row[0]}" for row in desk.stage.rows("select id from cases order by id")]
         acts = [f"act/{row[0]}" for row in desk.stage.rows("select min(promise) from intent")]
+        edits = [path.replace("order/", "correct/", 1) for path in orders]
         seen = [
+            "differences",
+            "value",
+            *edits,
             "",
             "cases",
             "work/invoicing",

@@ -44,6 +44,7 @@ _SQL = (
        select date_trunc('hour', now()) - n * interval '1 ms', 'shop', 'orders/create', n::text, 0, 1, '{}'
        from generate_series(1, %(orders)s) n""",
     """insert into inbox_seen (connection, message_id, received_at) select connection, message_id, received_at from inbox""",
+    """insert into evidence (entity, inbox_id, received_at) select 'order:shop:' || message_id, id, received_at from inbox""",
     """insert into attempt (promise, ordinal, at, outcome, detail)
        select n, 1, now(), 'rejected', 'a line is refused' from generate_series(1, %(orders)s) n where n %% 100 = 0""",
     """insert into cases (cause, kind, title, remedy, opened_at)

@@ -15,6 +15,7 @@ from tests.integration.crowd import crowd
 
 ORDERS = 20_000
 _READS_ALL = re.compile(r"Seq Scan on (\w+)")
+_THROWN_AWAY = re.compile(r"Rows Removed by (?:Join )?Filter: (\d+)")
 _GROWN = 1_000
 """Rows; what has fewer here does not grow with every order."""
 _ENTITY = ["order:shop:700"]
@@ -91,6 +92,18 @@ def test_no_page_reads_a_table_that_grows_with_every_order(many_orders: str) -> 
             rows = connection.execute(f"explain {statement}", parameters or None).fetchall()  # pyright: ignore
             plan = "\n".join(row[0] for row in rows)
             assert grown.isdisjoint(_READS_ALL.findall(plan)), f"{file}.{name}\n{plan}"
+
+
+def test_no_page_walks_through_rows_that_it_throws_away(many_orders: str) -> None:
+    """An index may be followed and the wrong way: all orders of a shop were read for what was received about one."""
+    with psycopg.connect(many_orders, autocommit=True) as connection:
+        for file, name, parameters in _LOOKED_AT:
+            connection.execute("begin")
+            explained = f"explain (analyze, timing off, costs off) {load(file)[name]}"
+            plan = "\n".join(row[0] for row in connection.execute(explained, parameters or None).fetchall())  # pyright: ignore
+            connection.execute("rollback")
+            thrown = [int(each) for each in _THROWN_AWAY.findall(plan)]
+            assert max(thrown, default=0) < _GROWN, f"{file}.{name}\n{plan}"
 
 
 def test_no_check_compares_every_row_with_every_row(many_orders: str) -> None:

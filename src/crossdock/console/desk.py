@@ -31,7 +31,7 @@ class Desk:
 
     @property
     def signing_in(self) -> SigningIn:
-        return SigningIn(self.database, self.settings.people)
+        return SigningIn(self.database, self.settings.people, frozenset(self.settings.tenants))
 
     @contextlib.asynccontextmanager
     async def looking(self) -> AsyncGenerator[Transaction]:

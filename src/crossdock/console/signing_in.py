@@ -49,6 +49,7 @@ class SigningIn:
 
     database: Database
     people: People
+    tenants: frozenset[str]
 
     async def invited(self, token: str) -> str:
         """For whom a link is; asking doesn't use it up, for mail scanners and browsers look at links ahead of people."""
@@ -94,6 +95,11 @@ class SigningIn:
             found = await sessions.who(tx, session)
         if found is None:
             return None
+        if found.tenants and not self.tenants <= set(found.tenants):
+            shown = ", ".join(sorted(found.tenants))
+            raise Denied(
+                403, "This is about every tenant", f"You see {shown} only, and pages don't. Use the API instead."
+            )
         own = {role for role in self.people if named(self.people, role, found.person)}
         return Person(found.person, frozenset(found.roles) | own, csrf_of(session))
 

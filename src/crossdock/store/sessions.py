@@ -17,6 +17,8 @@ class Entered(NamedTuple):
 
     person: str
     roles: Sequence[str]
+    tenants: Sequence[str] = ()
+    """Those they are limited to; empty: all."""
 
 
 async def make_link(tx: Transaction, token: str, person: str, roles: Sequence[str], minutes: int) -> None:

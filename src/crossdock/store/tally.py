@@ -44,22 +44,29 @@ class Judgement(NamedTuple):
     wrong: int
 
 
-async def add_span(tx: Transaction, seconds: float, margin_seconds: float) -> bool:
-    """Add the next span of time to the sums, up to so long ago; answers whether there is more to add at once.
+class Added(NamedTuple):
+    """`more`: the span ended before now, so that there is more to add at once."""
+
+    movements: int
+    more: bool
+
+
+async def add_span(tx: Transaction, seconds: float, margin_seconds: float) -> Added:
+    """Add the next span of time to the sums, up to so long ago.
 
     One process at a time does it. What is written is dated by when its transaction began, and the loops' end after 30 s.
     """
     await run(tx, _SQL["begin"])
     found = await rows(tx, _SQL["slice"], {"seconds": seconds, "margin": margin_seconds})
     if not found or found[0][1] <= found[0][0]:
-        return False
+        return Added(0, more=False)
     since, until = found[0]
     about = {"since": since, "until": until}
-    await run(tx, _SQL["add"], about)
+    [(movements,)] = await rows(tx, _SQL["add"], about)
     await run(tx, _SQL["add_work"], about)
     await run(tx, _SQL["advance"], about)
     await run(tx, _SQL["drop_even"])
-    return until - since >= timedelta(seconds=seconds)
+    return Added(movements, until - since >= timedelta(seconds=seconds))
 
 
 async def count_touched(tx: Transaction) -> int:

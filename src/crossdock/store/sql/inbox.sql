@@ -72,7 +72,7 @@ order by i.received_at, i.id
 select distinct coalesce(d.entity, e.entity)
 from evidence e join inbox i on i.received_at = e.received_at and i.id = e.inbox_id
 left join document d on d.kind = split_part(e.entity, ':', 1) and d.connection = split_part(e.entity, ':', 2)
-                    and d.id = substr(e.entity, length(d.kind) + length(d.connection) + 3)
+                    and d.id = substr(e.entity, length(split_part(e.entity, ':', 1)) + length(split_part(e.entity, ':', 2)) + 3)
 where i.received_at >= %(since)s and i.received_at < %(until)s
   and (%(connection)s::text is null or i.connection = %(connection)s)
   and (%(entity)s::text is null or e.entity = any(evidence_keys(array[%(entity)s])))

@@ -18,8 +18,8 @@ with over as (
 insert into console_session (digest, person, roles, generation, began_at, expires_at)
 values (%(digest)s, %(person)s, %(roles)s, %(generation)s, now(), now() + make_interval(hours => %(hours)s))
 
--- session: Whose session this is, and the roles they have now. One that began with a password ends with it, or its person.
-select s.person, s.roles || coalesce(p.roles, '{}') from console_session s
+-- session: Whose session this is, the roles they have now, and the tenants they are limited to. One that began with a password ends with it, or its person.
+select s.person, s.roles || coalesce(p.roles, '{}'), coalesce(p.tenants, '{}') from console_session s
 left join person p on lower(p.name) = lower(s.person) and p.ended_at is null
 where s.digest = %(digest)s and s.expires_at > now() and (s.generation is null or s.generation = p.generation)
 

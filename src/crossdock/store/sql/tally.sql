@@ -7,7 +7,7 @@ where not exists (select from tally_mark) on conflict do nothing
 select until, least(until + make_interval(secs => %(seconds)s), now() - make_interval(secs => %(margin)s))
 from tally_mark for update skip locked
 
--- add: Money and postings of a span, into the sums of their days and the balances of their orders.
+-- add: Money and postings of a span, into the sums of their days and the balances of their orders; answers how many.
 with span as materialized (
     select (at at time zone 'UTC')::date as day, at, entity, what, currency, minor from ledger_entry
     where at > %(since)s and at <= %(until)s and minor is not null and currency is not null and status not in ('failed', 'won')
@@ -24,27 +24,25 @@ with span as materialized (
     on conflict (entity, currency) do update
     set minor = b.minor + excluded.minor, touched = excluded.touched, judged_at = null
 )
-select
+select count(*) from span
 
 -- add_work: What the hub did in a span, into the counts of its days.
 insert into work_day as w (day, what, count)
 select day, what, count(*) from (
-    select (r.at at time zone 'UTC')::date as day, case p.verb when 2 then 'act:' else 'state:' end || p.noun as what
+    select (r.at at time zone 'UTC')::date as day,
+           case when p.repair then 'repair' else case p.verb when 2 then 'act:' else 'state:' end || p.noun end as what
     from receipt r join promise p on p.id = r.promise
-    where r.at > %(since)s and r.at <= %(until)s and p.verb in (1, 2) and not p.repair
-    union all
-    select (r.at at time zone 'UTC')::date, 'repair' from receipt r join promise p on p.id = r.promise
-    where r.at > %(since)s and r.at <= %(until)s and p.repair
+    where r.at > %(since)s and r.at <= %(until)s and p.verb in (1, 2)
     union all
     select (at at time zone 'UTC')::date, 'again' from attempt
     where at > %(since)s and at <= %(until)s and outcome in ('transient', 'throttled', 'unknown')) done
 group by 1, 2
 on conflict (day, what) do update set count = w.count + excluded.count
 
--- advance: So far everything is in the sums. A day that is over is counted once more as a whole.
+-- advance: So far everything is in the sums. A day that has just ended is counted once more as a whole.
 with over as (
     insert into ledger_touched (day, entity) select (%(since)s at time zone 'UTC')::date, ''
-    where (%(since)s at time zone 'UTC')::date < (%(until)s at time zone 'UTC')::date
+    where (%(since)s at time zone 'UTC')::date < (%(until)s at time zone 'UTC')::date and %(until)s > now() - interval '1 day'
 )
 update tally_mark set until = %(until)s
 

@@ -9,8 +9,9 @@ select distinct entity from (
 -- messages: What was received about these entities.
 select distinct coalesce(d.entity, e.entity), i.received_at, i.connection, i.topic, i.outcome, i.id
 from evidence e
+-- Its id from the evidence alone: worked out from the document's own columns, all documents of a kind were read for it.
 left join document d on d.kind = split_part(e.entity, ':', 1) and d.connection = split_part(e.entity, ':', 2)
-                    and d.id = substr(e.entity, length(d.kind) + length(d.connection) + 3)
+     and d.id = substr(e.entity, length(split_part(e.entity, ':', 1)) + length(split_part(e.entity, ':', 2)) + 3)
 join inbox i on i.received_at = e.received_at and i.id = e.inbox_id
 where e.entity = any(evidence_keys(%(entity)b::text[])) order by i.received_at, i.id
 
