@@ -18,7 +18,10 @@ from http.cookiejar import CookieJar
 from bench.crowd import crowd
 from bench.figures import percentile, show
 from bench.stage import Cast, Program, Stage, Stuck, staged
+from crossdock.console.summing import REST_SECONDS, sum_up
 from crossdock.govern.inviting import invitation
+from crossdock.govern.settings import read_settings
+from crossdock.settle.rules import rules_seen
 from crossdock.store.database import Database
 
 ORDERS = int(os.environ.get("ORDERS", "100000"))
@@ -51,12 +54,14 @@ def measure() -> None:
     with staged(_MONEY) as stage:
         seconds = crowd(stage.url, ORDERS)
         show("console", "orders made", [ORDERS], "orders", seconds=round(seconds))
+        began, used = time.monotonic(), _cpu_seconds(stage)
+        asyncio.run(_sum_up(stage))
+        each = 1000 * (_cpu_seconds(stage) - used) / ORDERS
+        show("console", "a month summed up", [time.monotonic() - began], "s", cpu_ms_an_order=round(each, 3))
         [hub] = stage.start_hubs(("door",))
         began = time.monotonic()
         _until_counted(stage)
         show("console", "everything counted for the first time", [time.monotonic() - began], "s")
-        _until_summed_up(stage)
-        show("console", "a month summed up", [time.monotonic() - began], "s")
         visitor = _signed_in(stage, hub)
         for name, path in _pages(stage).items():
             _show_page(visitor, name, path)
@@ -76,6 +81,10 @@ def _show_page(visitor: Visitor, name: str, path: str) -> None:
          longest=round(max(times), 1), target=f"<= {TARGET_MS:.0f}", kb=round(len(visitor.get(path)) / 1000, 1))  # fmt: skip
 
 
+def _cpu_seconds(stage: Stage) -> float:
+    return time.process_time() + stage.postgres_cpu_seconds()
+
+
 def _until_counted(stage: Stage) -> None:
     until = time.monotonic() + _COUNTED_SECONDS
     while stage.count("select count(*) from figure where name = 'check'") == 0:
@@ -84,9 +93,14 @@ def _until_counted(stage: Stage) -> None:
         time.sleep(0.5)
 
 
-def _until_summed_up(stage: Stage) -> None:
-    stage.wait_for("select count(*) from tally_mark where until > now() - interval '5 min'", 1, _COUNTED_SECONDS)
-    stage.wait_for("select count(*) from ledger_balance where judged_at is null", 0, _COUNTED_SECONDS)
+async def _sum_up(stage: Stage) -> None:
+    """All of the past at once; in life it takes five times as long, and a fifth of a core."""
+    settings = read_settings(stage.folder / "crossdock.toml")
+    async with Database(stage.url) as database:
+        async with database.transaction() as tx:
+            rules = await rules_seen(tx, settings)
+        while await sum_up(database, rules) < REST_SECONDS:
+            pass
 
 
 def _signed_in(stage: Stage, hub: Program) -> Visitor:

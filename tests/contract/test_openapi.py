@@ -113,7 +113,13 @@ async def test_schemathesis_finds_nothing(database_url: str, tmp_path: Path) -> 
         everything = [  # everybody is asked what they may
             await judged(at, "whole", tmp_path, "1", "--exclude-tag", "deciding", "--exclude-path-regex", CHANNEL),
             await judged(
-                at, "market", tmp_path, "M-1001", "--include-path-regex", f"{CHANNEL}|/operations/", **await subscribed(at)
+                at,
+                "market",
+                tmp_path,
+                "M-1001",
+                "--include-path-regex",
+                f"{CHANNEL}|/operations/",
+                **await subscribed(at),
             ),
             # what people decide leads to nothing else that is asked
             await judged(

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from crossdock.console.counting import count_what_is_due
-from crossdock.console.summing import sum_up
+from crossdock.console.summing import REST_SECONDS, sum_up
 from crossdock.govern.persons import Personnel
 from crossdock.settle.rules import rules_seen
 from crossdock.store.callers import Person as Employee
@@ -21,7 +21,7 @@ _STALE = {"revision": 0}
 async def summed(desk: House) -> None:
     async with desk.desk.looking() as tx:
         rules = await rules_seen(tx, desk.desk.settings)
-    while await sum_up(desk.desk.database, rules, margin_seconds=0) < 9:
+    while await sum_up(desk.desk.database, rules, margin_seconds=0) < REST_SECONDS:
         pass
     await count_what_is_due(desk.desk.database)
 

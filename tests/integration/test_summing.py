@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from crossdock.canonical.payment import Refund
-from crossdock.console.summing import sum_up
+from crossdock.console.summing import REST_SECONDS, sum_up
 from crossdock.kernel.money import usd
 from crossdock.store import ledger, tally
 from crossdock.store.inbox import Message
@@ -35,7 +35,7 @@ async def books(database_url: str) -> AsyncGenerator[Stage]:
 
 async def summed(stage: Stage) -> None:
     """Nobody else writes, so everything up to now may be added."""
-    while await sum_up(stage.database, stage.hub.rules, margin_seconds=0) < 9:
+    while await sum_up(stage.database, stage.hub.rules, margin_seconds=0) < REST_SECONDS:
         pass
 
 

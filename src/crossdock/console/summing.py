@@ -17,7 +17,7 @@ _TIMEOUT_MILLISECONDS = 60_000
 MARGIN_SECONDS = 60.0
 # At most a twentieth of a core; a fifth while a past of months is summed up. Nobody reads sums more often than this.
 _REST_SHARE, _REST_SHARE_BEHIND = 20, 4
-_REST_SECONDS = 10.0
+REST_SECONDS = 10.0
 
 
 async def sum_up(database: Database, rules: Rules, margin_seconds: float = MARGIN_SECONDS) -> float:
@@ -25,7 +25,7 @@ async def sum_up(database: Database, rules: Rules, margin_seconds: float = MARGI
     began = time.monotonic()
     behind = await _add(database, margin_seconds) or await reconcile(database, rules) > 0
     took = time.monotonic() - began
-    return took * _REST_SHARE_BEHIND if behind else max(_REST_SECONDS, took * _REST_SHARE)
+    return took * _REST_SHARE_BEHIND if behind else max(REST_SECONDS, took * _REST_SHARE)
 
 
 async def _add(database: Database, margin_seconds: float) -> bool:

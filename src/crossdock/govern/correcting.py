@@ -44,8 +44,7 @@ class Outdated(Exception):
 
 async def correctable_of(tx: Transaction, entity: str) -> Correctable | None:
     """The entity's own thing; None when nobody has said anything of it, or nothing of it may be corrected."""
-    kind, _, rest = entity.partition(":")
-    connection, _, id_ = rest.partition(":")
+    kind, connection, id_ = _named(entity)
     held = await correcting.stated(tx, connection, kind, id_)
     if held is None:
         return None
@@ -57,9 +56,18 @@ async def correctable_of(tx: Transaction, entity: str) -> Correctable | None:
     return Correctable(entity, fields) if fields else None
 
 
+def _named(entity: str) -> tuple[str, str, str]:
+    """(kind, connection, id)"""
+    kind, _, rest = entity.partition(":")
+    connection, _, id_ = rest.partition(":")
+    return kind, connection, id_
+
+
 async def correct(decider: Decider, entity: str, changes: Sequence[Change], reason: str, **about: Any) -> None:
     """Go by other words from now on; `Outdated` when source or somebody else has changed what the person saw."""
     _check(changes, reason)
+    kind, connection, id_ = _named(entity)
+    await correcting.hold(decider.tx, connection, kind, id_)
     found = await correctable_of(decider.tx, entity)
     if found is None:
         raise NotDecidable(f"nothing of {entity} may be corrected")

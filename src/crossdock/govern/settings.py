@@ -216,7 +216,9 @@ class Settings:
         return os.environ.get(DATABASE_VARIABLE) or self.hub.database_url
 
 
-_SECTIONS = frozenset("hub roles policy people api governance observe tenants outside subscriptions connections".split())
+_SECTIONS = frozenset(
+    "hub roles policy people api governance observe tenants outside subscriptions connections".split()
+)
 _SECRET_CHARACTERS_MIN = 32
 _ADDRESS = {"listen": r".+:\d{1,5}", "traces": r"https?://\S+"}
 _EXAMPLE = {"listen": "127.0.0.1:9464", "traces": "http://127.0.0.1:4318/v1/traces"}

@@ -1,5 +1,8 @@
--- stated: What a source says of a thing, and of which entity; nobody else corrects it until commit.
-select entity, body from document where connection = %(connection)s and kind = %(kind)s and id = %(id)s and not gone for update
+-- stated: What a source says of a thing, and of which entity.
+select entity, body from document where connection = %(connection)s and kind = %(kind)s and id = %(id)s and not gone
+
+-- hold: Nobody else corrects this thing, and its source says nothing else of it, until commit.
+select 1 from document where connection = %(connection)s and kind = %(kind)s and id = %(id)s for update
 
 -- corrections: How people have corrected the things of an entity so far.
 select body from document where connection = %(people)s and kind = 'correction' and entity = %(entity)s and not gone
