@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from crossdock.console.counting import count_what_is_due
 from crossdock.console.summing import REST_SECONDS, sum_up
 from crossdock.govern.persons import Personnel
+from crossdock.govern.shaping import BadSettings
 from crossdock.settle.rules import rules_seen
 from crossdock.store.callers import Person as Employee
 from tests.integration.consoles import House, house
@@ -170,3 +173,45 @@ async def test_whoever_is_of_one_tenant_does_not_see_the_pages_of_all(database_u
         for path in ("", "cases", "search?q=x", "live/home"):
             assert (await ines.get(path)).status == 403, path
         assert (await ida.get("cases")).status == 200
+
+
+async def test_a_connection_says_whose_it_is_and_where_its_runbook_lies(database_url: str) -> None:
+    about = {"owner": "Otto, stores", "runbook": "https://wiki.example/erp"}
+    settings = settings_for("http://127.0.0.1:1", each=about)
+    async with house(database_url, settings) as desk:
+        page = (await (await desk.person("Otto")).get("connections")).text
+        assert "Otto, stores" in page
+        assert 'href="https://wiki.example/erp"' in page
+    with pytest.raises(BadSettings, match="runbook"):
+        settings_for("http://127.0.0.1:1", each={"runbook": "javascript:alert(1)"})
+
+
+async def test_a_case_shows_when_its_items_came_and_how_cases_like_it_ended(database_url: str) -> None:
+    async with house(database_url) as desk:
+        async with desk.desk.looking() as tx:
+            await tx.execute(
+                """insert into cases (cause, kind, title, remedy, opened_at, closed_at, closed_by) values
+                   ('map/erp/product/NONE-HAT', 'mapping', 'erp does not know product NONE-HAT', '', now(), null, null),
+                   ('map/erp/product/NONE-CAP', 'mapping', 'erp does not know product NONE-CAP', '', now(), now(), 'mara'),
+                   ('map/erp/tax/0.2', 'mapping', 'erp does not know tax 0.2', '', now(), now(), 'the hub'),
+                   ('map/wms/product/X', 'mapping', 'wms does not know product X', '', now(), now(), 'mara')"""
+            )
+            await tx.execute(
+                """insert into case_item (case_id, entity, at, detail)
+                   select min(id), 'order:shop:' || n, now() - n * interval '90 min', '' from cases, generate_series(0, 30) n
+                   group by n"""
+            )
+            await tx.execute(
+                """insert into decision (at, by, what, detail)
+                   select now(), 'mara', 'mapped', jsonb_build_object('case', min(id) + 1, 'value', 'CAP-1') from cases"""
+            )
+        otto = await desk.person("Otto")
+        [(case,)] = await rows(desk, "select min(id) from cases")
+        page = (await otto.get(f"case/{case}")).text
+        assert "16 items in the last day, 8 of them in its second half" in page
+        assert "▅▅█▅▅█▅▅█▅▅█" in page
+        assert "mapped value CAP-1" in page
+        assert "nobody decided; it ended by the hub" in page
+        assert page.index("NONE-CAP") < page.index("tax 0.2")  # more words in common
+        assert "wms does not know" not in page
+        assert "16 items in the last day" in (await otto.get("cases")).text

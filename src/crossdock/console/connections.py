@@ -12,6 +12,7 @@ from crossdock.store import connections as store
 
 async def listed(desk: Desk, asked: Asked, person: Person) -> Answered:
     connectors = {name: each.connector.name for name, each in desk.settings.connections.items()}
+    paces = {name: each.pace for name, each in desk.settings.connections.items()}
     async with desk.looking() as tx:
         standing = await store.standing(tx, sorted(connectors))
         about: dict[str, Any] = {
@@ -21,7 +22,7 @@ async def listed(desk: Desk, asked: Asked, person: Person) -> Answered:
         }
     roles = {getattr(desk.settings.policy.roles, role): role for role in desk.settings.policy.roles.__struct_fields__}
     return desk.pages.page(
-        "connections.html", asked, person, standing=standing, connectors=connectors, roles=roles, **about
+        "connections.html", asked, person, standing=standing, connectors=connectors, paces=paces, roles=roles, **about
     )
 
 

@@ -138,6 +138,10 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     burst: float = 10.0
     tenant: str = ONLY_TENANT
     """Whose it is: a name of `[tenants]`, where there are several."""
+    owner: str = ""
+    """Who looks after that system, shown where it stops."""
+    runbook: str = ""
+    """Where it says what to do then, `https://…`; a link on the console."""
 
 
 class SweepTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -222,8 +226,8 @@ _SECTIONS = frozenset(
 _SECRET_CHARACTERS_MIN = 32
 _ADDRESS = {"listen": r".+:\d{1,5}", "traces": r"https?://\S+"}
 _EXAMPLE = {"listen": "127.0.0.1:9464", "traces": "http://127.0.0.1:4318/v1/traces"}
-_HUB_KEYS = ("connector", "in_flight", "lanes", "bulk_max", "tenant", "sweep")
-_PACE_KEYS = ("in_flight", "lanes", "bulk_max", "tenant")
+_PACE_KEYS = ("in_flight", "lanes", "bulk_max", "tenant", "owner", "runbook")
+_HUB_KEYS = ("connector", *_PACE_KEYS, "sweep")
 
 
 def settings_file(given: str | None) -> Path:
@@ -353,6 +357,8 @@ def _connection(name: str, told: object, reach: Reach) -> Connection:
         "burst": getattr(settings, "burst", 10.0),
     }
     pace = shaped(Pace, declared | {k: table[k] for k in _PACE_KEYS if k in table}, key)
+    if pace.runbook and not pace.runbook.startswith(("https://", "http://")):
+        raise BadSettings(f"{key}.runbook: write an address that begins with https://")
     named = {each: getattr(settings, each, "") for each in ("orders_of", "payments", "settles_in")}
     codes: Mapping[str, str] = getattr(settings, "location_codes", {})
     own_reach = reach.and_named(str(getattr(settings, "url", "")))

@@ -149,7 +149,10 @@ async def earlier(tx: Transaction, cause: str) -> list[Row]:
 
 async def trends(tx: Transaction, cases: Sequence[int]) -> dict[int, list[int]]:
     """By case how many items came in each two hours of the last day, the oldest first."""
-    return dict(await rows(tx, _SQL["trend"], {"id": list(cases)}))
+    found = {case: [0] * 12 for case in cases}
+    for case, nth, count in await rows(tx, _SQL["trend"], {"id": list(cases)}):
+        found[case][nth] += count
+    return found
 
 
 async def similar(tx: Transaction, found: Group) -> list[Row]:
