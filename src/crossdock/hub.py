@@ -363,7 +363,7 @@ async def _work_on_jobs(desk: Desk) -> int:
 
 
 async def _sum_up(desk: Desk, rules: Rules) -> int:
-    await asyncio.sleep(await sum_up(desk.database, rules))
+    await asyncio.sleep((await sum_up(desk.database, rules)).rest_seconds)
     return 1
 
 

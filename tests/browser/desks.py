@@ -17,7 +17,7 @@ from crossdock.console.app import Console, with_console
 from crossdock.console.bulk import work_on_jobs
 from crossdock.console.counting import count_what_is_due
 from crossdock.console.desk import Desk, open_desk
-from crossdock.console.summing import REST_SECONDS, sum_up
+from crossdock.console.summing import sum_up
 from crossdock.govern.inviting import DECIDING, invitation
 from crossdock.govern.settings import read_settings
 from crossdock.govern.workflows import limits_of
@@ -84,7 +84,7 @@ class Counter:
     async def count(self) -> None:
         """Every sum and figure anew."""
         self.stage.sql("delete from figure")
-        while await sum_up(self.desk.database, self.stage.hub.rules, margin_seconds=0) < REST_SECONDS:
+        while (await sum_up(self.desk.database, self.stage.hub.rules, margin_seconds=0)).behind:
             pass
         await count_what_is_due(self.desk.database, limits_of(self.desk.settings.policy.deadlines))
 

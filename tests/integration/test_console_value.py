@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from crossdock.console.counting import count_what_is_due
-from crossdock.console.summing import REST_SECONDS, sum_up
+from crossdock.console.summing import sum_up
 from crossdock.govern.persons import Personnel
 from crossdock.govern.shaping import BadSettings
 from crossdock.settle.rules import rules_seen
@@ -24,7 +24,7 @@ _STALE = {"revision": 0}
 async def summed(desk: House) -> None:
     async with desk.desk.looking() as tx:
         rules = await rules_seen(tx, desk.desk.settings)
-    while await sum_up(desk.desk.database, rules, margin_seconds=0) < REST_SECONDS:
+    while (await sum_up(desk.desk.database, rules, margin_seconds=0)).behind:
         pass
     await count_what_is_due(desk.desk.database)
 

@@ -6,13 +6,14 @@ import contextlib
 import itertools
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from crossdock.canonical.payment import Refund
-from crossdock.console.summing import REST_SECONDS, sum_up
+from crossdock.console.summing import sum_up
 from crossdock.kernel.money import usd
 from crossdock.store import ledger, tally
 from crossdock.store.inbox import Message
@@ -35,7 +36,7 @@ async def books(database_url: str) -> AsyncGenerator[Stage]:
 
 async def summed(stage: Stage) -> None:
     """Nobody else writes, so everything up to now may be added."""
-    while await sum_up(stage.database, stage.hub.rules, margin_seconds=0) < REST_SECONDS:
+    while (await sum_up(stage.database, stage.hub.rules, margin_seconds=0)).behind:
         pass
 
 
@@ -105,3 +106,24 @@ async def test_an_order_whose_money_does_not_add_up_is_found_and_let_go_when_it_
         await summed(stage)
         async with stage.database.transaction() as tx:
             assert await tally.differing(tx, 10) == []
+
+
+async def test_what_a_clock_that_was_put_back_dates_before_the_sums_is_in_them_all_the_same(database_url: str) -> None:
+    async with books(database_url) as stage:
+        await summed(stage)
+        stage.sql("update tally_mark set until = now() + interval '1 day'")  # by the clock as it was
+        await stage.tell(PLACED, *paid(3000))
+        await summed(stage)
+        await summed(stage)
+        assert [row[3:] for row in await table(stage, live=False)] == [("captured", 3000)]
+
+
+async def test_an_order_that_the_rules_fail_on_holds_up_no_other(database_url: str) -> None:
+    async with books(database_url) as stage:
+        await stage.tell(PLACED, *paid(3000))
+        broken: Any = replace(stage.hub.rules, policy=None)  # pyright: ignore
+        while (await sum_up(stage.database, broken, margin_seconds=0)).behind:
+            pass
+        async with stage.database.transaction() as tx:
+            [found] = await tally.differing(tx, 10)
+        assert (found.entity, found.wrong, found.reason) == ("order:shop:1", 0, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import NamedTuple
 
 from crossdock.settle.reconciling import reconcile
 from crossdock.settle.rules import Rules
@@ -17,15 +18,22 @@ _TIMEOUT_MILLISECONDS = 60_000
 MARGIN_SECONDS = 60.0
 # At most a twentieth of a core; a fifth while a past of months is summed up. Nobody reads sums more often than this.
 _REST_SHARE, _REST_SHARE_BEHIND = 20, 4
-REST_SECONDS = 10.0
+_REST_SECONDS = 10.0
 
 
-async def sum_up(database: Database, rules: Rules, margin_seconds: float = MARGIN_SECONDS) -> float:
-    """One round; answers for how many seconds to rest after it."""
+class Round(NamedTuple):
+    """`behind`: there is more to add or to look at."""
+
+    behind: bool
+    rest_seconds: float
+
+
+async def sum_up(database: Database, rules: Rules, margin_seconds: float = MARGIN_SECONDS) -> Round:
+    """One round, and for how long to rest after it."""
     began = time.monotonic()
     behind = await _add(database, margin_seconds) or await reconcile(database, rules) > 0
     took = time.monotonic() - began
-    return took * _REST_SHARE_BEHIND if behind else max(REST_SECONDS, took * _REST_SHARE)
+    return Round(behind, took * _REST_SHARE_BEHIND if behind else max(_REST_SECONDS, took * _REST_SHARE))
 
 
 async def _add(database: Database, margin_seconds: float) -> bool:

@@ -59,6 +59,7 @@ async def add_span(tx: Transaction, seconds: float, margin_seconds: float) -> Ad
     await run(tx, _SQL["begin"])
     found = await rows(tx, _SQL["slice"], {"seconds": seconds, "margin": margin_seconds})
     if not found or found[0][1] <= found[0][0]:
+        await run(tx, _SQL["went_back"])
         return Added(0, more=False)
     since, until = found[0]
     about = {"since": since, "until": until}

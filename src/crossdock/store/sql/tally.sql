@@ -7,6 +7,10 @@ where not exists (select from tally_mark) on conflict do nothing
 select until, least(until + make_interval(secs => %(seconds)s), now() - make_interval(secs => %(margin)s))
 from tally_mark for update skip locked
 
+-- went_back: The database's clock shows an earlier time than it did: what it dates now is before what is in the sums, so its day is counted anew.
+insert into ledger_touched (day, entity)
+select (now() at time zone 'UTC')::date, '' from tally_mark where until > now() and not exists (select from ledger_touched)
+
 -- add: Money and postings of a span, into the sums of their days and the balances of their orders; answers how many.
 with span as materialized (
     select (at at time zone 'UTC')::date as day, at, entity, what, currency, minor from ledger_entry
