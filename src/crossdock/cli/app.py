@@ -92,8 +92,6 @@ def run(wiring: Wiring, roles: tuple[str, ...]) -> None:
         raise Failure(f"the database can't be reached: {error}".strip(), EXIT_UNREACHABLE) from error
     except (OSError, MigrationChanged, BadSettings) as error:
         raise Failure(str(error)) from error
-    except BadSettings as error:
-        raise Failure(str(error)) from error
     except SetBack as error:
         raise Failure(str(error), EXIT_FOUND) from error
     sys.exit(EXIT_OK)

@@ -42,5 +42,5 @@ def as_text(found: Retiring) -> str:
 
 def _lines(name: str, each: Deprecation, calls: Sequence[Called]) -> list[str]:
     until = f", gone from {each.sunset:%Y-%m-%d} on" if each.sunset else ""
-    callers = [f"    {one.caller}  {one.count} times, last {day_and_clock(one.last_at)}" for one in calls]
+    callers = [f"    {one.caller}  {one.times} times, last {day_and_clock(one.last_at)}" for one in calls]
     return [f"{name}  to go since {each.since:%Y-%m-%d}{until}", *(callers or ["    nobody has asked for it since"])]

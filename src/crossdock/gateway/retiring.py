@@ -38,7 +38,7 @@ async def tell_deprecations(call: Call) -> Reply:
 
 def _told(name: str, each: Deprecation, calls: list[deprecated.Called]) -> DeprecationTold:
     callers = [
-        CallerTold(caller=one.caller, first_at=one.first_at, last_at=one.last_at, count=one.count)
+        CallerTold(caller=one.caller, first_at=one.first_at, last_at=one.last_at, count=one.times)
         for one in calls
         if one.operation == name
     ]

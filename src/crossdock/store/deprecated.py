@@ -18,7 +18,7 @@ class Called(NamedTuple):
     caller: str
     first_at: datetime
     last_at: datetime
-    count: int
+    times: int
 
 
 async def note(tx: Transaction, operation: str, caller: str) -> None:
