@@ -105,6 +105,20 @@ async def test_people_sign_in_with_their_password_and_a_new_one_or_an_end_signs_
         assert (await ines.get()).status == 401
 
 
+async def test_who_signs_in_gets_a_new_session_whatever_cookie_somebody_gave_them(database_url: str) -> None:
+    async with house(database_url) as desk:
+        await employed(desk, "Ines", "operator")
+        ines, stranger = desk.stranger(), desk.stranger()
+        planted = {"Cookie": "crossdock_session=planted-by-somebody-else"}
+        form = {"name": "Ines", "password": "correct horse battery"}
+        first = (await ines.post("sign-in", planted, **form)).headers["set-cookie"].split(";")[0]
+        second = (await ines.post("sign-in", {"Cookie": first}, **form)).headers["set-cookie"].split(";")[0]
+        assert "planted" not in first
+        assert first != second
+        assert (await stranger.get(**planted)).status == 401
+        assert (await stranger.get(Cookie=second)).status == 200
+
+
 async def test_passwords_can_not_be_guessed_one_after_the_other(database_url: str) -> None:
     async with house(database_url) as desk:
         await employed(desk, "Ines", "operator")
@@ -179,6 +193,7 @@ async def test_every_answer_keeps_strangers_scripts_and_frames_out(database_url:
             assert "default-src 'none'" in policy
             assert "unsafe" not in policy
             assert "frame-ancestors 'none'" in policy
+            assert headers["x-frame-options"] == "DENY"
             assert headers["referrer-policy"] == "no-referrer"
             assert headers["x-content-type-options"] == "nosniff"
             assert ("immutable" in headers["cache-control"]) == path.startswith("static/")

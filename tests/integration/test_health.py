@@ -21,6 +21,7 @@ from crossdock.gateway.serving import served
 from crossdock.observe import metrics, spans
 from crossdock.observe.spans import Spans, place_in
 from crossdock.store.database import Database
+from tests.desk import desk
 from tests.integration.watching import parsed
 from tests.stage import Stage, order, staged, told
 from tests.standin.target import Target
@@ -145,6 +146,27 @@ async def test_an_entity_has_one_trace_from_its_message_to_its_call(database_url
         for each in failed
         if each.attributes["crossdock.outcome"] == "rejected"
     } == {"order:shop:2"}
+
+
+async def test_a_request_to_the_api_is_followed_to_what_it_asked_for(database_url: str, kept: Any) -> None:
+    async with desk(database_url) as at:
+        told_ = await at.done("1/returns", {"lines": [{"line": "1-0", "units": 1}]}, traceparent=THEIRS)
+        assert at.headers["traceparent"] == THEIRS
+        for wanted in ("content-security-policy", "x-frame-options", "x-content-type-options", "cache-control"):
+            assert at.headers[wanted]
+        await at.stage.settle()
+        # The order is followed by its own trace, for it came in by no request; from theirs a link leads there.
+        assert at.stage.count("select count(*) from trace_context where name = 'order:shop:1'") == 0
+    spans.turn_off()
+    found = kept.get_finished_spans()
+    [request] = [each for each in found if each.name == "request" and each.parent is not None]
+    assert f"{request.context.trace_id:032x}" in THEIRS
+    assert request.attributes["crossdock.operation"] == "openReturn"
+    assert request.attributes["crossdock.correlation_id"] == told_["order"] == "order:shop:1"
+    tracing = Spans(InMemorySpanExporter(), 1.0, {})
+    [received] = [each for each in found if each.parent and each.parent.span_id == request.context.span_id]
+    assert received.name == "receive"
+    assert [link.context.trace_id for link in received.links] == [tracing.place_of("order:shop:1").trace]
 
 
 async def test_only_the_share_that_is_wanted_is_kept_each_trace_whole_or_not_at_all(database_url: str) -> None:

@@ -35,6 +35,13 @@ from crossdock.store.database import Database
 
 PREFIX = "/v1"
 _JSON = b"application/json"
+# Data, and never a page: not kept by anybody, not taken for something else, not framed.
+_SAFE = (
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"x-frame-options", b"DENY"),
+)
 
 log = structlog.get_logger("crossdock")
 
@@ -234,8 +241,7 @@ async def _send(send: Send, status: int, body: bytes, kind: bytes, headers: Head
     more: Sequence[tuple[bytes, bytes]] = [
         (name.lower().encode(), value.encode("latin-1", "replace")) for name, value in headers.items()
     ]
-    safe = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
-    await answer(send, status, body, kind, *more, *safe)
+    await answer(send, status, body, kind, *more, *_SAFE)
 
 
 def with_api(api: App, otherwise: App) -> App:

@@ -29,14 +29,13 @@ async def parents(tx: Transaction, names: Sequence[str]) -> Parents:
 
 
 async def followed(tx: Transaction, outcomes: Sequence[Outcome], evidence: Sequence[Row]) -> Parents:
-    """What messages speak of is followed by their senders' traces from now on, unless it is by another's."""
+    """What messages speak of for the first time is followed by their senders' traces from now on."""
     if spans.active() is None:
         return {}
     names = {each.message.id: _name(each.message) for each in outcomes}
     known = await traces.parents(tx, [*names.values(), *(entity for entity, _, _ in evidence)])
     anew = {entity: known[names[id_]] for entity, id_, _ in evidence if names[id_] in known and entity not in known}
-    await traces.remember(tx, anew)
-    return known | anew
+    return known | await traces.remember(tx, anew)
 
 
 def translated(outcomes: Sequence[Outcome], evidence: Sequence[Row], above: Parents, now: datetime) -> None:
@@ -66,7 +65,8 @@ def _spoken_of(outcomes: Sequence[Outcome], evidence: Sequence[Row]) -> Iterator
 
 def _tell_received(tracing: Spans, outcome: Outcome, entity: str, above: Parents) -> None:
     message, name = outcome.message, _name(outcome.message)
-    sent = place_in(above.get(name, "")) or tracing.place_of(name)
+    theirs = place_in(above.get(name, ""))
+    sent = theirs or tracing.place_of(name)
     about = {
         "crossdock.connection": message.connection,
         "crossdock.topic": message.topic,
@@ -75,7 +75,9 @@ def _tell_received(tracing: Spans, outcome: Outcome, entity: str, above: Parents
     }
     place = place_of(tracing, entity, above) if entity else sent
     began = to_micros(message.received_at) * 1000
-    tracing.tell("receive", "consumer", place, about, began, links=(sent,))
+    # Of what has a trace of its own a sender's holds the receipt, and from there leads to it.
+    parent, link = (theirs, place) if theirs and theirs.trace != place.trace else (place, sent)
+    tracing.tell("receive", "consumer", parent, about, began, links=(link,))
 
 
 def place_of(tracing: Spans, entity: str, above: Parents) -> Place:

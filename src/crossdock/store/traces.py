@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from crossdock.store.database import Transaction, columns, rows, run
+from crossdock.store.database import Transaction, columns, rows
 from crossdock.store.statements import load
 
 _SQL = load("traces")
@@ -15,10 +15,11 @@ def message_name(connection: str, identity: str) -> str:
     return f"message:{connection}:{identity}"
 
 
-async def remember(tx: Transaction, parents: Mapping[str, str]) -> None:
-    """By name, the W3C `traceparent` of the span above; the first one stays."""
-    if parents:
-        await run(tx, _SQL["remember"], columns(("name", "parent"), sorted(parents.items())))
+async def remember(tx: Transaction, parents: Mapping[str, str]) -> dict[str, str]:
+    """By name, the W3C `traceparent` of the span above; answers those that are followed by it from now on."""
+    if not parents:
+        return {}
+    return dict(await rows(tx, _SQL["remember"], columns(("name", "parent"), sorted(parents.items()))))
 
 
 async def parents(tx: Transaction, names: Collection[str]) -> dict[str, str]:
