@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import aiohttp
 import msgspec
+import pytest
 
 from crossdock.canonical.returns import Return, ReturnLine
 from crossdock.kernel.money import usd
@@ -335,3 +336,17 @@ async def _until(session: aiohttp.ClientSession, url: str, so: Callable[[Any], b
             return found
         await asyncio.sleep(0.05)
     raise AssertionError(found)
+
+
+async def test_a_fault_of_the_hub_is_told_as_one_and_says_nothing_of_anybody(
+    database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with desk(database_url) as at:
+        at.stage.sql("alter table own_fact rename to own_fact_of_ada")
+        status, told = await at.post("1/returns", {"lines": [{"line": "1-0", "units": 1}]})
+        assert (status, told["type"]) == (500, "urn:crossdock:problem:broken")
+        assert "ada" not in str(told).lower()
+        said = capsys.readouterr().out
+        assert "api: failed" in said
+        assert "UndefinedTable at " in said
+        assert "relation" not in said

@@ -6,8 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from crossdock.gateway.catalogue import ORDER_EXAMPLE, ROUTES, SUBSCRIPTION_EXAMPLE
+from crossdock.gateway.openapi import document
 from crossdock.gateway.route import Route
+from crossdock.gateway.signing_in import OPEN
 from crossdock.govern.rights import ROLES, SCOPES
 from tests.desk import Desk, desk
 from tests.integration.test_approvals import sale_with_leave
@@ -100,6 +104,17 @@ MATRIX: dict[str, Row] = {
 
 def test_every_request_has_its_row() -> None:
     assert MATRIX.keys() == {route.name for route in ROUTES}
+
+
+async def test_without_credentials_only_signing_in_is_answered_and_the_description_says_so(database_url: str) -> None:
+    """Whatever else is served under /v1 has a row above."""
+    described = msgspec.json.decode(document())["paths"]
+    opened = {path for path, told in described.items() for each in told.values() if {} in each["security"]}
+    assert opened == {"/" + "/".join(path) for path in OPEN} == {"/v1/sign-in", "/v1/oauth/token"}
+    async with desk(database_url) as at:
+        assert (await at.ask("GET", "/v1/openapi.json", who=None))[0] == 200
+        for path in described.keys() - opened:
+            assert (await at.ask("GET", path, who=None))[0] == 401, path
 
 
 async def people_of(at: Desk, tenant: str, channel: str) -> dict[str, str]:

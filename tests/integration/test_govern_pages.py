@@ -138,3 +138,27 @@ async def test_what_a_page_shows_of_decisions_hides_buyers_from_those_who_need_n
         assert "1 Sage Street" in seen
         assert "1 Sage Street" not in masked
         assert "ada@example.com" not in masked
+
+
+async def test_a_campaign_is_proposed_shown_and_let_through_within_caps_by_somebody_of_its_role(
+    database_url: str,
+) -> None:
+    async with (
+        Target().serve() as target,
+        staged(database_url, target, policy={"sell_when": "paid"}) as stage,
+        house(database_url, governed()) as desk,
+    ):
+        await stage.tell(order("1"))
+        otto, mara = await desk.person("otto"), await desk.person("mara")
+        made = await otto.post("govern/campaigns", kind="")
+        assert made.headers["location"] == "/console/govern/campaign/1"
+        page = (await otto.get("govern/campaign/1")).text
+        assert "It takes somebody of the role campaigns" in page
+        assert "order 1" in page
+        within = {"count": 1, "hours": 24, "money-USD": "30.00"}
+        assert (await otto.post("govern/campaign/1", **within)).status == 403
+        assert (await mara.post("govern/campaign/1", **within | {"money-USD": "much"})).status == 422
+        assert (await mara.post("govern/campaign/1", **within | {"hours": 0})).status == 422
+        assert (await mara.post("govern/campaign/1", **within)).status == 303
+        assert "up to 1 act and 30.00 USD" in (await mara.get("govern/campaign/1")).text
+        assert "running" in (await mara.get("govern/policies")).text

@@ -130,6 +130,7 @@ def test_two_files_and_the_hubs_own_contracts_can_be_compared_without_a_database
     def asked(*words: object) -> Result:
         return CliRunner().invoke(app, ["--config", str(tmp_path / "none"), "contracts", "check", *map(str, words)])
 
+    assert "holds no contracts" in asked("--root", tmp_path).output
     old, new = file_of(tmp_path), file_of(tmp_path, required=[])
     assert asked("--root", Path(__file__).parents[2] / "contracts").exit_code == EXIT_OK
     assert asked(new, "--against", old, "--level", "backward").exit_code == EXIT_OK

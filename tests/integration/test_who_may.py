@@ -140,6 +140,15 @@ async def test_a_key_is_traded_for_a_short_token_that_ends_with_it(database_url:
         assert (await at.ask("GET", "/v1/orders/1", who="token"))[0] == 401
 
 
+async def test_trading_a_key_for_tokens_takes_from_the_quota(database_url: str) -> None:
+    async with desk(database_url) as at:
+        at.stage.sql("update consumer set per_minute = 1 where name = 'desk'")
+        answers = {(await traded(at, "desk", at.keys["desk"]))[0] for _ in range(4)}
+        assert answers == {200, 429}
+        assert 0 < int(at.headers["Retry-After"]) <= 60
+        assert (await traded(at, "desk", at.keys["other"]))[0] == 401  # and nobody else's guesses do
+
+
 async def test_no_token_for_the_wrong_credentials_and_none_that_was_forged(database_url: str) -> None:
     async with desk(database_url) as at:
         for name, key, form, status, error in (

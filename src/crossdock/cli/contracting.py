@@ -15,7 +15,7 @@ from crossdock.cli.governing import app, policy
 __all__ = ["app"]
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_FOLDER = click.Path(file_okay=False, path_type=Path)
 _LEVELS = click.Choice(
     ["none", "backward", "forward", "full", "backward_transitive", "forward_transitive", "full_transitive"]
 )

@@ -30,7 +30,10 @@ T = TypeVar("T")
 
 def own_broken(root: Path) -> list[str]:
     """What the hub's own contracts took back of their registered versions."""
-    contracts = own.contracts_in(root)
+    try:
+        contracts = own.contracts_in(root)
+    except ValueError as error:
+        raise Failure(str(error)) from error
     releases = own.releases()
     same = [each for each in releases if each.major == own.major_of(own.version_of(contracts))]
     return own.broken_by(contracts, same, _today())

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from crossdock.canonical.nouns import NAMES
 from crossdock.console.asking import Answered, Asked, Denied, see, to
 from crossdock.console.deciding import text_of
 from crossdock.console.desk import Desk
@@ -75,11 +76,13 @@ def _partners(held: list[Held], samples: list[Sample]) -> list[Row]:
 
 
 def _own(latest: list[Release], settings: Settings, consumers: list[str]) -> list[Row]:
-    """The hub's own; who reads a command is who is asked for it."""
+    """The hub's own; a command is for who is asked for it, a fact for who tells it."""
     read_by: dict[str, list[str]] = {"api": consumers, "events": consumers}
     for name, each in sorted(settings.connections.items()):
         for noun in noun_names(each.connector.capabilities):
             read_by.setdefault(f"commands/{noun}", []).append(name)
+        for kind in each.connector.reads:
+            read_by.setdefault(f"facts/{kind}", []).append(name)
     return [
         Row(name, release.version, "Crossdock", "full_transitive", read_by.get(name, []))
         for release in latest
@@ -88,8 +91,6 @@ def _own(latest: list[Release], settings: Settings, consumers: list[str]) -> lis
 
 
 def noun_names(capabilities: Mapping[type[msgspec.Struct], object]) -> list[str]:
-    from crossdock.canonical.nouns import NAMES
-
     return sorted(NAMES[noun] for noun in capabilities if noun in NAMES)
 
 

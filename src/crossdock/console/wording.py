@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import cast
 
 import msgspec
 
@@ -107,6 +108,9 @@ def told(value: object) -> str:
     """A setting's value, as people read it."""
     if value is None:
         return "–"
+    if isinstance(value, Mapping):
+        pairs = cast("Mapping[str, object]", value).items()
+        return ", ".join(f"{name} {told(each)}" for name, each in pairs) or "none"
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 

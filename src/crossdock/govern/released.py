@@ -63,8 +63,11 @@ def _folder() -> Path:
 
 
 def contracts_in(root: Path) -> dict[str, Contract]:
-    """What is published in a folder of contracts: its latest version."""
-    latest = max(root.glob("v*"), key=lambda folder: int(folder.name[1:]))
+    """What is published in a folder of contracts: its latest version. `ValueError` where there is none."""
+    versions = sorted((int(each.name[1:]), each) for each in root.glob("v*") if each.name[1:].isdecimal())
+    if not versions:
+        raise ValueError(f"{root} holds no contracts; --root names the folder they are in")
+    latest = versions[-1][1]
     found = {
         f"{file.parent.name}/{file.name.removesuffix('.schema.json')}": Contract(
             schema=msgspec.json.decode(file.read_bytes()), example=_example(file)
