@@ -10,6 +10,7 @@ NAMES = (
     "orders",
     "door",
     "latency",
+    "poison",
     "backlog",
     "replay",
     "footprint",

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.campaign.database import Cluster, cluster
-from tests.chaos.campaign.fault import FAULTS, drawn, not_here
+from tests.chaos.campaign.fault import FAULTS, by_side, drawn, not_here
 from tests.chaos.campaign.faults import know_all
+from tests.chaos.campaign.planting import SHOWS, Caught, keep, kept
 from tests.chaos.campaign.record import Record, summed
 from tests.chaos.campaign.report import page
 from tests.chaos.campaign.running import Result, run_once
 from tests.chaos.campaign.world import luck
+from tests.chaos.plants import PLANTS
 
 FAMILIES = ["kill", "PostgreSQL", "ambiguous", "webhooks"]
 
@@ -28,7 +30,7 @@ def server() -> Iterator[Cluster]:
 @pytest.mark.slice
 @pytest.mark.parametrize(("seed", "faults"), list(enumerate(FAMILIES, start=1)))
 async def test_nothing_is_lost_doubled_or_unexplained(server: Cluster, seed: int, faults: str) -> None:
-    result = await run_once(server, seed, faults=faults, strikes=3)
+    result = await run_once(server, seed, faults=faults, strikes=2)
     assert result.findings == []
     assert result.rest_seconds is not None
     assert result.faults
@@ -68,6 +70,32 @@ def test_a_seed_draws_the_same_faults_again_and_a_campaign_draws_them_all() -> N
         assert [each.name for each in once] == [each.name for each in again]
     seen = {each.name for seed in range(300) for each in drawn(luck(seed, "faults"), 4)}
     assert seen == FAULTS.keys() - not_here().keys()
+
+
+def test_every_plant_is_hunted_with_faults_that_there_are_and_a_record_keeps_the_last_hunt(tmp_path: Path) -> None:
+    know_all()
+    assert SHOWS.keys() == PLANTS.keys()
+    for name, shows in SHOWS.items():
+        for part in shows.faults.split(","):
+            assert any(part.strip() in fault for fault in FAULTS), f"{name}: {part}"
+    record = tmp_path / "plants.jsonl"
+    said = {"invariant": "S5", "kind": "doubled", "what": "twice | in the inbox"}
+    for seed in (None, 3):
+        keep(record, Caught(plant="no_dedup", at="", runs=1, faults="webhooks", seed=seed, finding=said))
+    assert [each.seed for each in kept(record).values()] == [3]
+    told = page(
+        [_result(1)], kept(record) | {"no_fencing": Caught(plant="no_fencing", at="", runs=4, faults="stopped")}
+    )
+    assert "| stopped | none of 4 | **nothing** |" in told
+    assert "| webhooks | 1 | S5: twice \\| in the inbox |" in told
+
+
+def test_faults_of_all_sides_are_drawn_and_each_side_keeps_their_order() -> None:
+    know_all()
+    faults = drawn(luck(1, "faults"), 30)
+    sides = by_side(faults)
+    assert all(sides.values())
+    assert [each for each in faults if each.side == "hub"] == sides["hub"]
 
 
 def test_too_few_trials_are_not_called_a_bound() -> None:

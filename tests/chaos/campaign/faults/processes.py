@@ -89,6 +89,36 @@ class StoppedPastItsLease:
             world.struck[self.name] += 1
 
 
+@fault("hub")
+class StoppedAtAPoint:
+    """Between what it holds and what it does with that."""
+
+    name = "hub process stopped past its lease at a named point, then continued"
+    count = 50
+
+    async def inject(self, world: World, random: Random) -> None:
+        """One process is exchanged for one that stops at the point; when it never gets there, it is killed as it is."""
+        place, marker = random.randrange(len(ROLES)), Path(world.retailer.folder, f"struck-{uuid.uuid4().hex[:8]}")
+        point = random.choice(
+            ("seal:after_commit", "call:before", "call:before", "call:after", "receipt:before_commit")
+        )
+        armed = {"CROSSDOCK_STOP_AT": point, "CROSSDOCK_CHECKPOINT_MARKER": str(marker)}
+        async with world.unwatched():
+            world.trade.send(world.hubs[place], signal.SIGKILL)
+            await exchange(world, place, armed)
+            victim = world.hubs[place]
+            if not await _until(marker.exists, _POINT_SECONDS_MAX):
+                world.trade.send(victim, signal.SIGKILL)
+                return
+        seconds = world.call_lease_seconds + _OVERSLEPT_SECONDS
+        world.slept_seconds = max(world.slept_seconds, seconds)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            world.trade.send(victim, signal.SIGCONT)
+        world.struck[self.name] += 1
+
+
 async def write_no_mails(world: World) -> None:
     """In every second run, not before the rules change: whoever forgets when they did writes about everything before."""
     if world.seed % 2:
