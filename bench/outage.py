@@ -18,7 +18,7 @@ from bench.figures import percentile, show
 from bench.load import Came
 from bench.returns import left_and_paid, order_of, returned
 from bench.stage import Cast, Stage, Stuck, staged
-from crossdock.console.flow import limits_of
+from crossdock.govern.workflows import limits_of
 from crossdock.promises.policy import Deadlines
 from crossdock.store.database import Database
 from crossdock.store.flow import flow

@@ -84,6 +84,9 @@ MATRIX: dict[str, Row] = {
         RETURNS, "/v1/orders/1/returns/R/inspections", {"lines": [{"line": "1-0", "units": 1, "disposition": "vendor"}]}
     ),
     "cancelReturn": Row(RETURNS, "/v1/orders/1/returns/R/cancellation", {}),
+    "giveUpNewGoods": Row(
+        RETURNS, "/v1/orders/1/returns/R/shortages", {"lines": [{"sku": "MUG", "units": 1}], "reason": "out of stock"}
+    ),
     "grantAllowance": Row(
         {"allowances:write", "finance", "admin"},
         "/v1/orders/1/allowances",

@@ -201,7 +201,8 @@ async def test_every_answer_keeps_strangers_scripts_and_frames_out(database_url:
 
 def test_each_form_needs_a_role_that_decides_or_one_that_its_request_names() -> None:
     open_to_all = [route.pattern for route in ROUTES if route.method == "POST" and not (route.decides or route.roles)]
-    assert open_to_all == [("approval", "*")]  # where govern.approving looks for the person in the request's role
+    # Where govern looks for the person in the role that the request names, or that may approve changes and campaigns.
+    assert open_to_all == [("approval", "*"), ("govern", "change", "*"), ("govern", "campaign", "*")]
 
 
 async def test_whoever_only_looks_decides_nothing_and_sees_no_buyer(database_url: str) -> None:

@@ -60,7 +60,7 @@ async def test_a_mapping_releases_what_it_blocked_and_a_case_is_tried_again(data
         assert (case["kind"], case["items"]) == ("mapping", 1)
         asked = {"connection": "erp", "kind": "product", "key": "NONE-1", "value": "MUG-1"}
         assert (await at.ask("POST", "/v1/mappings", asked | {"connection": "none"}, who="Olga"))[0] == 422
-        assert (await at.ask("POST", "/v1/mappings", asked, who="Olga"))[1] == {"released": 1}
+        assert (await at.ask("POST", "/v1/mappings", asked, who="Olga"))[1] == {"released": 1, "waits": None}
         assert (await at.ask("GET", "/v1/cases", who="Olga"))[1] == []
         status, told = await at.ask("POST", f"/v1/cases/{case['id']}/retry", {}, who="Olga")
         assert (status, "no open case" in told["detail"]) == (409, True)

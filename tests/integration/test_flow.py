@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crossdock.console.flow import limits_of
+from crossdock.govern.workflows import limits_of
 from crossdock.store.flow import Workflow, flow
 from tests.stage import Stage, order, staged
 from tests.standin.target import Target
