@@ -120,7 +120,9 @@ where id = %(id)s
 
 -- stuck_page: Entities held up in a part of the trade, the longest first.
 select s.entity, min(s.opened_at), min(s.deadline), count(*), min(s.name), min(s.target), min(s.stage),
-       (select min(i.case_id) from case_item i join cases c on c.id = i.case_id where i.entity = s.entity and c.closed_at is null)
+       -- From its own items: as a join, each row looked through every open case.
+       (select min(i.case_id) from case_item i
+        where i.entity = s.entity and (select c.closed_at is null from cases c where c.id = i.case_id))
 from stuck s where s.part = %(part)s
 group by s.entity order by 2, 1 limit %(limit)s offset %(offset)s
 
