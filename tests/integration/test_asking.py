@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.desk import Desk, desk
 from tests.stage import customer, order
-from tests.standin.target import Target
+from tests.standin.target import Target, until
 
 SCOPES = ["products:read", "customers:read"]
 
@@ -37,7 +37,7 @@ async def test_the_system_is_asked_and_the_answer_says_how_old_it_is(database_ur
     async with asking(database_url) as (at, target):
         first = await ask(at)
         assert (first["available"], first["source"], first["given_by"]) == (5, "warehouse", "the system")
-        assert first["age_seconds"] < 1
+        assert 0 <= first["age_seconds"] < 30
         target.stock["MUG"] = 4
         await asyncio.sleep(0.05)
         again = await ask(at)
@@ -50,18 +50,18 @@ async def test_the_system_is_asked_and_the_answer_says_how_old_it_is(database_ur
 
 
 async def test_who_is_silent_is_not_waited_for_and_the_last_answer_will_do(database_url: str) -> None:
-    async with asking(database_url, each={"timeout_seconds": 2.0}) as (at, target):
+    async with asking(database_url, each={"timeout_seconds": 10.0}) as (at, target):
         await ask(at)
         target.stock["MUG"] = 3
-        target.fault("/stock", "slow", seconds=0.6, times=2)
+        target.fault("/stock", "slow", seconds=2.0, times=2)
         began = time.monotonic()
         known = await ask(at, max_age_seconds=0, deadline_ms=100)
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 1.9
         assert (known["available"], known["given_by"]) == (5, "an earlier answer")
         none = await ask(at, 504, max_age_seconds=0, deadline_ms=50, fallback="none")
         assert none["type"] == "urn:crossdock:problem:no-answer"
         assert "no answer in time" in none["detail"]
-        await asyncio.sleep(0.8)
+        await until(lambda: b"3" in at.stage.rows("select body from answer")[0][0], 20)
         late = await ask(at)  # the answer came when nobody waited any more, and is kept
         assert (late["available"], late["given_by"]) == (3, "an earlier answer")
 
@@ -79,6 +79,14 @@ async def test_the_next_system_is_asked_when_the_first_is_stopped_and_a_stopped_
         assert (await ask(at, max_age_seconds=0))["given_by"] == "an earlier answer"
 
 
+async def test_a_question_takes_its_trace_along(database_url: str) -> None:
+    theirs = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    async with asking(database_url) as (at, target):
+        asked = {"sku": "MUG", "max_age_seconds": 0}
+        await at.ask("POST", "/v1/ask/availability", asked, who="till", key=None, traceparent=theirs)
+        assert target.traces[-1] == theirs == at.headers["traceparent"]
+
+
 async def test_who_asks_for_fewer_calls_is_left_alone(database_url: str) -> None:
     async with asking(database_url) as (at, target):
         target.fault("/stock", "refuse", status=429, retry_after=30, times=2)
@@ -89,8 +97,8 @@ async def test_who_asks_for_fewer_calls_is_left_alone(database_url: str) -> None
 
 
 async def test_questions_take_only_what_others_leave_of_the_budget(database_url: str) -> None:
-    """Four calls may go at once and then one in ten seconds: questions get two of them, and what is promised the rest."""
-    async with asking(database_url, each={"calls_per_second": 0.1, "burst": 4.0}, roles={"erp": "warehouse"}) as (
+    """Four calls may go at once and then one in a quarter of an hour: questions get two, what is promised the rest."""
+    async with asking(database_url, each={"calls_per_second": 0.001, "burst": 4.0}, roles={"erp": "warehouse"}) as (
         at,
         target,
     ):
@@ -117,9 +125,9 @@ async def test_the_same_question_of_many_is_asked_once(database_url: str) -> Non
 
 
 async def test_while_many_wait_for_an_answer_the_database_and_the_lanes_are_free(database_url: str) -> None:
-    async with asking(database_url, each={"timeout_seconds": 5.0}) as (at, target):
-        target.fault("/stock", "slow", seconds=4.0, times=None)
-        waiting = [asyncio.create_task(ask(at, sku=f"S{nth}", status=504, deadline_ms=3000)) for nth in range(40)]
+    async with asking(database_url, each={"timeout_seconds": 20.0}) as (at, target):
+        target.fault("/stock", "slow", seconds=7.0, times=None)
+        waiting = [asyncio.create_task(ask(at, sku=f"S{nth}", status=504, deadline_ms=6000)) for nth in range(40)]
         await asyncio.sleep(0.3)
         assert at.stage.count("select count(*) from pg_stat_activity where state = 'idle in transaction'") == 0
         await at.stage.tell(order("7"))

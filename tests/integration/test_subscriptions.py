@@ -10,9 +10,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from crossdock.gateway.notifying import Notifier
 from crossdock.govern.strongbox import strongbox_of
+from crossdock.observe import spans
+from crossdock.observe.spans import Spans, place_in
 from crossdock.store import notifying
 from tests.desk import Desk, desk
 from tests.integration.receivers import Manner, Receiver, receiving
@@ -45,7 +48,7 @@ class Told:
         assert status == 200, said
         return said
 
-    async def turns(self, until: Callable[[], bool] | None = None, seconds: float = 10, at_least: int = 3) -> None:
+    async def turns(self, until: Callable[[], bool] | None = None, seconds: float = 40, at_least: int = 3) -> None:
         """Turn after turn, until something holds; without, until all there is can be read and was looked at."""
         end = asyncio.get_running_loop().time() + seconds
         while asyncio.get_running_loop().time() < end:
@@ -106,6 +109,24 @@ async def test_what_happens_is_told_once_signed_and_as_the_feed_has_it(database_
         assert secret["secret"] not in repr(it.at.stage.rows("select sealed from subscription_secret"))
 
 
+async def test_a_delivery_is_part_of_its_order_s_trace(database_url: str) -> None:
+    kept = InMemorySpanExporter()
+    tracing = Spans(kept, 1.0, {})
+    async with telling(database_url) as it:
+        await it.subscribe()
+        await it.at.stage.tell(order("2"))
+        spans.turn_on(tracing)
+        try:
+            await it.turns(lambda: bool(it.receiver.taken))
+        finally:
+            spans.turn_off()
+    sent = place_in(it.receiver.sent[0].headers["traceparent"])
+    assert sent is not None
+    assert sent.trace == tracing.place_of("order:shop:2").trace
+    [span] = [each for each in kept.get_finished_spans() if each.name == "notify"]
+    assert (span.context.span_id, span.attributes["crossdock.outcome"]) == (sent.span, "delivered")
+
+
 async def test_only_what_was_asked_for_is_told(database_url: str) -> None:
     async with telling(database_url) as it:
         await it.subscribe(types=["crossdock.shipment.recorded"])
@@ -154,7 +175,9 @@ async def test_a_receiver_that_is_down_is_left_alone_for_a_while_and_then_told_a
         await it.turns(lambda: bool(it.outcomes()), at_least=1)
         first = len(it.receiver.sent)
         assert first <= 8  # one round of what goes at once, not all twenty
-        wait = it.at.stage.rows("select extract(epoch from next_at - now()) from subscription")[0][0]
+        wait = it.at.stage.rows(
+            "select extract(epoch from next_at - (select max(at) from notified)) from subscription"
+        )[0][0]
         assert wait > 0.05
         assert (await it.get())["failing_since"]
         it.receiver.manner = lambda _: 200
@@ -358,7 +381,7 @@ async def test_many_who_tell_share_the_work_and_nothing_is_told_twice_or_out_of_
                 await notifier.round()
                 await asyncio.sleep(0.01)
 
-        await asyncio.wait_for(asyncio.gather(*map(tell, [it.notifier, *others])), 15)
+        await asyncio.wait_for(asyncio.gather(*map(tell, [it.notifier, *others])), 60)
         await asyncio.gather(*(each.close() for each in others))
         feed = [each["id"] for each in (await it.at.ask("GET", "/v1/events", who="feed"))[1]["events"]][1:]
         assert sorted(each["id"] for each in it.receiver.taken) == sorted(feed * 3)

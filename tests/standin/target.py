@@ -48,6 +48,8 @@ class Target:
     """(monotonic seconds, path) of every call, refused ones included."""
     held: dict[str, Any] = field(default_factory=dict[str, Any])
     """State by (entity/noun): the body last written."""
+    traces: list[str] = field(default_factory=list[str])
+    """The `traceparent` of every call, empty where it had none."""
     most_at_once: int = 0
     _now: int = 0
     _ids: Any = field(default_factory=lambda: itertools.count(1))
@@ -130,6 +132,7 @@ class Target:
         @web.middleware
         async def counted(request: web.Request, handler: Any) -> web.StreamResponse:
             self.calls.append((time.monotonic(), request.path))
+            self.traces.append(request.headers.get("traceparent", ""))
             self._now += 1
             self.most_at_once = max(self.most_at_once, self._now)
             try:

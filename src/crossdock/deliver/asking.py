@@ -66,8 +66,13 @@ class Asker:
     )
     _turns: dict[str, asyncio.Semaphore] = field(default_factory=dict[str, asyncio.Semaphore])
 
-    async def ask(self, noun: type[msgspec.Struct], key: str, connections: Sequence[str], terms: Terms) -> Answered:
-        """The answer of the first of these connections that can give one; `Unanswered` where none does."""
+    async def ask(
+        self, noun: type[msgspec.Struct], key: str, connections: Sequence[str], terms: Terms, trace: str = ""
+    ) -> Answered:
+        """The answer of the first of these connections that can give one; `Unanswered` where none does.
+
+        `trace`: the W3C `traceparent` that the question takes along.
+        """
         until = time.monotonic() + terms.deadline_seconds
         able = [each for each in dict.fromkeys(connections) if each in self.lines and self._can(each, noun)]
         if not able:
@@ -80,7 +85,7 @@ class Asker:
         why = list[str]()
         for each in able:
             try:
-                return await self._within(until, each, noun, key)
+                return await self._within(until, each, noun, key, trace)
             except (TimeoutError, Fault, NotSent, _NotNow, *LOST) as error:
                 why.append(f"{each}: {str(error) or 'no answer in time'}")
         if kept and terms.last_known:
@@ -97,14 +102,16 @@ class Asker:
     def _can(self, connection: str, noun: type[msgspec.Struct]) -> bool:
         return noun in self.lines[connection].connector.asks
 
-    async def _within(self, until: float, connection: str, noun: type[msgspec.Struct], key: str) -> Answered:
+    async def _within(
+        self, until: float, connection: str, noun: type[msgspec.Struct], key: str, trace: str
+    ) -> Answered:
         left = until - time.monotonic()
         if left <= 0:
             raise TimeoutError
         asked = (connection, NAMES[noun], key)
         task = self._asking.get(asked)
         if task is None:
-            task = self._asking[asked] = asyncio.create_task(self._call(connection, noun, key))
+            task = self._asking[asked] = asyncio.create_task(self._call(connection, noun, key, trace))
             task.add_done_callback(lambda done: self._forget(asked, done))
         return await asyncio.wait_for(asyncio.shield(task), left)
 
@@ -113,7 +120,7 @@ class Asker:
         if not done.cancelled():
             done.exception()  # whoever waited has seen it; it may be that nobody waits any more
 
-    async def _call(self, connection: str, noun: type[msgspec.Struct], key: str) -> Answered:
+    async def _call(self, connection: str, noun: type[msgspec.Struct], key: str, trace: str) -> Answered:
         line = self.lines[connection]
         async with self.database.transaction() as tx:
             stopped = await brakes.stopped_by(tx, connection)
@@ -124,14 +131,15 @@ class Asker:
             raise _NotNow("it asked for no calls just now")
         turn = self._turns.setdefault(connection, asyncio.Semaphore(max(1, line.in_flight // _SHARE)))
         async with asyncio.timeout(_CALL_SECONDS), turn:
-            body = await self._said(line, noun, key)
+            body = await self._said(line, noun, key, trace)
         async with self.database.transaction() as tx:
             await answers.keep(tx, connection, NAMES[noun], key, at, msgspec.json.encode(body))
             now = await settling.now(tx)
         return Answered(body, connection, at, (now - at).total_seconds(), "the system")
 
-    async def _said(self, line: Line, noun: type[msgspec.Struct], key: str) -> msgspec.Struct | None:
+    async def _said(self, line: Line, noun: type[msgspec.Struct], key: str, trace: str) -> msgspec.Struct | None:
         link = line.link(time.monotonic() + _CALL_SECONDS, spend=Spare(line.budget).spend)
+        link.http.trace = trace
         try:
             return await line.connector.asks[noun](key, link)
         except Throttled as error:

@@ -116,7 +116,7 @@ async def _product(call: Call, noun: type[msgspec.Struct], order: Order) -> Answ
     terms = Terms(asked.max_age_seconds, asked.deadline_ms / 1000, asked.fallback == "last_known")
     connections = [each for each in order(call) if each]
     try:
-        told = await call.house.asker.ask(noun, asked.sku, connections, terms)
+        told = await call.house.asker.ask(noun, asked.sku, connections, terms, call.trace)
     except Unanswered as error:
         raise Problem("no-answer", str(error)[:500], Retry_After="5") from error
     if told.body is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -15,6 +15,7 @@ import structlog
 
 from crossdock import __version__
 from crossdock.connect.outward import BadUrl, checked_url, connector_within, refusal_in
+from crossdock.gateway import seeing
 from crossdock.gateway.callers import Caller
 from crossdock.gateway.feed import as_cloud_event, channels_of
 from crossdock.gateway.signing import signed_headers
@@ -115,9 +116,10 @@ class Notifier:
             async with self.database.transaction() as tx:
                 going = await notifying.heads(tx, turn, at_once)
                 secrets = secrets or (await self._secrets(tx, turn) if going else [])
+                above = await seeing.parents(tx, {each.entity for each in going})
             if not going:
                 return tried, _LOOK_SECONDS
-            heard = await asyncio.gather(*(self._send(turn, each, secrets) for each in going))
+            heard = await asyncio.gather(*(self._send(turn, each, secrets, above) for each in going))
             tried, at_once = tried + len(going), _AT_ONCE
             if (wait_seconds := await self._record(turn, going, heard)) is not None:
                 return tried, wait_seconds
@@ -180,28 +182,37 @@ class Notifier:
             if ask:
                 await cases.raise_cases(tx, [_disabled(turn, why)])
 
-    async def _send(self, turn: Turn, event: Outgoing, secrets: Sequence[str]) -> tuple[Heard, float]:
+    async def _send(
+        self, turn: Turn, event: Outgoing, secrets: Sequence[str], above: Mapping[str, str]
+    ) -> tuple[Heard, float]:
         """(what was answered, seconds it took)"""
-        began = time.monotonic()
+        began, span = time.monotonic(), seeing.notified(event.entity, above)
         headers = {
+            **({"traceparent": span.place.header} if span else {}),
             "Content-Type": "application/cloudevents+json",
             "User-Agent": f"Crossdock/{__version__}",
             **signed_headers(secrets, event.event, int(time.time()), event.body),
         }
+        heard = await self._answer(turn.url, event.body, headers)
+        if span is not None:
+            span.end({"crossdock.outcome": heard.outcome}, "" if heard.outcome == "delivered" else heard.outcome)
+        return heard, time.monotonic() - began
+
+    async def _answer(self, told: str, body: bytes, headers: Mapping[str, str]) -> Heard:
+        seconds = self.terms.timeout_seconds
+        timeout = aiohttp.ClientTimeout(total=seconds)
         try:
-            url = checked_url(turn.url, self.settings.reach)  # what the settings allow may have changed
-            timeout = aiohttp.ClientTimeout(total=self.terms.timeout_seconds)
-            sent = self._opened().post(url, data=event.body, headers=headers, timeout=timeout, allow_redirects=False)
+            url = checked_url(told, self.settings.reach)  # what the settings allow may have changed
+            sent = self._opened().post(url, data=body, headers=headers, timeout=timeout, allow_redirects=False)
             async with sent as answer:
                 said = (await answer.content.read(_ANSWER_BYTES)).decode(errors="replace")
-                heard = heard_of(answer.status, said, answer.headers.get("Retry-After", ""))
+                return heard_of(answer.status, said, answer.headers.get("Retry-After", ""))
         except BadUrl as error:
-            heard = Heard("unreachable", detail=str(error), down=True)
+            return Heard("unreachable", detail=str(error), down=True)
         except TimeoutError:
-            heard = Heard("unreachable", detail=f"no answer within {self.terms.timeout_seconds:g} s", down=True)
+            return Heard("unreachable", detail=f"no answer within {seconds:g} s", down=True)
         except (aiohttp.ClientError, OSError) as error:
-            heard = Heard("unreachable", detail=str(refusal_in(error) or type(error).__name__), down=True)
-        return heard, time.monotonic() - began
+            return Heard("unreachable", detail=str(refusal_in(error) or type(error).__name__), down=True)
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from crossdock.observe import metrics, spans
 from crossdock.observe.spans import Begun, place_in
+from crossdock.store import traces
+from crossdock.store.database import Transaction
 from crossdock.store.inbox import Message
 from crossdock.store.traces import message_name
 
@@ -38,6 +40,19 @@ class Arrival:
             seen.webhook_seconds.observe(time.perf_counter() - self._clock)
         if self._span is not None:
             self._span.end({"crossdock.answer": answer}, "" if answer == "stored" else answer)
+
+
+async def parents(tx: Transaction, entities: Collection[str]) -> Mapping[str, str]:
+    """By entity, the W3C `traceparent` of the span above, where somebody else began its trace; nothing where nobody traces."""
+    return await traces.parents(tx, entities) if entities and spans.active() is not None else {}
+
+
+def notified(entity: str, above: Mapping[str, str]) -> Begun | None:
+    """The span of one delivery to a subscriber, in the trace of what it is about; None where nobody traces."""
+    if (tracing := spans.active()) is None:
+        return None
+    place = place_in(above.get(entity, "")) or tracing.place_of(entity)
+    return tracing.begin("notify", "client", place, {"crossdock.correlation_id": entity})
 
 
 def arrived(connection: str) -> Arrival | None:

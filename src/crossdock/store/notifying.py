@@ -47,6 +47,7 @@ class Outgoing(NamedTuple):
 
     id: int
     event: str
+    entity: str
     attempts: int
     failed_at: datetime | None
     body: bytes

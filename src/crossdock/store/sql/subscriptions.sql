@@ -87,7 +87,7 @@ values (%(id)s, %(event)s, %(type)s, %(entity)s, now(), %(body)s)
 update subscription set next_at = now() where id = %(id)s
 
 -- heads: What may go out now: of each entity the first that waits. What was refused least goes first.
-select n.id, n.event, n.attempts, n.failed_at, n.body
+select n.id, n.event, n.entity, n.attempts, n.failed_at, n.body
 from subscription s join notification n on n.subscription = s.id
 where s.id = %(id)s and s.fence = %(fence)s and s.state = 'active' and n.due_at <= now() and not exists (
     select from notification e where e.subscription = n.subscription and e.entity = n.entity and e.id < n.id)
