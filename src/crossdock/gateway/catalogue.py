@@ -4,19 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from crossdock.gateway import (
-    asking,
-    auditing,
-    deciding,
-    deliveries,
-    feed,
-    operations,
-    orders,
-    retiring,
-    submitting,
-    subscribing,
-)
-from crossdock.gateway.asking import AvailabilityTold, CustomerAsked, CustomerTold, PriceTold, ProductAsked
+from crossdock.gateway import auditing, deciding, feed, operations, orders, retiring, submitting
 from crossdock.gateway.deciding import (
     ApprovalsTold,
     CaseTold,
@@ -30,7 +18,6 @@ from crossdock.gateway.deciding import (
     Word,
     WordTold,
 )
-from crossdock.gateway.deliveries import DeliveriesAsked, DeliveriesTold, DeliveryTold, DeliveryWithAttempts
 from crossdock.gateway.feed import EventsAsked, EventsTold
 from crossdock.gateway.operations import OperationTold
 from crossdock.gateway.orders import OrderTold, TimelineTold
@@ -38,17 +25,10 @@ from crossdock.gateway.retiring import DeprecationTold
 from crossdock.gateway.returning import AllowanceAsked, CancellationAsked, ReceiptAsked, ReturnAsked, ShortageAsked
 from crossdock.gateway.route import Route
 from crossdock.gateway.submission import OrderSubmitted
-from crossdock.gateway.subscribing import (
-    ReplayAsked,
-    RotationAsked,
-    SecretsTold,
-    SubscriptionAsked,
-    SubscriptionTold,
-)
+from crossdock.gateway.telling import SUBSCRIPTION_EXAMPLE, TELLING
 
 _ORDER = "/v1/orders/{order}"
 _RETURN = f"{_ORDER}/returns/{{return}}"
-_SUBSCRIPTION = "/v1/subscriptions/{subscription}"
 
 ORDER_EXAMPLE = {
     "id": "M-1001",
@@ -61,10 +41,7 @@ ORDER_EXAMPLE = {
     "payment": "paid",
 }
 
-SUBSCRIPTION_EXAMPLE = {
-    "url": "https://hooks.example.com/crossdock",
-    "types": ["crossdock.order.recorded", "crossdock.shipment.recorded"],
-}
+__all__ = ["BY_NAME", "ORDER_EXAMPLE", "ROUTES", "SUBSCRIPTION_EXAMPLE"]
 
 ROUTES: tuple[Route, ...] = (
     Route(
@@ -252,166 +229,7 @@ ROUTES: tuple[Route, ...] = (
         answers=EventsTold,
         refuses=("unfit", "too-old"),
     ),
-    Route(
-        name="askAvailability",
-        method="POST",
-        path="/v1/ask/availability",
-        says="What is there of a product, by the warehouse's word or the ERP's",
-        right="products:read",
-        perform=asking.tell_availability,
-        asked=ProductAsked,
-        example={"sku": "MUG", "max_age_seconds": 60, "deadline_ms": 500},
-        answers=AvailabilityTold,
-        refuses=("not-found", "no-answer"),
-        asks=True,
-    ),
-    Route(
-        name="askPrice",
-        method="POST",
-        path="/v1/ask/price",
-        says="What a product is sold for by its list",
-        right="products:read",
-        perform=asking.tell_price,
-        asked=ProductAsked,
-        example={"sku": "MUG", "fallback": "none"},
-        answers=PriceTold,
-        refuses=("not-found", "no-answer"),
-        asks=True,
-    ),
-    Route(
-        name="askCustomer",
-        method="POST",
-        path="/v1/ask/customer",
-        says="Whether somebody is known as a customer, and by which account",
-        right="customers:read",
-        perform=asking.tell_customer,
-        asked=CustomerAsked,
-        example={"customer": "customer:shop:1001"},
-        answers=CustomerTold,
-        refuses=("not-found", "conflict"),
-        asks=True,
-    ),
-    Route(
-        name="subscribe",
-        method="POST",
-        path="/v1/subscriptions",
-        says="Have events sent to you as they happen, signed",
-        right="subscriptions:write",
-        perform=subscribing.subscribe,
-        asked=SubscriptionAsked,
-        example=SUBSCRIPTION_EXAMPLE,
-        answers=SubscriptionTold,
-        status=201,
-        refuses=("conflict",),
-    ),
-    Route(
-        name="listSubscriptions",
-        method="GET",
-        path="/v1/subscriptions",
-        says="Your subscriptions",
-        right="events:read",
-        perform=subscribing.tell_subscriptions,
-        answers=list[SubscriptionTold],
-    ),
-    Route(
-        name="getSubscription",
-        method="GET",
-        path=_SUBSCRIPTION,
-        says="A subscription as it stands, with its ETag",
-        right="events:read",
-        perform=subscribing.tell_subscription,
-        answers=SubscriptionTold,
-        refuses=("not-found",),
-    ),
-    Route(
-        name="changeSubscription",
-        method="PUT",
-        path=_SUBSCRIPTION,
-        says="Edit a subscription, pause it, or let it go on",
-        right="subscriptions:write",
-        perform=subscribing.change_subscription,
-        asked=SubscriptionAsked,
-        example=SUBSCRIPTION_EXAMPLE | {"paused": True},
-        answers=SubscriptionTold,
-        refuses=("not-found",),
-    ),
-    Route(
-        name="unsubscribe",
-        method="DELETE",
-        path=_SUBSCRIPTION,
-        says="End a subscription, for good",
-        right="subscriptions:write",
-        perform=subscribing.unsubscribe,
-        answers=SubscriptionTold,
-        refuses=("not-found",),
-    ),
-    Route(
-        name="getSubscriptionSecrets",
-        method="GET",
-        path=f"{_SUBSCRIPTION}/secrets",
-        says="What deliveries are signed with, for Standard Webhooks",
-        right="subscriptions:write",
-        perform=subscribing.tell_secrets,
-        answers=SecretsTold,
-        refuses=("not-found",),
-    ),
-    Route(
-        name="rotateSubscriptionSecret",
-        method="POST",
-        path=f"{_SUBSCRIPTION}/secrets",
-        says="Have another secret sign; the present one signs beside it for a while",
-        right="subscriptions:write",
-        perform=subscribing.rotate_secret,
-        asked=RotationAsked,
-        example={"keep_hours": 24},
-        answers=SubscriptionTold,
-        refuses=("not-found",),
-    ),
-    Route(
-        name="replaySubscription",
-        method="POST",
-        path=f"{_SUBSCRIPTION}/replay",
-        says="Have a subscription told once more what happened since",
-        right="subscriptions:write",
-        perform=subscribing.replay,
-        asked=ReplayAsked,
-        example={"since": "2026-03-02T09:30:00Z"},
-        answers=SubscriptionTold,
-        refuses=("not-found", "too-old"),
-    ),
-    Route(
-        name="testSubscription",
-        method="POST",
-        path=f"{_SUBSCRIPTION}/test",
-        says="Send an event that says nothing, to see whether it arrives",
-        right="subscriptions:write",
-        perform=deliveries.send_test,
-        asked=Nothing,
-        answers=DeliveryTold,
-        status=201,
-        refuses=("not-found", "conflict"),
-    ),
-    Route(
-        name="listDeliveries",
-        method="GET",
-        path=f"{_SUBSCRIPTION}/deliveries",
-        says="What is on its way to a receiver, what it took, and what was given up",
-        right="events:read",
-        perform=deliveries.tell_deliveries,
-        query=DeliveriesAsked,
-        answers=DeliveriesTold,
-        refuses=("unfit", "not-found"),
-    ),
-    Route(
-        name="getDelivery",
-        method="GET",
-        path=f"{_SUBSCRIPTION}/deliveries/{{event}}",
-        says="Each attempt to deliver an event, and what was answered",
-        right="events:read",
-        perform=deliveries.tell_delivery,
-        answers=DeliveryWithAttempts,
-        refuses=("not-found",),
-    ),
+    *TELLING,
     Route(
         name="getCheck",
         method="GET",
