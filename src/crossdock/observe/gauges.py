@@ -43,6 +43,12 @@ GAUGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
         ("connection", "kind", "list"),
     ),
     "crossdock_sweep_flawed": ("1 where the last sweep of a list can't be relied on.", ("connection", "kind")),
+    "crossdock_subscriptions": ("Subscriptions by state.", ("state",)),
+    "crossdock_notifications_waiting": ("Events on their way to subscribers.", ()),
+    "crossdock_notifications_failing_seconds": (
+        "For how long a subscriber has not taken what it was sent, at worst.",
+        (),
+    ),
     "crossdock_events_lag_seconds": ("How long the oldest event has been waiting to be readable in order.", ()),
     "crossdock_budget_points_total": ("Points that were spent of a connection's call budget.", ("connection",)),
     "crossdock_database_bytes": ("What the database takes.", ()),

@@ -27,12 +27,15 @@ async def read(tx: Transaction, now: datetime) -> list[Sample]:
 
 async def _queues(tx: Transaction) -> list[Sample]:
     [inbox], [dirty] = await rows(tx, _SQL["inbox"]), await rows(tx, _SQL["dirty"])
+    [told] = await rows(tx, _SQL["notifications"])
     [[lag]], [[size]] = await rows(tx, _SQL["events_lag"]), await rows(tx, _SQL["bytes"])
     return [
         Sample("crossdock_inbox_pending_messages", (), inbox[0]),
         Sample("crossdock_inbox_oldest_pending_seconds", (), inbox[1]),
         Sample("crossdock_dirty_entities", (), dirty[0]),
         Sample("crossdock_dirty_oldest_seconds", (), dirty[1]),
+        Sample("crossdock_notifications_waiting", (), told[0]),
+        Sample("crossdock_notifications_failing_seconds", (), told[1]),
         Sample("crossdock_events_lag_seconds", (), lag),
         Sample("crossdock_database_bytes", (), size),
     ]
@@ -75,6 +78,7 @@ async def _running(tx: Transaction) -> list[Sample]:
         Sample("crossdock_lease_buckets", ("free",), buckets - held),
         Sample("crossdock_lease_holders", (), holders),
         *(Sample("crossdock_workers", (str(settles).lower(),), workers.get(settles, 0)) for settles in (True, False)),
+        *(Sample("crossdock_subscriptions", (state,), n) for state, n in await rows(tx, _SQL["subscriptions"])),
         *(Sample("crossdock_budget_points_total", (name,), spent) for name, spent in await rows(tx, _SQL["budgets"])),
     ]
 

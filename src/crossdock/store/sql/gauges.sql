@@ -35,6 +35,12 @@ select coalesce(max(extract(epoch from clock_timestamp() - e.at)), 0)::float8 fr
     where (past, xid, id) >= (coalesce((select number from past), 0), pg_snapshot_xmin(pg_current_snapshot()), 0)
     order by past, xid, id limit 1) e
 
+-- subscriptions: How many of each state.
+select state, count(*) from subscription where state <> 'ended' group by 1
+
+-- notifications: What is on its way to subscribers, and for how long the worst of it has not been taken.
+select count(*), coalesce(extract(epoch from now() - min(failed_at)), 0)::float8 from notification
+
 -- budgets: What was spent of each call budget.
 select connection, spent from budget
 
