@@ -237,9 +237,11 @@ def test_the_calendar_holds_what_is_planned_and_what_the_terms_say(run: Run, tmp
     planned = answer(run("contracts", "plan", near, "market/order", "units may be halves", "--by", "mara", "--json"))
     answer(run("contracts", "plan", near, "market/order", "version 1 ends", "--sunset", "--by", "mara", "--json"))
     terms = f'[[policy.returns]]\nversion = "next"\nfrom = {near}\n'
+    terms += f"[api.deprecated.getTimeline]\nsince = 2026-01-01\nsunset = {near}\n"
     (tmp_path / "crossdock.toml").write_text(SETTINGS.format(database_url=database_url, more=terms))
     told = [(each["what"], each["says"]) for each in answer(run("contracts", "calendar", "--json"))]
     assert told == [
+        ("sunset", "getTimeline is served until then; see: crossdock deprecated"),
         ("change", "units may be halves"), ("sunset", "version 1 ends"), ("terms", "terms of returns next begin"),
     ]  # fmt: skip
     run("contracts", "call-off", planned["planned"], "--by", "mara")

@@ -62,7 +62,7 @@ def contracts_check(
         found = registering.own_broken(root)
     else:
         found = registering.next_broken(name, file, level, strict=strict)
-    tell(wants_json, {"compatible": not found, "broken": found}, "\n".join(found) or "Compatible.")
+    tell(wants_json, {"compatible": not found, "broken": found}, registering.broken_as_text(found))
     sys.exit(EXIT_FOUND if found else EXIT_OK)
 
 

@@ -26,6 +26,7 @@ from crossdock.store import governing, traffic
 from crossdock.store.database import Database, Transaction
 
 T = TypeVar("T")
+_REASONS_SHOWN = 60
 
 
 def own_broken(root: Path) -> list[str]:
@@ -69,6 +70,12 @@ def next_broken(name: str, file: Path | None, level: str | None, *, strict: bool
         return [str(each) for each in told]
 
     return changed("", found)
+
+
+def broken_as_text(found: list[str]) -> str:
+    """Every reason, as many as anybody reads; JSON has all."""
+    left = f"and {len(found) - _REASONS_SHOWN} more; --json tells all"
+    return "\n".join([*found[:_REASONS_SHOWN], *([left] if len(found) > _REASONS_SHOWN else [])]) or "Compatible."
 
 
 def registered(by: str, name: str, file: Path, *, example: Path | None, why: str, **told: Any) -> int | None:
@@ -206,7 +213,7 @@ def called_off(by: str, id_: int) -> None:
 
 
 def calendar() -> list[Entry]:
-    return _looked(lambda tx, told: dates.entries(tx, told.policy, own.releases(), _today()))
+    return _looked(lambda tx, told: dates.entries(tx, told, own.releases(), _today()))
 
 
 def calendar_as_text(found: list[Entry]) -> str:

@@ -30,7 +30,7 @@ async def overview(desk: Desk, asked: Asked, person: Person) -> Answered:
         waiting = await governing.open_changes(tx)
         decided = await governing.decided_changes(tx, _DECIDED_SHOWN)
         people = await people_of(tx, desk.settings)
-        entries = await calendar.entries(tx, desk.settings.policy, releases(), today())
+        entries = await calendar.entries(tx, desk.settings, releases(), today())
     roles = desk.settings.governance.approvers
     return desk.pages.page(
         "govern.html",
@@ -80,7 +80,7 @@ async def call_off(desk: Desk, asked: Asked, person: Person, id_: str) -> Answer
 
 
 async def owners(desk: Desk, asked: Asked, person: Person) -> Answered:
-    """Who answers for which consumer, contract and tenant, and who has which role."""
+    """Who answers for which consumer, connection, contract and tenant, and who has which role."""
     async with desk.looking() as tx:
         consumers = [each for each in await callers.consumers(tx) if each.ended_at is None]
         contracts = await governing.contracts(tx)
@@ -93,6 +93,7 @@ async def owners(desk: Desk, asked: Asked, person: Person) -> Answered:
         contracts=contracts,
         people=sorted(people.items()),
         tenants=sorted(desk.settings.tenants.items()),
+        connections=sorted(desk.settings.connections.items()),
     )
 
 

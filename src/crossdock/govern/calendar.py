@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from crossdock.govern.api_changes import SUNSET, operations
 from crossdock.govern.released import API, Release
-from crossdock.promises.policy import Policy
+from crossdock.govern.settings import Settings
 from crossdock.store import governing
 from crossdock.store.database import Transaction
 from crossdock.store.decisions import Decider, NotDecidable
@@ -59,11 +59,11 @@ class Planner:
         await Decider(self.tx, self.by).record("call off", planned=id_)
 
 
-async def entries(tx: Transaction, policy: Policy, releases: Iterable[Release], today: date) -> list[Entry]:
+async def entries(tx: Transaction, settings: Settings, releases: Iterable[Release], today: date) -> list[Entry]:
     """Everything from a month ago on, by its day."""
     since = today - _PAST
     found = [_announced(each) for each in await governing.planned(tx, since)]
-    found += [each for each in (*_sunsets(releases), *_terms(policy)) if each.on_day >= since]
+    found += [each for each in (*_sunsets(releases), *_said_in(settings)) if each.on_day >= since]
     return sorted(found, key=lambda each: (each.on_day, each.contract, each.says))
 
 
@@ -85,6 +85,10 @@ def _sunsets(releases: Iterable[Release]) -> Iterator[Entry]:
             yield Entry(date.fromisoformat(operation[SUNSET]), "sunset", API, f"{method} {path} is served until then")
 
 
-def _terms(policy: Policy) -> Iterator[Entry]:
-    for terms in policy.returns:
+def _said_in(settings: Settings) -> Iterator[Entry]:
+    """Requests of the API that are to go from this hub, and terms that begin."""
+    for name, each in settings.api.deprecated.items():
+        if each.sunset is not None:
+            yield Entry(each.sunset.date(), "sunset", API, f"{name} is served until then; see: crossdock deprecated")
+    for terms in settings.policy.returns:
         yield Entry(terms.since.date(), "terms", "policy", f"terms of returns {terms.version} begin")
