@@ -13,23 +13,29 @@ import pytest
 
 from crossdock.canonical.order import Order
 from crossdock.canonical.returns import BillingLine, CreditMemo
-from crossdock.canonical.shipment import Invoice
+from crossdock.canonical.shipment import Invoice, InvoicePosting
 from crossdock.connect.connector import Command
 from crossdock.connect.receipts import Confirmed, Outcome
 from crossdock.connectors.tryton.corrections import find_credit_memos, post_credit_memos, post_supplements
+from crossdock.connectors.tryton.goods_issue import find_issued
+from crossdock.connectors.tryton.invoices import find_posted
+from crossdock.connectors.tryton.open_units import cancel_units
 from crossdock.kernel.faults import Fault, Rejected, Unknown
 from crossdock.kernel.money import usd
 from crossdock.simulators.tryton import Tryton, boot
 from crossdock.simulators.tryton_ledger import Session
 from tests.contract.tryton_proxy import Way, door
 from tests.contract.tryton_site import (
+    SEALED_AT,
     Bought,
     Killed,
     Row,
     Site,
     bill,
     billed,
+    command,
     done,
+    keep_open,
     order_of,
     owed_less,
     owed_more,
@@ -362,3 +368,26 @@ async def test_a_credit_note_whose_sale_was_cancelled_by_a_person_is_not_made_ag
     async with site(at) as here:
         outcome = (await post_credit_memos([asked], here.link))[asked.key]
     assert "cancelled in Tryton" in rejected(outcome).detail
+
+
+async def test_a_sale_invoiced_as_it_was_ordered_is_billed_whole_once_whatever_leaves_of_it(at: Tryton) -> None:
+    order = order_of("190", [Bought("TEE-BLK-M", 3), Bought("MUG-01", 2)], shipping=500)
+    async with site(at) as here:
+        sale = await sold(here, order, invoice="order")
+        asked = command(
+            f"order:shop:{order.id}", InvoicePosting(shipment="", invoice_date=SEALED_AT), "invoice", sale=sale
+        )
+        assert await find_posted([asked], here.link) == {}
+        receipt = await billed(here, asked)
+        issue = parcel(order, "P190", {0: 2}, sale)
+        left = await shipped(here, issue)
+        assert await find_issued([issue], here.link) == {issue.key: left}
+        kept = keep_open(order, {0: 2, 1: 0}, sale)
+        assert isinstance((await cancel_units([kept], here.link))[kept.key], Confirmed)
+        assert await billed(here, asked) == receipt
+        assert await find_posted([asked], here.link) == {asked.key: receipt}
+        after = here.books()
+    assert isinstance(receipt.body, Invoice)
+    assert receipt.body.total == order.total
+    mine = [row for row in after["invoices"] if row["web_ids"] == [asked.entity]]
+    assert [(row["number"], row["state"], row["credit"]) for row in mine] == [(receipt.body.number, "posted", False)]

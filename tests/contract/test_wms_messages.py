@@ -74,12 +74,19 @@ async def test_everything_the_warehouse_tells_is_signed_named_and_understood():
         await redirect_one(at, ship_to(number=1))
         await set_lines_of(at, lines({"11": 1}, number=1))
         await at.call("POST", "/_do/ship", {"reference": "order:shop:1"})
+        await at.call("POST", "/_do/deliver", {"reference": "order:shop:1"})
         await at.warehouse.sender.idle()
         said = {heard.topic: next(iter(connector.topics[heard.topic](heard.body, ORIGIN))) for heard in genuine}
         assert set(said) == set(connector.topics) - {"shipment.read"}
         parcel = said.pop("shipment.shipped")
         assert isinstance(parcel, Document)
         assert (parcel.kind, parcel.id, parcel.entity) == ("shipment", "sh_000001", "order:shop:1")
+        arrived = said.pop("shipment.delivered")
+        assert isinstance(arrived, Document)
+        assert arrived.token > parcel.token
+        assert arrived.body.delivered_at is not None
+        assert msgspec.structs.replace(arrived.body, delivered_at=None) == parcel.body
+        assert (arrived.id, arrived.entity) == (parcel.id, parcel.entity)
         assert {type(other) for other in said.values()} == {Ignore}
         assert len({other.rule for other in said.values() if isinstance(other, Ignore)}) == 4
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import aiohttp
 import msgspec
@@ -193,8 +193,11 @@ def command(entity: str, body: N, promise: str = "sale", ordinal: int = 1, **ref
     return Command(key=f"{entity}/{promise}/placed/{ordinal}", entity=entity, body=body, refs=refs, sealed_at=SEALED_AT)
 
 
-def sell(order: Order, ordinal: int = 1, **refs: str) -> Command[SalesOrder]:
-    return command(f"order:shop:{order.id}", SalesOrder(order=order, sold_by="shop"), ordinal=ordinal, **refs)
+def sell(
+    order: Order, ordinal: int = 1, invoice: Literal["parcels", "order"] = "parcels", **refs: str
+) -> Command[SalesOrder]:
+    body = SalesOrder(order=order, sold_by="shop", invoice=invoice)
+    return command(f"order:shop:{order.id}", body, ordinal=ordinal, **refs)
 
 
 def keep(code: str, **said: Any) -> Command[PartyAccount]:
@@ -281,9 +284,9 @@ def done(outcome: Outcome) -> Confirmed:
     return outcome
 
 
-async def sold(at: Site, order: Order, **refs: str) -> str:
+async def sold(at: Site, order: Order, invoice: Literal["parcels", "order"] = "parcels", **refs: str) -> str:
     """The id of the order's sale."""
-    asked = sell(order, **refs)
+    asked = sell(order, invoice=invoice, **refs)
     return done((await post_sales([asked], at.link))[asked.key]).id
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from crossdock.promises.policy import Deadlines, Policy, Roles
-from crossdock.promises.terms import ReturnTerms
+from crossdock.promises.terms import Recognition, ReturnTerms
 from tests.lives.goods import CURRENCIES
 from tests.lives.reality import BEGIN
 
@@ -54,10 +54,15 @@ def policy_for(luck: Random, world: Random) -> Policy:
         daily = _amounts(world.choice((5, 20, 40)))
         terms = [msgspec.structs.replace(each, daily_refunds_max=daily) for each in terms]
     days = world.choice((1, 14, 14))
+    when = world.choice(("shipped", "shipped", "ordered", "delivered"))
+    recognition = [Recognition(when=when, transit_days=world.choice((1, 10)))]
+    if world.random() < 0.3:  # not of this order: it was placed before
+        recognition.append(Recognition(since=BEGIN + timedelta(hours=2), when="shipped", transit_days=3))
     return Policy(
         deadlines=Deadlines(return_minutes=days * 24 * 60),
         roles=_ROLES,
         returns=tuple(terms),
+        recognition=tuple(recognition),
         tolerance_minor=luck.choice((0, 1, 1)),
         capture_when="shipped" if world.random() < 0.25 else "channel",
         left_unordered="keep" if world.random() < 0.3 else "case",

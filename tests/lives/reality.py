@@ -96,6 +96,9 @@ class Reality:
     parcels: list[tuple[str, datetime, dict[str, int]]] = field(
         default_factory=list[tuple[str, datetime, dict[str, int]]]
     )
+    placed_at: datetime = BEGIN
+    arrived: dict[str, datetime] = field(default_factory=dict[str, datetime])
+    """When, by parcel, as far as somebody saw it."""
     verdicts: list[Approval] = field(default_factory=list[Approval])
     allowed_late: set[str] = field(default_factory=set[str])
     cancelled_at: datetime | None = None
@@ -159,6 +162,7 @@ class Reality:
             (3, self.the_buyer_pays_the_rest),
             (1, self.new_goods_run_short),
             (2, self.a_difference_is_paid),
+            (3, self.a_parcel_arrives),
         ]
 
     def something(self) -> None:
@@ -182,10 +186,29 @@ class Reality:
         self.warehouse.left.update(taken)
         parcel = f"s{len(self.parcels) + 1}"
         self.parcels.append((parcel, self.now, taken))
-        lines = tuple(ShipmentLine(line=line, sku=self.warehouse.skus[line], units=n) for line, n in taken.items())
-        body = Shipment(id=parcel, reference=ENTITY, location="EAST", lines=lines, shipped_at=self.now)
-        self._say("warehouse", "shipment", parcel, body)
+        self._say_parcel(parcel, self.now, taken)
         return self._note(f"parcel {parcel} leaves with {taken}")
+
+    def a_parcel_arrives(self) -> bool:
+        on_their_way = [each for each in self.parcels if each[0] not in self.arrived]
+        if not on_their_way:
+            return False
+        parcel, at, taken = self.luck.choice(on_their_way)
+        self.arrived[parcel] = self.now
+        self._say_parcel(parcel, at, taken)
+        return self._note(f"parcel {parcel} arrives")
+
+    def _say_parcel(self, parcel: str, at: datetime, taken: dict[str, int]) -> None:
+        lines = tuple(ShipmentLine(line=line, sku=self.warehouse.skus[line], units=n) for line, n in taken.items())
+        body = Shipment(
+            id=parcel,
+            reference=ENTITY,
+            location="EAST",
+            lines=lines,
+            shipped_at=at,
+            delivered_at=self.arrived.get(parcel),
+        )
+        self._say("warehouse", "shipment", parcel, body)
 
     def units_are_edited(self) -> bool:
         line = self._editable()

@@ -69,6 +69,7 @@ class Erp:
         match body:
             case SalesOrder():
                 self.parts[command.name] = body
+                assert all(body.invoice == each.invoice for each in self.parts.values()), command
                 self.holds[command.name] = Counter({line.id: line.ordered for line in body.order.lines})
                 self.left[command.name] = Counter()
             case GoodsIssue():
@@ -108,8 +109,15 @@ class Erp:
             left[line.line] += line.units
 
     def _invoice(self, command: Command) -> None:
+        whole = not command.body.shipment
+        assert whole == (self.parts[command.refs["sale"]].invoice == "order"), command
         bill: defaultdict[Key, int] = defaultdict(int)
-        for sale, line, first, units in self.issued[command.refs["issue"]]:
+        if whole:
+            order = self.parts[command.refs["sale"]].order
+            for line in order.lines:
+                for name, amount in _line_amounts(order, line, line.ordered).items():
+                    bill[name] += amount
+        for sale, line, first, units in [] if whole else self.issued[command.refs["issue"]]:
             order = self.parts[sale].order
             sold = next(each for each in order.lines if each.id == line)
             upto, before = _line_amounts(order, sold, first + units), _line_amounts(order, sold, first)

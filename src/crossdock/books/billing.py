@@ -8,7 +8,7 @@ from typing import NamedTuple
 from crossdock.books.amounts import Amounts, Position, Value, added, less
 from crossdock.books.pricing import charges_worth, goods_worth
 from crossdock.books.record import Record
-from crossdock.books.units import Units, shipped_units
+from crossdock.books.units import Units, arrived_parcels, billed_units
 from crossdock.books.worth import worth_of
 from crossdock.canonical.order import Order
 from crossdock.canonical.returns import BillingLine, CreditMemo, SupplementaryInvoice
@@ -27,9 +27,9 @@ class Difference(NamedTuple):
 
 
 def to_be_billed(record: Record) -> Amounts:
-    """What has left, by the order as it is now, less what was given back and plus what is kept of that."""
+    """What counts as sold, by the order as it is now, less what was given back and plus what is kept of that."""
     worth = worth_of(record)
-    return less(worth.left, worth.given_amounts)
+    return less(worth.recognised, worth.given_amounts)
 
 
 def billed(record: Record) -> Amounts:
@@ -39,7 +39,8 @@ def billed(record: Record) -> Amounts:
 
 def difference(record: Record) -> Difference:
     """What would make them equal; worked out only where something has left or was given, for most orders are new."""
-    if not (record.shipments or record.corrections or record.allowances or record.returns):
+    happened = record.shipments or record.corrections or record.allowances or record.returns
+    if not (happened or record.recognised == "ordered"):
         return Difference({}, {})
     missing = less(to_be_billed(record), billed(record))
     to_bill = {position: value.above_zero() for position, value in missing.items()}
@@ -52,12 +53,19 @@ def _something(amounts: Amounts) -> Amounts:
 
 
 def with_parcels(record: Record) -> Amounts:
-    """The first units of a line are those of the first sale; delivery and tip come with the first parcel."""
+    """The first units of a line are those of the first sale; delivery and tip come with the first parcel.
+
+    Sales that are invoiced as they are ordered are billed whole, whatever is cancelled of them since.
+    """
     if not record.sold:
         return {}
-    left = shipped_units(record)
+    if record.recognised == "ordered":
+        whole = (goods_worth(each, {line.id: line.ordered for line in each.lines}) for each in record.sold)
+        return added(*whole, charges_worth(record.sold[0]))
+    left = billed_units(record)
     sums = [_of_sale(order, _held(record, nth), left) for nth, order in enumerate(record.sold)]
-    charges = charges_worth(record.sold[0]) if record.shipments else {}
+    parcels = arrived_parcels(record) if record.recognised == "delivered" else record.shipments
+    charges = charges_worth(record.sold[0]) if parcels else {}
     return added(*sums, charges)
 
 

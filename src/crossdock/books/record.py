@@ -12,6 +12,8 @@ from crossdock.canonical.returns import Allowance, CreditMemo, Return, Supplemen
 from crossdock.canonical.shipment import Shipment
 from crossdock.kernel.money import AnyMoney
 
+Recognised = Literal["ordered", "shipped", "delivered"]
+
 
 @dataclass(frozen=True, slots=True)
 class Returned:
@@ -98,6 +100,10 @@ class Record:
     asked: tuple[Asked, ...] = ()
     taken: tuple[Taken, ...] = ()
     capture_when: Literal["channel", "shipped"] = "channel"
+    recognised: Recognised = "shipped"
+    """When what was sold is billed."""
+    arrived: frozenset[str] = frozenset()
+    """The parcels that count as arrived, where they are billed then."""
     emptied_gives_back: bool = False
     """Delivery is not to be paid of an order that is ordered no more, though nobody cancelled it."""
 

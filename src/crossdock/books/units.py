@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from crossdock.books.record import Record, Returned
 from crossdock.canonical.returns import ReturnLine
+from crossdock.canonical.shipment import Shipment
 
 Units = Mapping[str, int]
 """By order line id."""
@@ -36,6 +37,17 @@ def shipped_units(record: Record) -> Counter[str]:
             if line.line in known:
                 shipped[line.line] += line.units
     return shipped
+
+
+def billed_units(record: Record) -> Counter[str]:
+    """Units that left in parcels which are billed; of an order that is billed when it arrives those that did."""
+    if record.recognised != "delivered":
+        return shipped_units(record)
+    return shipped_units(replace(record, shipments=arrived_parcels(record)))
+
+
+def arrived_parcels(record: Record) -> tuple[Shipment, ...]:
+    return tuple(each for each in record.shipments if each.id in record.arrived)
 
 
 def accepted_units(line: ReturnLine, *, inspect: bool) -> int:

@@ -10,7 +10,7 @@ from crossdock.books.amounts import Amounts, Position, Value, added, gross_of, l
 from crossdock.books.pricing import charges_worth, goods_worth, in_shape_of, line_worth
 from crossdock.books.record import Record
 from crossdock.books.tenders import captured, under_way_of
-from crossdock.books.units import Back, Units, came_back, left_units, owed_units, shipped_units
+from crossdock.books.units import Back, Units, billed_units, came_back, left_units, owed_units, shipped_units
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,8 @@ class Worth:
     bought: Amounts
     left: Amounts
     """What has left so far, delivery and tip with the first of it."""
+    recognised: Amounts
+    """What counts as sold: all of it, what has left, or what has arrived, delivery and tip with the first of that."""
     given: tuple[Given, ...]
 
     @property
@@ -53,9 +55,14 @@ def worth_of(record: Record) -> Worth:
     bought = added(goods_worth(record.order, owed), charges)
     # A parcel was delivered even when what was in it has since been taken off the order.
     has_left = added(goods_worth(record.order, left), charges if any(shipped_units(record).values()) else {})
+    recognised = {"ordered": bought, "shipped": has_left}.get(record.recognised)
+    if recognised is None:
+        there = billed_units(record)
+        arrived = Counter({line.id: min(line.ordered, there[line.id]) for line in record.order.lines})
+        recognised = added(goods_worth(record.order, arrived), charges if any(there.values()) else {})
     returned = tuple(_returns(record, owed, charges))
     kept = gross_of(bought) - sum(each.worth for each in returned)
-    return Worth(bought, has_left, (*returned, *_allowances(record, kept)))
+    return Worth(bought, has_left, recognised, (*returned, *_allowances(record, kept)))
 
 
 def _is_delivered(record: Record, owed: Units, left: Units) -> bool:

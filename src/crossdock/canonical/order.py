@@ -80,6 +80,8 @@ class SalesOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The connection that took the order."""
     part: int = 1
     """The first sale of an order, or a later one with what was added to it since; `order` holds only that part then."""
+    invoice: Literal["parcels", "order"] = "parcels"
+    """What the ERP is to invoice: each parcel, or all of it as it was ordered."""
 
 
 class OrderReference(msgspec.Struct, frozen=True, kw_only=True):

@@ -49,6 +49,8 @@ class Shipment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     lines: tuple[ShipmentLine, ...]
     shipped_at: datetime
     tracking: Tracking | None = None
+    delivered_at: datetime | None = None
+    """When it arrived, where somebody says so."""
 
 
 class GoodsIssue(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +60,10 @@ class GoodsIssue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InvoicePosting(msgspec.Struct, frozen=True, kw_only=True):
-    """The command that posts the invoice of one parcel; its goods issue comes as reference `issue`, its sale as `sale`."""
+    """The command that posts the invoice of one parcel; its goods issue comes as reference `issue`, its sale as `sale`.
+
+    Without a parcel it is for the whole of the sale, which was made to be invoiced as it was ordered.
+    """
 
     shipment: str
     invoice_date: datetime

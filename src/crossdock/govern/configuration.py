@@ -30,7 +30,7 @@ from crossdock.govern.settings import (
     Tenant,
 )
 from crossdock.promises.policy import Deadlines, PickupTerms, Policy, Roles
-from crossdock.promises.terms import ALWAYS, ReturnTerms
+from crossdock.promises.terms import ALWAYS, Recognition, ReturnTerms
 
 PAGE = Path("docs/howto/configure.md")
 
@@ -68,10 +68,11 @@ def _api() -> Iterator[str]:
 
 def _policy() -> Iterator[str]:
     yield from _section("[roles]", Roles)
-    yield from _section("[policy]", Policy, without=("roles", "deadlines", "returns", "pickup"))
+    yield from _section("[policy]", Policy, without=("roles", "deadlines", "returns", "recognition", "pickup"))
     yield from _section("[policy.deadlines]", Deadlines)
     yield from _section("[policy.pickup]", PickupTerms)
     yield from _section("[[policy.returns]]", ReturnTerms)
+    yield from _section("[[policy.recognition]]", Recognition)
 
 
 def _connections() -> Iterator[str]:

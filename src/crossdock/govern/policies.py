@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 from crossdock.govern.shaping import BadSettings, shaped
 from crossdock.kernel.money import from_decimal
 from crossdock.promises.policy import Policy
-from crossdock.promises.terms import ReturnTerms
+from crossdock.promises.terms import Recognition, ReturnTerms
 
 _AMOUNTS = ("fee", "approve_over", "second_approver_over", "daily_refunds_max")
 _CURRENCY = re.compile("[A-Z]{3}")
@@ -21,7 +21,12 @@ def policy_from(told: Mapping[str, object], roles: object) -> Policy:
     policy = shaped(Policy, {**told, "roles": roles}, "policy")
     for at, terms in enumerate(policy.returns):
         _check_terms(terms, f"policy.returns[{at}]")
-    _check_versions(policy)
+    _check_versions(policy.returns, "policy.returns")
+    _check_versions(policy.recognition, "policy.recognition")
+    for at, recognition in enumerate(policy.recognition):
+        if recognition.transit_days < 1:
+            key = f"policy.recognition[{at}].transit_days"
+            raise BadSettings(f"{key}: {recognition.transit_days} is too little; write 1 or more")
     for name in ("pick_minutes", "hold_days"):
         if getattr(policy.pickup, name) < 1:
             raise BadSettings(f"policy.pickup.{name}: {getattr(policy.pickup, name)} is too little; write 1 or more")
@@ -64,13 +69,13 @@ def _amounts(terms: ReturnTerms) -> Iterator[tuple[str, str, str]]:
             yield name, currency, amount
 
 
-def _check_versions(policy: Policy) -> None:
+def _check_versions(versions: Sequence[ReturnTerms | Recognition], key: str) -> None:
     """Two versions from one moment on would leave it to their order in the file which one holds."""
     first: dict[object, int] = {}
-    for at, terms in enumerate(policy.returns):
+    for at, terms in enumerate(versions):
         if terms.since in first:
             raise BadSettings(
-                f"policy.returns[{at}].from: {terms.since.isoformat()} is the beginning of"
-                f" policy.returns[{first[terms.since]}] already; give each version a moment of its own"
+                f"{key}[{at}].from: {terms.since.isoformat()} is the beginning of"
+                f" {key}[{first[terms.since]}] already; give each version a moment of its own"
             )
         first[terms.since] = at

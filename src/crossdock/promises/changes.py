@@ -21,6 +21,7 @@ from crossdock.promises.exchanges import with_new_goods
 from crossdock.promises.money import OPEN_UNITS, SALE, record_of, units_by_sale
 from crossdock.promises.obligations import Act, Kept, Obligation, Priority, State
 from crossdock.promises.policy import Policy, due
+from crossdock.promises.recognition import invoiced_by, with_recognition
 from crossdock.promises.standing import Fact, Standing
 
 SHIPMENT_ORDER = "shipment_order"
@@ -33,6 +34,7 @@ def order_record(standing: Standing, order: Order, policy: Policy) -> Record:
     The seal of that one brings nobody back to what depends on it.
     """
     record = with_new_goods(standing, record_of(standing, order, policy), policy)
+    record = with_recognition(standing, record, policy)
     if SALE not in standing.sealed:
         return record
     more = _more(standing, record)
@@ -102,7 +104,9 @@ def _further_sale(
     return Act(
         name=f"{SALE}:{nth}",
         to=erp,
-        body=SalesOrder(order=_only(record.order, more), sold_by=standing.source, part=nth),
+        body=SalesOrder(
+            order=_only(record.order, more), sold_by=standing.source, part=nth, invoice=invoiced_by(record)
+        ),
         cause=fact,
         by=due(fact.changed_at, policy.deadlines.sale_minutes),
         priority=Priority.ORDERS,

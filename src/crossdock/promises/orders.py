@@ -23,6 +23,7 @@ from crossdock.promises.picked import PICKUP_ORDER, as_picked, is_fetched, with_
 from crossdock.promises.pickups import owed_for_pickup
 from crossdock.promises.policy import Policy, due
 from crossdock.promises.reads import owed_reads
+from crossdock.promises.recognition import invoiced_by, owed_for_sales, pinned
 from crossdock.promises.refunds import money_going_back, owed_refunds
 from crossdock.promises.returns import owed_for_returns
 from crossdock.promises.shipments import owed_for_shipments
@@ -53,6 +54,7 @@ def owed_for_order(standing: Standing, policy: Policy) -> Iterator[Obligation]:
     if erp is not None and _to_be_sold(standing, order, policy):
         yield from _sale(standing, order_fact, record, policy, erp)
         yield from owed_for_changes(standing, order_fact, record, policy, erp)
+        yield from owed_for_sales(standing, order_fact, record, policy, erp)
         yield from troubles_with_what_is_held(standing, policy, erp)
     if _to_be_shipped(standing, order, policy):
         yield from _shipment_order(standing, order_fact, record, policy, erp)
@@ -80,13 +82,13 @@ def _sale(standing: Standing, fact: Fact, record: Record, policy: Policy, erp: s
     yield Act(
         name=SALE,
         to=erp,
-        body=SalesOrder(order=order, sold_by=standing.source),
+        body=SalesOrder(order=order, sold_by=standing.source, invoice=invoiced_by(record)),
         cause=fact,
         by=due(fact.recorded_at, policy.deadlines.sale_minutes),
         priority=Priority.ORDERS,
         document="sale",
         needs=account,
-        pins={"erp": erp, "tax": str(_tax(order))},
+        pins={"erp": erp, "tax": str(_tax(order)), **pinned(record)},
     )
     if policy.tell_shop_erp_number and standing.shows(OrderReference):
         yield State(

@@ -73,6 +73,7 @@ def _as_shipment(standing: Standing, order: Order, pickup: Pickup) -> Shipment:
         location=asked.body.location if asked else order.pickup_at,
         lines=tuple(ShipmentLine(line=line.line, sku=line.sku, units=line.handed_over) for line in lines),
         shipped_at=pickup.changed_at,
+        delivered_at=pickup.changed_at,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from crossdock.promises.terms import ReturnTerms
+from crossdock.promises.terms import Recognition, ReturnTerms
 
 
 class Roles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -98,6 +98,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What was paid for the delivery of an order of which nothing is left to deliver, and which nobody cancelled."""
     returns: tuple[ReturnTerms, ...] = ()
     """The terms of returns and refunds, each from its day on."""
+    recognition: tuple[Recognition, ...] = ()
+    """When sales count as made and are billed, each from its day on; as they leave, where nothing is said."""
     books_closed_until: datetime | None = None
     """Credit notes and invoices that correct something older are dated after this."""
     tolerance_minor: int = 1

@@ -24,6 +24,7 @@ from crossdock.promises.changes import units_wanted
 from crossdock.promises.money import SALE, every_sale
 from crossdock.promises.obligations import Act, Kept, Obligation, Priority, Trouble, Within
 from crossdock.promises.policy import Policy, due
+from crossdock.promises.recognition import arrival, arrived_at, invoices_of_sales
 from crossdock.promises.standing import Fact, Standing
 
 ISSUE = "goods_issue"
@@ -50,8 +51,11 @@ def issues_owed(standing: Standing, record: Record) -> list[str]:
 
 
 def invoices_owed(standing: Standing, record: Record) -> list[str]:
-    """The names of their invoices."""
-    return [f"invoice:{suffix}" for suffix in _parts_owed(standing, record)]
+    """The names of the invoices: of sales, or of the parcels that are billed."""
+    if record.recognised == "ordered":
+        return invoices_of_sales(record)
+    billed = None if record.recognised == "shipped" else record.arrived
+    return [f"invoice:{suffix}" for suffix in _parts_owed(standing, record, billed)]
 
 
 def fulfilments_owed(standing: Standing, record: Record) -> dict[str, tuple[FulfilmentLine, ...]]:
@@ -69,10 +73,12 @@ def fulfilments_owed(standing: Standing, record: Record) -> dict[str, tuple[Fulf
     }
 
 
-def _parts_owed(standing: Standing, record: Record) -> Iterator[str]:
+def _parts_owed(standing: Standing, record: Record, of: frozenset[str] | None = None) -> Iterator[str]:
     parcels = standing.of("shipment")
     parts = _parts(standing, record, parcels)
     for fact in sorted(parcels, key=_left_at):
+        if of is not None and fact.body.id not in of:
+            continue
         yield from (_suffix(fact.body.id, nth) for nth, _ in parts[fact.id])
 
 
@@ -170,10 +176,16 @@ def _erp(
         needs={SALE: Kept(standing.entity, sale)},
         within=_ordered_units(standing, record, shipment),
     )
+    if record.recognised == "ordered":
+        return  # its sale is invoiced whole
+    if record.recognised == "delivered" and shipment.id not in record.arrived:
+        yield arrival(record, fact, f"invoice:{suffix}", policy)
+        return
+    at = shipment.shipped_at if record.recognised == "shipped" else arrived_at(record, shipment, policy)
     yield Act(
         name=f"invoice:{suffix}",
         to=erp,
-        body=InvoicePosting(shipment=shipment.id, invoice_date=shipment.shipped_at),
+        body=InvoicePosting(shipment=shipment.id, invoice_date=at),
         cause=fact,
         by=due(fact.recorded_at, policy.deadlines.invoice_minutes),
         priority=Priority.MONEY,

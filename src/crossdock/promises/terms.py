@@ -18,6 +18,18 @@ Amounts = dict[Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")], str]
 ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+class Recognition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"since": "from"}):
+    """`[[policy.recognition]]`: when what was sold counts as sold and is billed, for orders placed from a moment on."""
+
+    since: datetime = ALWAYS
+    """The first moment an order may be placed under these terms. One whose sale is in the ERP already stays as it is."""
+    when: Literal["ordered", "shipped", "delivered"] = "shipped"
+    """Billed whole as soon as its sale is in the ERP; parcel by parcel as they leave; or as they arrive. What is taken off an
+    order, or comes back, before that is never billed; what was billed is credited."""
+    transit_days: int = 10
+    """With `delivered`: a parcel of which nobody says that it arrived has done so after this long."""
+
+
 class ReturnTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"since": "from"}):
     """`[[policy.returns]]`: what was promised to buyers from a day on."""
 

@@ -188,6 +188,13 @@ def _posted(standing: Standing, record: Record) -> Record:
     return record if SALE in standing.sealed else replace(record, sold=())
 
 
+_PREPAID = {
+    "ordered": "billed before it is due",
+    "shipped": "paid for what has yet to leave",
+    "delivered": "paid for what has yet to arrive",
+}
+
+
 def shares(record: Record, found: Entitlements) -> Iterator[tuple[str, int]]:
     """What the customer's balance is made of, worked out from entitlements and not from postings."""
     worth = worth_of(record)
@@ -195,7 +202,7 @@ def shares(record: Record, found: Entitlements) -> Iterator[tuple[str, int]]:
     taken, back = sum(each.taken for each in found.exchanges), sum(each.returned for each in found.exchanges)
     wanted = sum(each.worth for each in worth.given) - back + max(paid - due + taken, 0)
     settled = given_back(record) + lost_in_disputes(record) - found.lost
-    yield "paid for what has yet to leave", gross_of(worth.left) - due
+    yield _PREPAID[record.recognised], gross_of(worth.recognised) - due
     yield "to be paid by the buyer", found.unpaid
     yield "new goods for what has yet to come back", taken - back
     yield "to be given back", min(settled - wanted, 0) + (wanted - found.entitled)

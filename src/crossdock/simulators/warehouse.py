@@ -1,6 +1,6 @@
 """A warehouse that speaks the neutral API (`connectors/wms/api.md`): real HTTP, seeded, hostile on order.
 
-Its floor is worked through `POST /_do/pick` and `POST /_do/ship`, or by itself in auto mode. Written from the API's document and
+Its floor is worked through `POST /_do/pick`, `/_do/ship` and `/_do/deliver`, or by itself in auto mode. Written from the API's document and
 not from the connector, so that one mistake can't hide in both.
 """
 
@@ -133,6 +133,7 @@ class Warehouse:
                 web.post("/_do/count", self._do_count),
                 web.post("/_do/pick", self._do_pick),
                 web.post("/_do/ship", self._do_ship),
+                web.post("/_do/deliver", self._do_deliver),
                 web.post("/_do/decide", self._do_decide),
                 web.post("/_do/skus", self._do_skus),
             ]
@@ -242,7 +243,7 @@ class Warehouse:
     async def _list_shipments(self, request: web.Request) -> web.Response:
         since, limit = _number(request, "since", 0), _number(request, "limit", 100)
         limit = max(1, min(limit, _PAGE_ITEMS_MAX))
-        left = list(self.floor.shipments.values())  # in the order they left, so by sequence
+        left = list(self.floor.shipments.values())  # in the order of their changes, so by sequence
         parcels = self.mischief.lists.shown("shipment", left, limit, lambda parcel: parcel["id"])
         start = bisect_right(parcels, since, key=lambda parcel: parcel["sequence"])
         page = parcels[start : start + limit]
@@ -266,6 +267,12 @@ class Warehouse:
 
     async def _do_ship(self, request: web.Request) -> web.Response:
         return _json(self._ship(_decoded(await request.read(), _Task)), 201)
+
+    async def _do_deliver(self, request: web.Request) -> web.Response:
+        arrived = self.floor.deliver(_decoded(await request.read(), _Named).reference)
+        for parcel in arrived:
+            self._tell("shipment.delivered", parcel)
+        return _json({"items": arrived})
 
     async def _do_decide(self, request: web.Request) -> web.Response:
         order = self._ordered(_decoded(await request.read(), _Named).reference)

@@ -321,6 +321,17 @@ class Floor:
         self._ledger.append("parcel_left", order.asked.reference, forced=forced, shipment=parcel)
         return parcel
 
+    def deliver(self, reference: str) -> list[dict[str, Any]]:
+        """What is on its way for a reference arrives: its shipments anew, in the order of their changes."""
+        arrived: list[dict[str, Any]] = []
+        for id_, parcel in list(self.shipments.items()):
+            if parcel["reference"] == reference and "delivered_at" not in parcel:
+                del self.shipments[id_]
+                self.shipments[id_] = parcel | {"sequence": self._next(), "delivered_at": self.now()}
+                self._ledger.append("parcel_arrived", reference, shipment=self.shipments[id_])
+                arrived.append(self.shipments[id_])
+        return arrived
+
     def _tracking(self, carrier: str) -> dict[str, str]:
         self._tracking_numbers_given += 1
         drawn = hashlib.blake2b(f"{self._seed}/{self._tracking_numbers_given}".encode(), digest_size=8).hexdigest()

@@ -50,7 +50,7 @@ async def find_issued(commands: Sequence[Command[GoodsIssue]], link: Link[Settin
     for command in commands:
         sale = sales.get(_sale(command))
         mine = sale.marked(command.body.shipment.id) if sale else None
-        if mine is not None and mine.state == "done" and not mine.uninvoiced:
+        if sale is not None and mine is not None and mine.state == "done" and sale.is_billed(mine):
             found[command.key] = _confirmed(mine)
     return found
 

@@ -74,7 +74,7 @@ class DatedInvoice(msgspec.Struct, frozen=True):
 @connector.act(InvoicePosting, effect=[FOUND])
 async def post_invoice(command: Command[InvoicePosting], link: Link[Settings]) -> Outcome:
     """Post the invoice that arose from the parcel's goods issue."""
-    held = await _invoice_of(command, link)
+    held = await (_invoice_of(command, link) if command.body.shipment else _invoice_of_sale(command, link))
     if held.state not in POSTED:
         day = await day_of(link, command.body.invoice_date)
         await _complete(held, day, command, link)
@@ -84,10 +84,17 @@ async def post_invoice(command: Command[InvoicePosting], link: Link[Settings]) -
 
 @connector.find(InvoicePosting)
 async def find_posted(commands: Sequence[Command[InvoicePosting]], link: Link[Settings]) -> Mapping[str, Outcome]:
-    """The parcels whose invoice is posted."""
-    billed = await _billed(sorted({int(command.refs["issue"]) for command in commands}), link)
+    """The parcels, and the sales that are invoiced whole, whose invoice is posted."""
+    parcels = [command for command in commands if command.body.shipment]
+    billed = await _billed(sorted({int(command.refs["issue"]) for command in parcels}), link) if parcels else {}
     found: dict[str, Outcome] = {}
     for command in commands:
+        if command.body.shipment:
+            continue
+        whole = await _first_invoice(int(command.refs["sale"]), link)
+        if whole is not None and whole.state in POSTED:
+            found[command.key] = as_posted(whole)
+    for command in parcels:
         own = [invoice for invoice in billed.get(int(command.refs["issue"]), ()) if invoice.state in POSTED]
         if len(own) == 1:
             found[command.key] = as_posted(own[0])
@@ -123,6 +130,24 @@ async def _invoice_of(command: Command[InvoicePosting], link: Link[Settings]) ->
     return held[0]
 
 
+async def _invoice_of_sale(command: Command[InvoicePosting], link: Link[Settings]) -> HeldInvoice:
+    """Tryton makes it when it processes the sale; whatever corrects it comes later."""
+    sale = int(command.refs["sale"])
+    held = await _first_invoice(sale, link)
+    if held is None:  # the sale's processing was lost in a crash
+        await process(sale, link)
+        held = await _first_invoice(sale, link)
+    if held is None:
+        raise Rejected(f"no invoice arose from sale {sale} in Tryton", field="sale")
+    return held
+
+
+async def _first_invoice(sale: int, link: Link[Settings]) -> HeldInvoice | None:
+    where = [["sales", "in", [sale]], ["state", "!=", "cancelled"]]
+    found = await rows(link, "account.invoice", where, HeldInvoice, order=[["id", "ASC"]], limit=1)
+    return found[0] if found else None
+
+
 async def _billed(shipments: Sequence[int], link: Link[Settings]) -> dict[int, list[HeldInvoice]]:
     """The invoices of each shipment, leaving out those that were cancelled."""
     billed = await rows(link, "stock.shipment.out", [["id", "in", list(shipments)]], BilledShipment)
@@ -140,6 +165,9 @@ async def _complete(held: HeldInvoice, day: date, command: Command[InvoicePostin
 
     Emptying marks them in the same transaction, so that after a cut they are found again by the mark.
     """
+    if not command.body.shipment:  # all of the sale is in it
+        await change(link, "model.account.invoice.write", [held.id], {"invoice_date": as_day(day)})
+        return
     emptied = f"moved into invoice {held.id}"
     where = [["sales", "in", sales_in(command.refs)], ["state", "=", "draft"], ["id", "!=", held.id]]
     others = await rows(link, "account.invoice", where, HeldInvoice)

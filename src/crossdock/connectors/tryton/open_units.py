@@ -22,6 +22,7 @@ from crossdock.connectors.tryton import planned
 from crossdock.connectors.tryton.parcels import HeldShipment, as_read
 from crossdock.connectors.tryton.planned import Lowered, PlannedSale
 from crossdock.connectors.tryton.rpc import change, rows, write
+from crossdock.connectors.tryton.sales import WHOLE
 from crossdock.connectors.tryton.shipments import press
 from crossdock.connectors.tryton.system import Settings, connector
 from crossdock.kernel.faults import Rejected, Transient
@@ -113,6 +114,7 @@ async def _drop_invoices(wanted: OpenUnits, sales: Sequence[PlannedSale], link: 
     """Delivery and the like are invoiced in a draft as soon as a sale is confirmed: where nothing ships, nobody owes it."""
     if any(line.units for line in wanted.lines) or any(sale.has_goods for sale in sales):
         return False
+    sales = [sale for sale in sales if sale.invoice_method != WHOLE]  # invoiced as it was ordered, and credited
     if drafts := [invoice.id for sale in sales for invoice in sale.invoices if invoice.state == "draft"]:
         await change(link, "model.account.invoice.cancel", drafts)
         return True

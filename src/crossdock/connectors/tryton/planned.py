@@ -10,6 +10,7 @@ import msgspec
 
 from crossdock.canonical.order import OpenUnits
 from crossdock.connectors.tryton.parcels import OPEN, HeldShipment, SoldLine, same_line
+from crossdock.connectors.tryton.sales import WHOLE
 
 
 class PlannedMove(msgspec.Struct, frozen=True):
@@ -49,6 +50,7 @@ class PlannedSale(msgspec.Struct, frozen=True):
     id: int
     shipment_state: str
     invoice_state: str
+    invoice_method: str
     invoices_ignored: tuple[int, ...]
     invoices_recreated: tuple[int, ...]
     lines: tuple[PlannedLine, ...] = msgspec.field(name="lines.")
@@ -61,7 +63,7 @@ class PlannedSale(msgspec.Struct, frozen=True):
         doubtful = any(line.doubtful for line in self.lines)
         return (
             any(line.unplanned > 0 for line in self.lines)
-            or any(each.uninvoiced for each in self.shipments)
+            or (self.invoice_method != WHOLE and any(each.uninvoiced for each in self.shipments))
             or (self.shipment_state == "exception" and not doubtful)
             or (self.invoice_state == "exception" and not self.dropped)
         )

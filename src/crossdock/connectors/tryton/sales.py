@@ -101,6 +101,8 @@ def web_id_of(command: Command[SalesOrder]) -> str:
     return command.entity if part == 1 else f"{command.entity}#{part}"
 
 
+WHOLE = "order"
+"""Tryton's invoice method of a sale that is invoiced as it was ordered, and not as it leaves."""
 _UNFINISHED = ("draft", "quotation")
 _FITS = {"quote": "draft", "draft": "quotation", "confirm": "quotation", "process": "confirmed"}
 """The state each button takes a sale on from; Tryton refuses it in any other."""
@@ -265,7 +267,7 @@ def _sale(ready: _Priced, buyer: Buyer, about: Reference) -> Values:
         "party": buyer.party,
         "invoice_address": buyer.invoice_address,
         "shipment_address": buyer.shipment_address,
-        "invoice_method": "fulfillment",
+        "invoice_method": WHOLE if ready.command.body.invoice == "order" else "fulfillment",
         "shipment_method": "order",
         "lines": [["create", ready.values]],
         **term,

@@ -9,6 +9,7 @@ import msgspec
 from crossdock.connect.link import Link
 from crossdock.connectors.tryton.parcels import HeldShipment
 from crossdock.connectors.tryton.rpc import change, rows
+from crossdock.connectors.tryton.sales import WHOLE
 from crossdock.connectors.tryton.system import Settings
 from crossdock.kernel.faults import Rejected
 
@@ -21,7 +22,12 @@ class ShippedSale(msgspec.Struct, frozen=True):
     shipment_party: int | None
     shipment_address: int | None
     """Where the sale's shipments go by default; Tryton freezes it when the sale is quoted."""
+    invoice_method: str
     shipments: tuple[HeldShipment, ...] = msgspec.field(name="shipments.")
+
+    def is_billed(self, shipment: HeldShipment) -> bool:
+        """Processed since it left, which makes its invoice; what is invoiced as it was ordered needs none."""
+        return self.invoice_method == WHOLE or not shipment.uninvoiced
 
     @property
     def receiver(self) -> int:
@@ -58,7 +64,7 @@ async def processed(sale: int, link: Link[Settings]) -> ShippedSale:
     hangs on it: what leaves between two runs is invoiced together.
     """
     held = await shipped_sale(sale, link)
-    if any(shipment.uninvoiced for shipment in held.shipments):
+    if not all(held.is_billed(shipment) for shipment in held.shipments):
         return await process(sale, link)
     return held
 

@@ -20,10 +20,10 @@ _OURS = re.compile(r"order:[!-9;-~]{1,60}:[!-~]{1,120}")
 """An order's entity key: kind, connection, id, in printable ASCII without blanks."""
 
 
-@connector.translate("shipment.shipped")
+@connector.translate("shipment.shipped", "shipment.delivered")
 def shipped(body: bytes, origin: Origin) -> Iterator[Translated]:
-    """A parcel left: one shipment, belonging to the order its reference names."""
-    yield _document(_read(body, wire.ShipmentShipped).data)
+    """A parcel left, or its carrier says that it arrived: one shipment, belonging to the order its reference names."""
+    yield _document(_read(body, wire.ShipmentTold).data)
 
 
 @connector.translate("shipment.read")
@@ -73,6 +73,7 @@ def _shipment(parcel: wire.Shipment) -> shipment.Shipment:
         location=parcel.location,
         lines=tuple(shipment.ShipmentLine(line=line.line, sku=line.sku, units=line.units) for line in parcel.lines),
         shipped_at=_utc(parcel.shipped_at),
+        delivered_at=None if parcel.delivered_at is None else _utc(parcel.delivered_at),
         tracking=parcel.tracking and _tracking(parcel.tracking),
     )
 

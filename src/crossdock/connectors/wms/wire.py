@@ -127,12 +127,13 @@ class Shipment(msgspec.Struct, frozen=True, kw_only=True):
     reference: str | None = None
     shipment_order: Name | None = None
     tracking: Tracking | None = None
+    delivered_at: Moment | None = None
 
 
-class ShipmentShipped(msgspec.Struct, frozen=True, kw_only=True):
+class ShipmentTold(msgspec.Struct, frozen=True, kw_only=True):
     """The webhook's envelope; the body's type is signed, the topic header is not."""
 
-    type: Literal["shipment.shipped"]
+    type: Literal["shipment.shipped", "shipment.delivered"]
     data: Shipment
 
 

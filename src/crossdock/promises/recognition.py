@@ -1,0 +1,132 @@
+"""When a sale counts as made, and is billed: when it is ordered, when it has left, or when it has arrived.
+
+What was decided when the ERP's sale was sealed stays so for that order: a pin. The terms are dated by when the order was placed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+from crossdock.books.record import Recognised, Record
+from crossdock.books.units import came_back
+from crossdock.canonical.order import Order
+from crossdock.canonical.shipment import InvoicePosting, Shipment
+from crossdock.promises.money import SALE
+from crossdock.promises.obligations import Act, Kept, Obligation, Priority, Wait
+from crossdock.promises.policy import Policy, due
+from crossdock.promises.standing import Fact, Standing
+from crossdock.promises.terms import Recognition
+
+PIN = "recognised"
+_INVOICE = "invoice:of:"
+
+
+def recognition_of(order: Order, policy: Policy) -> Recognition:
+    """The terms in force when it was placed; the oldest for what was before all of them."""
+    ordered = sorted(policy.recognition, key=lambda terms: terms.since)
+    begun = [terms for terms in ordered if terms.since <= order.placed_at]
+    return (begun or [*ordered[:1], Recognition()])[-1 if begun else 0]
+
+
+def recognised_when(standing: Standing, order: Order, policy: Policy) -> Recognised:
+    """As it was when the sale was sealed; a sale that was sealed before there was a choice is billed as it leaves."""
+    match standing.pins.get(PIN):
+        case "ordered":
+            return "ordered"
+        case "delivered":
+            return "delivered"
+        case _:
+            return "shipped" if SALE in standing.sealed else recognition_of(order, policy).when
+
+
+def pinned(record: Record) -> dict[str, str]:
+    """What the seal of a sale fixes; nothing where it is billed as it leaves."""
+    return {} if record.recognised == "shipped" else {PIN: record.recognised}
+
+
+def invoiced_by(record: Record) -> Literal["parcels", "order"]:
+    """What the ERP is to make invoices of."""
+    return "order" if record.recognised == "ordered" else "parcels"
+
+
+def with_recognition(standing: Standing, record: Record, policy: Policy) -> Record:
+    """The record with how its order is billed, and which of its parcels have arrived."""
+    when = recognised_when(standing, record.order, policy)
+    if when != "delivered":
+        return replace(record, recognised=when)
+    days = recognition_of(record.order, policy).transit_days
+    return replace(record, recognised=when, arrived=frozenset(_arrived(record, standing.as_of, days)))
+
+
+def _arrived(record: Record, as_of: datetime, days: int) -> Iterator[str]:
+    """By somebody's word, by time, or because some of it came back."""
+    back = sum((each.units for each in came_back(record)), Counter[str]())
+    said = [each for each in record.shipments if each.delivered_at or as_of >= each.shipped_at + timedelta(days=days)]
+    yield from (each.id for each in said)
+    back.subtract(sum((_units(each) for each in said), Counter[str]()))
+    for each in record.shipments:
+        if each not in said and any(back[line] > 0 for line in _units(each)):
+            back.subtract(_units(each))
+            yield each.id
+
+
+def _units(parcel: Shipment) -> Counter[str]:
+    units: Counter[str] = Counter()
+    for line in parcel.lines:
+        units[line.line] += line.units
+    return units
+
+
+def arrived_at(record: Record, parcel: Shipment, policy: Policy) -> datetime:
+    """When a parcel counts as arrived that does: what came back arrived at some time before, and not later than it left us."""
+    days = recognition_of(record.order, policy).transit_days
+    by_time = parcel.shipped_at + timedelta(days=days)
+    back = [each.body.returned_at for each in record.returns]
+    return parcel.delivered_at or max(min([by_time, *back]), parcel.shipped_at)
+
+
+def arrival(record: Record, parcel: Fact, invoice: str, policy: Policy) -> Wait:
+    """A parcel on its way is billed when it arrives, or when it must have; a wait by the name of what follows it."""
+    days = recognition_of(record.order, policy).transit_days
+    return Wait(
+        name=invoice,
+        on=parcel.connection,
+        what=f"to say that parcel {parcel.body.id} has arrived, which is billed then",
+        until=parcel.body.shipped_at + timedelta(days=days),
+    )
+
+
+# --- billed when it is ordered -----------------------------------------------------------------------------------------
+
+
+def invoices_of_sales(record: Record) -> list[str]:
+    """The names of the invoices of the ERP's sales, where these are billed as they are made."""
+    return [f"{_INVOICE}{_sale(nth)}" for nth in range(1, len(record.sold) + 1)]
+
+
+def owed_for_sales(
+    standing: Standing, order_fact: Fact, record: Record, policy: Policy, erp: str
+) -> Iterator[Obligation]:
+    """Each of the ERP's sales is invoiced whole as soon as it is there."""
+    if record.recognised != "ordered":
+        return
+    for nth, name in enumerate(invoices_of_sales(record), 1):
+        at = record.order.placed_at if nth == 1 else order_fact.changed_at
+        yield Act(
+            name=name,
+            to=erp,
+            body=InvoicePosting(shipment="", invoice_date=at),
+            cause=order_fact,
+            by=due(order_fact.changed_at, policy.deadlines.invoice_minutes),
+            priority=Priority.MONEY,
+            document=SALE,
+            needs={SALE: Kept(standing.entity, _sale(nth))},
+        )
+
+
+def _sale(nth: int) -> str:
+    return SALE if nth == 1 else f"{SALE}:{nth}"
