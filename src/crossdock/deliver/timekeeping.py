@@ -54,6 +54,8 @@ class Timekeeper:
 
     async def begin(self) -> None:
         """Before anything is claimed."""
+        async with self.database.transaction() as tx:
+            await clocks.begin(tx)
         while True:
             if await self.look():
                 return

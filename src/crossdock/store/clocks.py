@@ -11,6 +11,11 @@ from crossdock.store.statements import load
 _SQL = load("clocks")
 
 
+async def begin(tx: Transaction) -> None:
+    """For a database of which nobody ever looked at the clock."""
+    await run(tx, _SQL["begin"])
+
+
 async def look(tx: Transaction) -> tuple[datetime, datetime] | None:
     """(when somebody last looked, now) by the database's clock; nobody else looks until commit. None: somebody else does."""
     found = await rows(tx, _SQL["look"])

@@ -113,6 +113,10 @@ async def run_once(
         return result
 
 
+class NotJudged(RuntimeError):
+    """The judge could not read what it has to judge; the text is its own."""
+
+
 class Spent(dict[str, float]):
     """Seconds by what they went to, since the last time somebody said."""
 
@@ -246,8 +250,8 @@ async def judged(at: World, rest_seconds: float | None, keep: Path) -> dict[str,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT,
     )  # fmt: skip
     said, wrong = await process.communicate(json.dumps(told).encode())
-    if process.returncode not in (0, 1):
-        raise RuntimeError(f"the judge ended with {process.returncode}: {wrong.decode()[-2000:]}")
+    if not said:
+        raise NotJudged(f"the judge ended with {process.returncode}: {wrong.decode()[-2000:]}")
     return json.loads(said)
 
 

@@ -1,3 +1,6 @@
+-- begin: There is a row to look at.
+insert into clock (looked_at) values (now()) on conflict do nothing
+
 -- look: When somebody last looked, and when it is now; nothing when somebody else is looking, for a sleeper may hold the row.
 select looked_at, now() from clock for update skip locked
 
