@@ -55,7 +55,7 @@ SHOWS: Mapping[str, Shows] = {
     "version_ties_by_arrival": Shows("webhooks doubled", ("Q6", "Q7")),
     "gone_by_404": Shows("a system down", _LOST),
     "policy_not_pinned": Shows("two versions of the rules", ("S6",), (1, 3, 5, 7)),
-    "budget_per_process": Shows(_NO_FAULTS, ("S11",)),
+    "budget_per_process": Shows("a rush of", ("S11",)),
     "case_closed_by_age": Shows("poison", ("S9",)),
     "set_back_unnoticed": Shows("set back to a backup", ("S1", "S3")),
     "forgotten_acts_sent": Shows("set back to a backup", ("S1", "S3")),

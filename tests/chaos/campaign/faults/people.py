@@ -8,6 +8,8 @@ from random import Random
 from tests.chaos.campaign.fault import fault
 from tests.chaos.campaign.world import World
 
+_RUSH = 30
+
 
 @fault("messages")
 class ClerkRefunds:
@@ -75,3 +77,16 @@ class RefundSentBack:
         refunded = [sale for sale in world.trade.sales if any(each.key for each in world.trade.refunds_of(sale))]
         if refunded:
             world.struck[self.name] += await world.trade.come_back(random.choice(refunded))
+
+
+@fault("messages")
+class Rush:
+    """More than the ERP's limit lets out at once, whoever calls: what is allowed is shared by all processes (S11)."""
+
+    name = "a rush of thirty orders at once"
+    count = 20
+
+    async def inject(self, world: World, random: Random) -> None:
+        baskets = ({"MUG-01": random.randint(1, 4)} for _ in range(_RUSH))
+        await asyncio.gather(*(world.trade.place(basket, mail=False) for basket in baskets))
+        world.struck[self.name] += 1

@@ -18,6 +18,8 @@ from tests.chaos.campaign.fault import fault
 from tests.chaos.campaign.world import ROLES, World
 
 _KILLS = 3
+# So many parcels have left of which no mail may ever speak.
+_PARCELS_UNTOLD = 3
 NEVER = "9999-12-31T00:00:00+00:00"
 # Longer than a call's lease, which a stopped process then has lost.
 _OVERSLEPT_SECONDS = 0.5
@@ -134,7 +136,7 @@ class RollingRestart:
     async def inject(self, world: World, random: Random) -> None:
         """New rules are written, and the processes exchanged one after the other, while those of the old ones still work."""
         world.trade.set("policy", returns=[{**world.terms, "version": f"v{time.monotonic_ns()}"}])
-        if world.mails_since == NEVER:
+        if world.mails_since == NEVER and len(world.retailer.warehouse.ledger.select("parcel_left")) >= _PARCELS_UNTOLD:
             world.trade.set("roles", mail="mail")
             world.mails_since = system_clock().isoformat()
         async with world.unwatched():
