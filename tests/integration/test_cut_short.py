@@ -62,7 +62,9 @@ def ready() -> Ready:
 @pytest.mark.parametrize(("requests", "outcome"), [(0, NotSent), (1, Unknown), (2, Confirmed)])
 async def test_only_what_was_cut_short_before_its_first_request_was_not_sent(requests: int, outcome: type[Any]) -> None:
     async with Target().serve() as target:
-        line = Line("mail", connector, standin.Settings(url=target.url), Purse(requests), reach=Reach().and_named(target.url))  # pyright: ignore
+        line = Line(
+            "mail", connector, standin.Settings(url=target.url), Purse(requests), reach=Reach().and_named(target.url)
+        )  # pyright: ignore
         answers = await calling.call(line, [ready()], time.monotonic() + 60)
         await line.close()
     assert type(answers[7]) is outcome

@@ -1,7 +1,7 @@
 """A warehouse that speaks the neutral API (`connectors/wms/api.md`): real HTTP, seeded, hostile on order.
 
-Its floor is worked through `POST /_do/pick`, `/_do/ship` and `/_do/deliver`, or by itself in auto mode. Written from the API's document and
-not from the connector, so that one mistake can't hide in both.
+Its floor is worked through `POST /_do/pick`, `/_do/ship` and `/_do/deliver`, or by itself in auto mode. Written from the API's
+document and not from the connector, so that one mistake can't hide in both.
 """
 
 from __future__ import annotations
