@@ -137,10 +137,14 @@ async def _reachable(each: Connection) -> Finding:
         return Finding("connection", False, f"{each.name} has no address: it only sends")
     try:
         _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), _CONNECT_SECONDS)
+        there = str(writer.get_extra_info("peername")[0])
         writer.close()
     except (OSError, TimeoutError) as error:
         remedy = f"check connections.{each.name}, the network, and whether the system is up"
         return Finding("connection", True, f"{each.name} at {host}:{port}: {error or 'no answer'}", remedy)
+    if hasattr(each.settings, "url") and (why := each.reach.why_not(there)):
+        remedy = "if that is right, name its network in outside.allow; until then nothing is sent there"
+        return Finding("connection", True, f"{each.name} at {host}:{port} leads inside: {why}", remedy)
     return Finding("connection", False, f"{each.name} at {host}:{port} answers")
 
 
