@@ -6,17 +6,24 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
+from crossdock.canonical.order import OrderLine
+from crossdock.canonical.payment import Capture
+from crossdock.canonical.returns import Replacement, Return, ReturnLine
 from crossdock.cli.app import EXIT_FOUND, EXIT_OK, EXIT_USAGE
 from crossdock.cli.governing import app
+from crossdock.kernel.money import usd
 from crossdock.settle.rules import owed
 from tests.integration.test_approvals import sale_with_leave
-from tests.stage import Stage, customer, order, staged
+from tests.stage import PLACED_AT, Stage, customer, order, shipment, staged
+from tests.standin import Told
 from tests.standin.target import Target
 
 SETTINGS = """
@@ -131,6 +138,60 @@ def test_another_policy_is_run_over_past_traffic_and_shows_what_would_differ(
     refused = run("policy", "diff", "--settings", tmp_path / "bad.toml")
     assert refused.exit_code == EXIT_USAGE
     assert "roles.erp: there is no connection sap" in refused.output
+
+
+def test_another_way_to_bill_would_differ_only_where_no_sale_is_made_yet(
+    database_url: str, run: Callable[..., Result], tmp_path: Path
+) -> None:
+    async def settle(stage: Stage, _: Target) -> None:
+        stage.hub.rules = replace(stage.hub.rules, owed=owed)
+        await stage.tell(order("1"))
+        await stage.run()
+        await stage.tell(order("3"))  # not done yet
+        (tmp_path / "early.toml").write_text('[[policy.recognition]]\nwhen = "ordered"\n')
+        found = answer(await asyncio.to_thread(run, "policy", "diff", "--settings", tmp_path / "early.toml", "--json"))
+        assert {(g["what"], g["kind"], g["count"]) for g in found["groups"]} == {
+            ("changed", "sale", 1),
+            ("held back", "invoice", 1),  # the order is known already: a campaign lets it through
+        }
+
+    on_stage(database_url, settle)
+    assert "order:shop:1" not in run("policy", "diff", "--settings", tmp_path / "early.toml").output
+    (tmp_path / "bad.toml").write_text("[[policy.recognition]]\ntransit_days = 0\n")
+    refused = run("policy", "diff", "--settings", tmp_path / "bad.toml")
+    assert "policy.recognition[0].transit_days: 0 is too little" in refused.output
+
+
+def test_other_terms_of_exchanges_would_let_new_goods_go(
+    database_url: str, run: Callable[..., Result], tmp_path: Path
+) -> None:
+    """Announced, and not back yet: under terms that trust the buyer a further sale is owed."""
+    new = OrderLine(id="R1+1", sku="CAP", title="Cap", ordered=1, unit_price=usd(1000), replaces="R1")
+    back = Return(
+        id="R1",
+        returned_at=PLACED_AT + timedelta(seconds=1),
+        lines=(ReturnLine(id="1", line="1-0", sku="MUG", units=1),),
+        settle_by="exchange",
+        replacements=(Replacement(line=new),),
+    )
+    said = Told(kind="return", id="R1", entity="order:shop:1", token=1, body=msgspec.to_builtins(back))
+    taken = Capture(id="c", payment="p", tender="card", amount=usd(3000), captured_at=PLACED_AT)
+    paid = Told(kind="capture", id="c", entity="order:shop:1", token=1, body=msgspec.to_builtins(taken))
+
+    async def settle(stage: Stage, _: Target) -> None:
+        stage.hub.rules = replace(stage.hub.rules, owed=owed)
+        mugs = order("1")
+        await stage.tell(mugs, paid)
+        await stage.run()
+        await stage.tell(shipment("s1", mugs, units=3))
+        await stage.run()
+        await stage.tell(said)
+        (tmp_path / "trust.toml").write_text('[[policy.returns]]\nexchange_ships = "announced"\n')
+        found = answer(await asyncio.to_thread(run, "policy", "diff", "--settings", tmp_path / "trust.toml", "--json"))
+        # The return is known already: a campaign lets it through.
+        assert ("held back", "sale") in {(g["what"], g["kind"]) for g in found["groups"]}
+
+    on_stage(database_url, settle)
 
 
 def test_a_campaign_is_proposed_approved_and_followed(database_url: str, run: Callable[..., Result]) -> None:
