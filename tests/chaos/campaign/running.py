@@ -92,7 +92,7 @@ async def run_once(
             rest_seconds = await at_rest(made, REST_SECONDS_MAX * (4 if tryton else 1))
             spent.on("coming to rest")
             verdict = await judged(made, rest_seconds, Path(folder, "evidence.json"))
-            verdict["findings"] += wrong
+            verdict["findings"] += [*wrong, *made.wrong]
             verdict["findings"] += await _differing_books(made) if tryton else []
             spent.on("judging")
             result = Result(

@@ -61,6 +61,8 @@ class World:
     """(from, until): times that the hub's database was set back over."""
     wrong_clock: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     """(from, until): times in which its clock was wrong."""
+    wrong: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+    """What a fault found the hub to do wrong while it struck."""
     wires: dict[str, Wire] = field(default_factory=dict[str, Wire])
     """What the hub reaches others by, where that is not directly."""
     clock: Clock | None = None
