@@ -24,7 +24,7 @@ from tests.desk import API, Desk, desk
 from tests.stage import order
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = int(os.environ.get("CROSSDOCK_API_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("CROSSDOCK_API_EXAMPLES", "4"))
 """Of each operation in each phase; `make nightly` takes 200."""
 # What a channel asks.
 CHANNEL = "/v1/orders$|/submission$|/v1/subscriptions|/v1/ask"
