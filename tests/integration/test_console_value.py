@@ -13,6 +13,7 @@ from crossdock.govern.persons import Personnel
 from crossdock.govern.shaping import BadSettings
 from crossdock.settle.rules import rules_seen
 from crossdock.store.callers import Person as Employee
+from crossdock.store.desk import stuck as stuck_of
 from tests.integration.consoles import House, house
 from tests.integration.crowd import crowd
 from tests.stage import SAGE, order, settings_for, staged
@@ -215,3 +216,15 @@ async def test_a_case_shows_when_its_items_came_and_how_cases_like_it_ended(data
         assert page.index("NONE-CAP") < page.index("tax 0.2")  # more words in common
         assert "wms does not know" not in page
         assert "16 items in the last day" in (await otto.get("cases")).text
+
+
+async def test_a_page_of_what_is_stuck_is_the_longest_waiting_of_its_part_however_much_else_is(
+    database_url: str,
+) -> None:
+    crowd(database_url, 2_000)  # twenty stuck before they are sold
+    async with house(database_url) as desk, desk.desk.looking() as tx:
+        first = await stuck_of(tx, "invoicing", 3)
+        whole = await stuck_of(tx, "invoicing", 100)
+        assert (len(first), len(whole)) == (3, 20)
+        assert await stuck_of(tx, "telling", 3) == []
+        assert [row[0] for row in await stuck_of(tx, "invoicing", 3, 18)] == [row[0] for row in whole[18:]]

@@ -118,12 +118,16 @@ update cases set assignee = %(assignee)s where id = %(id)s
 update cases set quiet_until = case when %(quiet)s then (select count(*) from case_item i where i.case_id = cases.id) end
 where id = %(id)s
 
--- stuck_page: Entities held up in a part of the trade, the longest first.
+-- stuck_first: The promises that have been held up longest, of whatever part; ids rise with time.
+select promise from due where stage in (3, 5) or (stage = 4 and actor = 2) or deadline < now() order by promise limit %(limit)s
+
+-- stuck_page: Entities held up in a part of the trade, the longest first; of those these promises are about, or of all.
 select s.entity, min(s.opened_at), min(s.deadline), count(*), min(s.name), min(s.target), min(s.stage),
        -- From its own items: as a join, each row looked through every open case.
        (select min(i.case_id) from case_item i
         where i.entity = s.entity and (select c.closed_at is null from cases c where c.id = i.case_id))
 from stuck s where s.part = %(part)s
+  and (%(promise)s::bigint[] is null or s.entity = any(array(select entity from due where promise = any(%(promise)s::bigint[]))))
 group by s.entity order by 2, 1 limit %(limit)s offset %(offset)s
 
 -- unbound_page: Documents that belong to nothing we know, the oldest first.
