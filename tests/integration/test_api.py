@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import aiohttp
 import msgspec
+import psycopg
 import pytest
 
 from crossdock.canonical.returns import Return, ReturnLine
@@ -350,3 +351,14 @@ async def test_a_fault_of_the_hub_is_told_as_one_and_says_nothing_of_anybody(
         assert "api: failed" in said
         assert "UndefinedTable at " in said
         assert "relation" not in said
+
+
+async def test_a_database_that_takes_too_long_is_a_reason_to_ask_again_and_no_fault(database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as holder:
+        holder.execute(f"alter database {holder.info.dbname} set transaction_timeout = 500")  # pyright: ignore
+        async with desk(database_url) as at:
+            with holder.transaction():
+                holder.execute("lock table document in access exclusive mode")
+                status, said = await at.ask("GET", "/v1/orders/1")
+            assert (status, said["type"]) == (503, "urn:crossdock:problem:no-database")
+            assert (await at.ask("GET", "/v1/orders/1"))[0] == 200

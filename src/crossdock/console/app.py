@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
-import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
@@ -50,6 +49,7 @@ from crossdock.console.vendored import static
 from crossdock.gateway.api import App
 from crossdock.gateway.door import Oversized, Receive, Scope, Send, read_body
 from crossdock.observe.logs import told
+from crossdock.store.database import LOST
 from crossdock.store.decisions import NotDecidable
 from crossdock.store.desk import Overtaken
 
@@ -158,7 +158,7 @@ class Console:
             answered = self._sorry(asked, Denied(413, "That is too much", f"More than {FORM_BYTES_MAX} bytes."))
         except Denied as denied:
             answered = self._sorry(asked, denied)
-        except (psycopg.OperationalError, PoolTimeout, TimeoutError) as error:
+        except (*LOST, PoolTimeout, TimeoutError) as error:
             log.error("console: no database", **told(error))
             why = "The database doesn't answer, or took too long. What is shown elsewhere may be old; try again."
             answered = self._sorry(asked, Denied(503, "That is unknown now", why))

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
-import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
@@ -31,7 +30,7 @@ from crossdock.govern.traffic import Refusals
 from crossdock.kernel.ids import digest, new_id
 from crossdock.observe.logs import told as told_of
 from crossdock.store import callers, deprecated, operations
-from crossdock.store.database import Database
+from crossdock.store.database import LOST, Database
 
 PREFIX = "/v1"
 _JSON = b"application/json"
@@ -97,7 +96,7 @@ class Api:
             headers.setdefault("traceparent", trace_of({}))
             seen.answered(problem.status)
             await _send(send, problem.status, problem.body(), problems.CONTENT_TYPE, headers | problem.headers)
-        except (psycopg.OperationalError, PoolTimeout, TimeoutError) as error:
+        except (*LOST, PoolTimeout, TimeoutError) as error:
             log.error("api: no database", **told_of(error), traceparent=headers.get("traceparent"))
             problem = Problem("no-database", "nothing can be stored now; ask again, with the same key")
             headers["Retry-After"] = "2"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 _SECONDS_MAX = 20.0
+_NOT_NOW, _ASKED_AGAIN, _AGAIN_SECONDS = 503, 10, 1.0
 # What was sealed under a wrong clock may reach its target so much later.
 _SEALED_BEFORE = timedelta(seconds=60)
 
@@ -131,7 +133,18 @@ class _Hub:
 
 
 def _read(url: str, default: Any = ..., headers: Mapping[str, str] | None = None) -> Any:
-    """The JSON there; `default` where there is nothing of that kind."""
+    """The JSON there; `default` where there is nothing of that kind. Whoever says that they can't now is asked again."""
+    for _ in range(_ASKED_AGAIN):
+        try:
+            return _read_once(url, default, headers)
+        except urllib.error.HTTPError as error:
+            if error.code != _NOT_NOW:
+                raise RuntimeError(f"{url} answers {error.code}: {error.read(500)!r}") from error
+        time.sleep(_AGAIN_SECONDS)
+    raise RuntimeError(f"{url} answers {_NOT_NOW}, asked {_ASKED_AGAIN} times")
+
+
+def _read_once(url: str, default: Any, headers: Mapping[str, str] | None) -> Any:
     try:
         with urllib.request.urlopen(
             urllib.request.Request(url, headers=dict(headers or {})), timeout=_SECONDS_MAX
@@ -140,7 +153,7 @@ def _read(url: str, default: Any = ..., headers: Mapping[str, str] | None = None
     except urllib.error.HTTPError as error:
         if error.code in (404, 405) and default is not ...:
             return default
-        raise RuntimeError(f"{url} answers {error.code}: {error.read(500)!r}") from error
+        raise
 
 
 def _entry(each: Mapping[str, Any]) -> Entry:
