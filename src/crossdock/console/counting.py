@@ -16,8 +16,8 @@ from crossdock.store.flow import Limit
 
 log = structlog.get_logger("crossdock")
 
-# Counting takes at most a fiftieth of one core, and nothing is counted more often than somebody could read it.
-_REST_SHARE = 50
+# Each figure takes at most half a hundredth of one core, and nothing is counted more often than somebody could read it.
+_REST_SHARE = 200
 _REST_SECONDS = 2.0
 _REST_SECONDS_OF = {"check": 20.0, "flow": 10.0}
 _TIMEOUT_MILLISECONDS = 60_000

@@ -16,8 +16,8 @@ _MOVEMENTS_MAX = 20_000
 _TIMEOUT_MILLISECONDS = 60_000
 # Twice what a transaction of the hub's loops may take; later moments are read as they are.
 MARGIN_SECONDS = 60.0
-# At most a twentieth of a core; a fifth while a past of months is summed up. Nobody reads sums more often than this.
-_REST_SHARE, _REST_SHARE_BEHIND = 20, 4
+# At most a fiftieth of a core; a tenth while a past of months is summed up. Nobody reads sums more often than this.
+_REST_SHARE, _REST_SHARE_BEHIND = 50, 9
 _REST_SECONDS = 10.0
 
 

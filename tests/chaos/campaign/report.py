@@ -220,7 +220,9 @@ def _plants(caught: Mapping[str, Caught]) -> Iterator[str]:
     yield (
         "`python -m tests.chaos.campaign.planting` plays days with one bug each in every hub process, struck by the faults at"
         " which it can show. It counts as caught when the judge says what such a bug does. Each has a day of its own, too, and"
-        " the same day with a healthy hub (`tests/chaos/plants`).\n"
+        " the same day with a healthy hub (`tests/chaos/plants`). The hunts on record were not made together, but while the"
+        " program was still changing, on a busy machine, and no healthy hub was struck by the same faults beside them: that a bug"
+        " was caught is likely, and not proven.\n"
     )
     yield "| bug | a careless hub | caught by | run | the judge said |\n| --- | --- | --- | ---: | --- |"
     for name, plant in PLANTS.items():
