@@ -17,6 +17,7 @@ from crossdock.govern.strongbox import strongbox_of
 from crossdock.observe import spans
 from crossdock.observe.spans import Spans, place_in
 from crossdock.store import notifying
+from crossdock.store.database import run
 from tests.desk import Desk, desk
 from tests.integration.receivers import Manner, Receiver, receiving
 from tests.integration.test_authorisation import TWO_TENANTS
@@ -377,7 +378,9 @@ async def test_many_who_tell_share_the_work_and_nothing_is_told_twice_or_out_of_
 
         async def tell(notifier: Notifier) -> None:
             while len(it.receiver.taken) < 45:
-                it.at.stage.sql("update subscription set next_at = now()")
+                # Not on a connection that stops this loop while it waits: whoever holds the row couldn't commit.
+                async with it.at.stage.database.transaction() as tx:
+                    await run(tx, "update subscription set next_at = now()")
                 await notifier.round()
                 await asyncio.sleep(0.01)
 

@@ -24,7 +24,7 @@ the allowances and the ledgers of the ERP and of the payment provider. Assumed, 
     exactly); on the order, or on a line of which nothing is ordered, it is an own `discount` without taxes. Together they are
     never more than the order still costs: what goes back whole isn't given back twice.
  9. A return handed in later than the window after the last parcel that had left then is accepted only when somebody
-    allowed it.
+    allowed it, and nobody who was asked again said no.
 10. A buyer who still owes money for edits may have that set off against what returns entitle to, or not.
 11. An open dispute freezes; a lost one settles entitlements like a refund, and what is beyond them is written off.
 12. A refund that failed settles nothing; whether it is sent again or is a person's is left open, but it is said.
@@ -125,6 +125,8 @@ class Accountant:
     billable: Counter[str] = field(default_factory=Counter[str])
     """Units that count as sold, as last worked out."""
     _lines: dict[str, Line | NewGoods] = field(default_factory=dict[str, Any])
+    _came_back_of: set[str] = field(default_factory=set[str])
+    """Parcels that something seemed to have come back of at some time."""
 
     def truth(self) -> Truth:
         reality, basket = self.reality, self.reality.basket
@@ -207,18 +209,24 @@ class Accountant:
         return Counter({line: n for line, n in units.items() if "+" not in line or line in sold}), True
 
     def _arrived(self, transit: timedelta) -> Counter[str]:
-        """What somebody saw arrive, what must have by now, and what came back."""
-        reality, there, rest = self.reality, Counter[str](), list[dict[str, int]]()
+        """What somebody saw arrive, what must have by now, and what came back: what was billed for that stays so."""
+        reality, there, rest = self.reality, Counter[str](), list[tuple[str, dict[str, int]]]()
         for parcel, at, taken in reality.parcels:
-            if parcel in reality.arrived or reality.now >= at + transit:
+            was_billed = any(f"/invoice:{parcel}/" in each.key for each in reality.erp.posted)
+            if (
+                parcel in reality.arrived
+                or reality.now >= at + transit
+                or (was_billed and parcel in self._came_back_of)
+            ):
                 there.update(taken)
             else:
-                rest.append(taken)
+                rest.append((parcel, taken))
         back = Counter[str]()
         for came in reality.returns:
             back.update(self._accepted(came))
-        for taken in rest:
+        for parcel, taken in rest:
             if any(back[line] > there[line] for line in taken):
+                self._came_back_of.add(parcel)
                 there.update(taken)
         return there
 

@@ -436,8 +436,8 @@ class Reality:
         self.verdicts.append(word)
         self._say("desk", "approval", f"v{len(self.verdicts)}", word)
         kind, _, about = needed.name.partition(":")
-        if kind == "late_return" and verdict == "approved":
-            self.allowed_late.add(about)
+        if kind == "late_return":  # asked again, it did not count yet when the word before ran out
+            (self.allowed_late.add if verdict == "approved" else self.allowed_late.discard)(about)
         self._note(f"{verdict} {needed.what}")
 
     # What is said of it

@@ -124,10 +124,11 @@ def _tax_is_billed_at_another_rate(life: Life) -> bool:
 
 
 def _goods_are_received_twice(life: Life) -> bool:
-    back = life.reality.erp.goods_back
-    for key in list(back):
-        back[key] += 1
-        return True
+    back, late = life.reality.erp.goods_back, life.watch.look().late
+    for key in back:
+        if key[0] not in late:  # whose goods a person moves
+            back[key] += 1
+            return True
     return False
 
 

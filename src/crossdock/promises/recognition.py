@@ -6,7 +6,7 @@ What was decided when the ERP's sale was sealed stays so for that order: a pin. 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -23,6 +23,8 @@ from crossdock.promises.terms import Recognition
 
 PIN = "recognised"
 _INVOICE = "invoice:of:"
+_INVOICE_OF = "invoice:"
+"""A parcel."""
 
 
 def recognition_of(order: Order, policy: Policy) -> Recognition:
@@ -59,13 +61,21 @@ def with_recognition(standing: Standing, record: Record, policy: Policy) -> Reco
     if when != "delivered":
         return replace(record, recognised=when)
     days = recognition_of(record.order, policy).transit_days
-    return replace(record, recognised=when, arrived=frozenset(_arrived(record, standing.as_of, days)))
+    billed = {name.removeprefix(_INVOICE_OF) for name in standing.sealed if name.startswith(_INVOICE_OF)}
+    return replace(record, recognised=when, arrived=frozenset(_arrived(record, billed, standing.as_of, days)))
 
 
-def _arrived(record: Record, as_of: datetime, days: int) -> Iterator[str]:
-    """By somebody's word, by time, or because some of it came back."""
+def _arrived(record: Record, billed: Set[str], as_of: datetime, days: int) -> Iterator[str]:
+    """By somebody's word, by time, or because some of it came back; and what was billed as arrived stays so.
+
+    Which parcel it was that something came back of may look otherwise once another is said to have arrived.
+    """
     back = sum((each.units for each in came_back(record)), Counter[str]())
-    said = [each for each in record.shipments if each.delivered_at or as_of >= each.shipped_at + timedelta(days=days)]
+    said = [
+        each
+        for each in record.shipments
+        if each.delivered_at or each.id in billed or as_of >= each.shipped_at + timedelta(days=days)
+    ]
     yield from (each.id for each in said)
     back.subtract(sum((_units(each) for each in said), Counter[str]()))
     for each in record.shipments:
