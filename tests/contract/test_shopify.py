@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +22,7 @@ from crossdock.kernel.moments import to_micros
 from crossdock.kernel.money import usd
 from crossdock.simulators.shop_actions import Bought
 from crossdock.simulators.shop_signing import signature, webhook_headers
+from crossdock.simulators.shop_state import NotPossible
 from tests.contract.shopify_examples import ADA, EXAMPLES, Recorded, files, story
 from tests.contract.shopify_schema import admin_schema, documented_example
 from tests.contract.shopify_site import ORIGIN
@@ -144,7 +146,8 @@ def test_a_webhook_and_a_read_of_the_same_order_say_the_same(
             shop.cancel_units(order.id, first.id, first.current) if first.current else None
         case "cheaper":
             shop.change_price(order.id, first.id, "8")
-            shop.add_discount(order.id, "2")
+            with contextlib.suppress(NotPossible):  # more than is left of a line
+                shop.add_discount(order.id, "2")
         case _:
             shop.edit_address(order.id, ADA)
     told = translated("orders/updated", shop.last("orders/updated"))

@@ -39,6 +39,11 @@ class Told:
     id: str = ""
 
     async def subscribe(self, who: str = "feed", **more: Any) -> str:
+        """To what happens from now on: whatever is open elsewhere on the server keeps what happened before from being read."""
+        end = asyncio.get_running_loop().time() + 40
+        while not self.at.stage.count(_ALL_CAN_BE_READ):
+            assert asyncio.get_running_loop().time() < end
+            await asyncio.sleep(0.02)
         status, said = await self.at.ask("POST", "/v1/subscriptions", {"url": self.receiver.url} | more, who=who)
         assert status == 201, said
         self.id = said["id"]
@@ -68,6 +73,7 @@ class Told:
         return [row[0] for row in self.at.stage.rows("select outcome from notified order by at, id")]
 
 
+_ALL_CAN_BE_READ = "select count(*) filter (where xid >= pg_snapshot_xmin(pg_current_snapshot())) = 0 from event"
 _READABLE = (
     "select (bool_and(xid < pg_snapshot_xmin(pg_current_snapshot())) and not exists (select from notification))::int"
     " from event"

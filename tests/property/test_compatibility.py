@@ -28,7 +28,10 @@ def objects(schema: Any) -> list[dict[str, Any]]:
 def mutated(schema: Any, random: Random) -> Any:
     """One change, somewhere."""
     new = deepcopy(schema)
-    held = random.choice(objects(new))
+    filled = [each for each in objects(new) if each["properties"]]  # an earlier change may have dropped the last field
+    if not filled:
+        return new
+    held = random.choice(filled)
     fields, name = held["properties"], random.choice([*held["properties"]])
     required = set(held.get("required", ()))
     match random.choice(("drop", "add", "demand", "optional", "required", "type", "values", "limit", "null", "closed")):
