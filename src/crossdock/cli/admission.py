@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from crossdock.cli.app import as_json, by_option, deciding_person, json_option, tell
+from crossdock.cli.app import by_option, deciding_person, json_option, tell
 from crossdock.cli.drifting import app
 
 __all__ = ["app"]
@@ -93,10 +93,7 @@ def consumer_list(wants_json: bool) -> None:
     from crossdock.cli import admitting
 
     found = admitting.listed()
-    if wants_json:
-        as_json(admitting.consumers_as_builtins(found))
-    else:
-        click.echo(admitting.consumers_as_text(found))
+    tell(wants_json, admitting.consumers_as_builtins(found), admitting.consumers_as_text(found))
 
 
 @app.group()
@@ -155,7 +152,4 @@ def person_list(wants_json: bool) -> None:
     from crossdock.cli import admitting
 
     found = admitting.people()
-    if wants_json:
-        as_json(admitting.people_as_builtins(found))
-    else:
-        click.echo(admitting.people_as_text(found))
+    tell(wants_json, admitting.people_as_builtins(found), admitting.people_as_text(found))

@@ -107,10 +107,7 @@ def trace(name: str, wants_json: bool) -> None:
     found = tracing.traced(name)
     if found is None:
         raise Failure(f"nobody knows {name}; try the order's number or its id in any system", EXIT_FOUND)
-    if wants_json:
-        as_json(tracing.as_builtins(found))
-    else:
-        click.echo(tracing.as_text(found))
+    tell(wants_json, tracing.as_builtins(found), tracing.as_text(found))
 
 
 @app.command()
@@ -126,10 +123,7 @@ def books(name: str, wants_json: bool) -> None:
     found = bookkeeping.booked(name)
     if not found:
         raise Failure(f"nobody knows an order {name}; try its number or its id in any system", EXIT_FOUND)
-    if wants_json:
-        as_json(bookkeeping.as_builtins(found))
-    else:
-        click.echo(bookkeeping.as_text(found))
+    tell(wants_json, bookkeeping.as_builtins(found), bookkeeping.as_text(found))
     sys.exit(EXIT_FOUND if any(each.wrong for each in found) else EXIT_OK)
 
 
@@ -141,10 +135,7 @@ def check(with_books: bool, wants_json: bool) -> None:
     from crossdock.cli import checking
 
     found = checking.checked(with_books=with_books)
-    if wants_json:
-        as_json(checking.as_builtins(found))
-    else:
-        click.echo(checking.as_text(found))
+    tell(wants_json, checking.as_builtins(found), checking.as_text(found))
     sys.exit(EXIT_OK if found.holds else EXIT_FOUND)
 
 
@@ -157,10 +148,7 @@ def doctor(wants_json: bool) -> None:
     from crossdock.cli import doctor as doctors
 
     found = doctors.examined()
-    if wants_json:
-        as_json(to_builtins(found))
-    else:
-        click.echo(doctors.as_text(found))
+    tell(wants_json, to_builtins(found), doctors.as_text(found))
     sys.exit(EXIT_FOUND if any(finding.bad for finding in found) else EXIT_OK)
 
 
@@ -187,10 +175,7 @@ def replay(
             click.echo(replaying.as_text(found))
         return
     count = replaying.put_back(part)
-    if wants_json:
-        as_json({"put_back": count})
-    else:
-        click.echo(f"{count} messages are pending again; a running hub takes them from here.")
+    tell(wants_json, {"put_back": count}, f"{count} messages are pending again; a running hub takes them from here.")
 
 
 def moment(text: str | None, option: str, default: str | None) -> Any:
@@ -219,10 +204,7 @@ def config_show(wants_json: bool) -> None:
     from crossdock.govern.settings import shown
 
     told = shown(settings())
-    if wants_json:
-        as_json(told)
-    else:
-        click.echo(json.dumps(told, indent=2, default=str))
+    tell(wants_json, told, json.dumps(told, indent=2, default=str))
 
 
 @app.command("cases")
@@ -232,10 +214,7 @@ def cases_(wants_json: bool) -> None:
     from crossdock.cli import deciding
 
     found = deciding.open_cases()
-    if wants_json:
-        as_json(deciding.as_builtins(found))
-    else:
-        click.echo(deciding.as_text(found))
+    tell(wants_json, deciding.as_builtins(found), deciding.as_text(found))
 
 
 by_option = click.option("--by", envvar="CROSSDOCK_USER", default=None, help="Who decides (default: the system user).")
@@ -362,7 +341,7 @@ def _counted(promises: int) -> str:
     return f"{promises} promise{'' if promises == 1 else 's'}"
 
 
-def tell(wants_json: bool, value: dict[str, Any], text: str) -> None:
+def tell(wants_json: bool, value: object, text: str) -> None:
     """Print the outcome, for a machine or a person."""
     if wants_json:
         as_json(value)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from crossdock.cli.app import EXIT_FOUND, EXIT_OK, as_json, by_option, deciding_person, json_option, tell
+from crossdock.cli.app import EXIT_FOUND, EXIT_OK, by_option, deciding_person, json_option, tell
 from crossdock.cli.governing import app, policy
 
 __all__ = ["app"]
@@ -117,10 +117,7 @@ def contracts_list(wants_json: bool) -> None:
     from crossdock.cli import registering
 
     found = registering.listed()
-    if wants_json:
-        as_json(found)
-    else:
-        click.echo(registering.listed_as_text(found))
+    tell(wants_json, found, registering.listed_as_text(found))
 
 
 @contracts.command("show")
@@ -132,10 +129,7 @@ def contracts_show(name: str, version: str | None, wants_json: bool) -> None:
     from crossdock.cli import registering
 
     found = registering.shown(name, version)
-    if wants_json:
-        as_json(found)
-    else:
-        click.echo(registering.shown_as_text(found))
+    tell(wants_json, found, registering.shown_as_text(found))
 
 
 @contracts.command("traffic")
@@ -146,10 +140,7 @@ def contracts_traffic(whose: str, wants_json: bool) -> None:
     from crossdock.cli import registering
 
     found = registering.traffic_of(whose)
-    if wants_json:
-        as_json(found)
-    else:
-        click.echo(registering.traffic_as_text(found))
+    tell(wants_json, found, registering.traffic_as_text(found))
 
 
 @contracts.command("plan")
@@ -186,10 +177,7 @@ def contracts_calendar(wants_json: bool) -> None:
     from crossdock.cli import registering
 
     found = registering.calendar()
-    if wants_json:
-        as_json(registering.calendar_as_builtins(found))
-    else:
-        click.echo(registering.calendar_as_text(found))
+    tell(wants_json, registering.calendar_as_builtins(found), registering.calendar_as_text(found))
 
 
 @policy.command("propose")
@@ -221,10 +209,7 @@ def changes_list(wants_json: bool) -> None:
     from crossdock.cli import changing
 
     found = changing.listed()
-    if wants_json:
-        as_json(changing.as_builtins(found))
-    else:
-        click.echo(changing.as_text(found))
+    tell(wants_json, changing.as_builtins(found), changing.as_text(found))
 
 
 @changes.command("approve")

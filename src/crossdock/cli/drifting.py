@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from crossdock.cli.app import EXIT_FOUND, EXIT_OK, as_json, json_option, moment
+from crossdock.cli.app import EXIT_FOUND, EXIT_OK, json_option, moment, tell
 from crossdock.cli.contracting import app
 
 __all__ = ["app"]
@@ -31,10 +31,7 @@ def sweep(
     from crossdock.cli import sweeping
 
     found = sweeping.swept(connection, kind, full=full, limits=sweeping.Limits(repairs_max, gone_max))
-    if wants_json:
-        as_json(sweeping.as_builtins(found))
-    else:
-        click.echo(sweeping.as_text(found))
+    tell(wants_json, sweeping.as_builtins(found), sweeping.as_text(found))
     fine = bool(found) and all(each.verdict == "complete" for each in found)
     sys.exit(EXIT_OK if fine else EXIT_FOUND)
 
@@ -49,7 +46,4 @@ def drift(since: str | None, connection: str | None, limit: int, wants_json: boo
     from crossdock.cli import apart
 
     found = apart.found(moment(since, "--since", "0001-01-01T00:00Z"), connection, limit)
-    if wants_json:
-        as_json(apart.as_builtins(found))
-    else:
-        click.echo(apart.as_text(found))
+    tell(wants_json, apart.as_builtins(found), apart.as_text(found))

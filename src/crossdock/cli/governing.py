@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from crossdock.cli.app import EXIT_FOUND, EXIT_OK, app, as_json, by_option, deciding_person, json_option, moment, tell
+from crossdock.cli.app import EXIT_FOUND, EXIT_OK, app, by_option, deciding_person, json_option, moment, tell
 
 __all__ = ["app"]
 
@@ -19,10 +19,7 @@ def approvals(wants_json: bool) -> None:
     from crossdock.cli import approving
 
     found = approving.waiting()
-    if wants_json:
-        as_json(approving.as_builtins(found))
-    else:
-        click.echo(approving.as_text(found))
+    tell(wants_json, approving.as_builtins(found), approving.as_text(found))
 
 
 role_option = click.option("--role", metavar="ROLE", help="Decide only what this role of [people] may decide.")
@@ -86,10 +83,7 @@ def policy_diff(
     part = Part(moment(since, "--since", "0001-01-01T00:00Z"), moment(until, "--until", None), connection, entity)
     whole = since is None and until is None and connection is None
     found = comparing.compared(other, part, whole=whole, limit=limit)
-    if wants_json:
-        as_json(comparing.as_builtins(found))
-    else:
-        click.echo(comparing.as_text(found))
+    tell(wants_json, comparing.as_builtins(found), comparing.as_text(found))
 
 
 @app.group()
@@ -144,10 +138,7 @@ def campaign_list(wants_json: bool) -> None:
     from crossdock.cli import campaigning
 
     found = campaigning.listed()
-    if wants_json:
-        as_json(campaigning.as_builtins(found))
-    else:
-        click.echo(campaigning.as_text(found))
+    tell(wants_json, campaigning.as_builtins(found), campaigning.as_text(found))
 
 
 @app.command()

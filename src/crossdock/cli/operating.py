@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from crossdock.cli.app import as_json, by_option, deciding_person, json_option, tell
+from crossdock.cli.app import by_option, deciding_person, json_option, tell
 from crossdock.cli.partnering import app
 
 __all__ = ["app"]
@@ -22,10 +22,7 @@ def secrets_list(wants_json: bool) -> None:
     from crossdock.cli import unsealing
 
     found = unsealing.kept()
-    if wants_json:
-        as_json([each._asdict() for each in found])
-    else:
-        click.echo(unsealing.as_text(found))
+    tell(wants_json, [each._asdict() for each in found], unsealing.as_text(found))
 
 
 @secrets.command("rotate")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from crossdock.cli.admission import app
-from crossdock.cli.app import as_json, by_option, deciding_person, json_option, tell
+from crossdock.cli.app import by_option, deciding_person, json_option, tell
 
 __all__ = ["app"]
 
@@ -22,10 +22,7 @@ def subscription_list(wants_json: bool) -> None:
     from crossdock.cli import subscribers
 
     found = subscribers.listed()
-    if wants_json:
-        as_json(subscribers.as_builtins(found))
-    else:
-        click.echo(subscribers.as_text(found))
+    tell(wants_json, subscribers.as_builtins(found), subscribers.as_text(found))
 
 
 @subscription.command("resume")
@@ -47,10 +44,7 @@ def deprecated_(wants_json: bool) -> None:
     from crossdock.cli import retiring
 
     found = retiring.retiring()
-    if wants_json:
-        as_json(retiring.as_builtins(found))
-    else:
-        click.echo(retiring.as_text(found))
+    tell(wants_json, retiring.as_builtins(found), retiring.as_text(found))
 
 
 @app.command("ask")
@@ -65,7 +59,4 @@ def ask_(what: str, sku: str, max_age: int, deadline: float, wants_json: bool) -
     from crossdock.deliver.asking import Terms
 
     found = questions.answered(what, sku, Terms(max_age, deadline, last_known=True))
-    if wants_json:
-        as_json(questions.as_builtins(found))
-    else:
-        click.echo(questions.as_text(found))
+    tell(wants_json, questions.as_builtins(found), questions.as_text(found))
