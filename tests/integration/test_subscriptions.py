@@ -245,9 +245,9 @@ async def test_what_fails_for_long_is_disabled_with_a_case_that_its_consumer_clo
 
 
 async def test_one_event_nobody_takes_is_given_up_with_a_case_and_the_next_go_on(database_url: str) -> None:
-    manner: Manner = lambda event: (
-        500 if event["type"].endswith("recorded") and event["subject"].endswith(":2") else 200
-    )  # noqa: E731
+    def manner(event: dict[str, Any]) -> int:
+        return 500 if event["type"].endswith("recorded") and event["subject"].endswith(":2") else 200
+
     async with telling(database_url, manner, give_up_hours=0.4 / 3600) as it:
         await it.subscribe()
         await it.at.stage.tell(order("2"))

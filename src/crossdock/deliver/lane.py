@@ -33,7 +33,7 @@ from crossdock.store.delivery import Claimed, Wake, nobody_to_wake
 _LOST_ROUNDS_MAX = 3
 # A database that fails over is away for seconds to minutes; answers are kept so long, and asked about anew after that.
 _RECORD_SECONDS_MAX = 600.0
-# A round takes no more than the call budget lets out in so long: refunds that come meanwhile wait for its end.
+# A round takes about what the call budget lets out in so long: refunds that come meanwhile wait for its end.
 _ROUND_SECONDS = 2.0
 _RECORD_AGAIN_SECONDS, _RECORD_AGAIN_SECONDS_MAX = 0.1, 5.0
 
@@ -128,13 +128,15 @@ class Lane:
         return 0
 
     def _affordable(self) -> int:
-        """No more than the call budget lets out in one round, twice as many items a call as last time, if they will."""
+        """No more than the call budget lets out in one round, twice as many items a call as last time, if they will.
+
+        And if they go one by one after all, no more than in a quarter of a lease, so that none runs out while waiting.
+        """
         rate = self.line.budget.rate
         if rate is None:
             return self.batch_max
-        return max(
-            1, min(self.batch_max, int(rate * min(_ROUND_SECONDS, self.lease_seconds / 4) * 2 * self._items_per_call))
-        )
+        seconds = min(_ROUND_SECONDS * 2 * self._items_per_call, self.lease_seconds / 4)
+        return max(1, min(self.batch_max, int(rate * seconds)))
 
     def _situation(self, claimed: Claimed, now: datetime, *, reached: bool = True) -> Situation:
         effects = self.line.effects(claimed.noun)
