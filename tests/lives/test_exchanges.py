@@ -190,6 +190,21 @@ def test_nothing_goes_back_for_new_goods_that_the_warehouse_has_picked() -> None
     assert of.refunds() == []
 
 
+def test_what_was_paid_for_dearer_goods_stays_too_while_the_warehouse_may_send_them() -> None:
+    of = Swapped()
+    came = of.wants(2000, rates=())
+    of.hands_in(came)
+    of.reality.pay(2000 - _MUG)
+    of.rest()
+    of.reality.warehouse.picks = lambda: True
+    came.new[0].given_up = 1
+    of.say(came)
+    assert of.refunds() == []
+    assert any(name.startswith("refund:order") for name in of.told_waits())
+    of.leaves()
+    assert (of.refunds(), of.cases(), of.told_waits()) == ([], set(), {})
+
+
 def test_new_goods_that_never_leave_are_given_up_after_a_while() -> None:
     of = Swapped(exchange_days=20)
     of.hands_in(of.wants(_MUG - 80))

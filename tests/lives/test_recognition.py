@@ -17,7 +17,7 @@ from tests.lives.edits import Cell, Edited, Played
 from tests.lives.hub import Hub
 from tests.lives.living import Life
 from tests.lives.oracle import Watch
-from tests.lives.reality import BEGIN
+from tests.lives.reality import BEGIN, Bringing, Coming
 
 WAYS = ("ordered", "shipped", "delivered")
 _ALL = 8927
@@ -146,6 +146,36 @@ def test_an_order_whose_sale_is_made_stays_as_it_was_whatever_the_policy_says_la
         assert each.reality.ship()
         each._to_rest()
     assert of.documents() == other.documents()
+
+
+def test_how_long_a_parcel_may_be_on_its_way_stays_as_it_was_too() -> None:
+    of = _way("delivered", transit_days=10)
+    of.leaves()
+    of.under(msgspec.structs.replace(of.policy, recognition=(Recognition(when="shipped", transit_days=2),)))
+    of._pass(3 * 24 * 60)
+    of._to_rest()
+    assert of.documents() == []
+    of._pass(8 * 24 * 60)
+    of._to_rest()
+    assert [kind for kind, _ in of.documents()] == ["invoice"]
+
+
+def test_a_parcel_that_nobody_saw_arrive_is_billed_under_the_day_it_must_have_whatever_came_back_of_others() -> None:
+    of = _way("delivered", transit_days=10)
+    of.leaves({"L1": 2})
+    of.arrives()
+    came = Coming(
+        "R1", of.reality.now, [Bringing("1", "L1", "MUG", 1, 1, "sellable", keeps=False)], "closed", "refund", "till"
+    )
+    of.reality.returns.append(came)
+    of.reality._say_return(came)
+    of.rest()
+    of.later(days=2)
+    left = of.reality.now
+    of.leaves()
+    of.later(days=11)
+    dates = [e.command.body.invoice_date for e in of.steps if isinstance(e.command.body, InvoicePosting)]
+    assert dates[-1] == left + timedelta(days=10)
 
 
 def test_the_terms_are_those_of_the_moment_the_order_was_placed() -> None:

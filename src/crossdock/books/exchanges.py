@@ -97,11 +97,6 @@ def not_in(record: Record) -> int:
     return sum(price_of(record, each.lines) - _held_of(record, each) for each in record.exchanges)
 
 
-def in_it(record: Record) -> int:
-    """What of the order's own worth is new goods that were sent in exchange."""
-    return sum(_held_of(record, each) for each in record.exchanges)
-
-
 def _held_of(record: Record, exchange: Exchanged) -> int:
     if not exchange.released:
         return 0
@@ -111,11 +106,6 @@ def _held_of(record: Record, exchange: Exchanged) -> int:
 def given_up(record: Record) -> int:
     """What of the new goods that were agreed on will not be sent, as they were priced."""
     return sum(price_of(record, each.agreed) - price_of(record, each.lines) for each in record.exchanges)
-
-
-def awaiting_release(record: Record) -> bool:
-    """New goods are still to leave that nobody was asked to send yet."""
-    return any(line.ordered for each in record.exchanges if not each.released for line in each.lines)
 
 
 def lent(record: Record, *, left: bool) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 from crossdock.canonical.order import Order, OrderLine
@@ -102,8 +103,10 @@ class Record:
     capture_when: Literal["channel", "shipped"] = "channel"
     recognised: Recognised = "shipped"
     """When what was sold is billed."""
-    arrived: frozenset[str] = frozenset()
-    """The parcels that count as arrived, where they are billed then."""
+    transit_days: int = 0
+    """Where it is billed as it arrives: a parcel of which nobody says so has arrived after so long."""
+    arrived: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
+    """When the parcels arrived that count as arrived, where they are billed then."""
     emptied_gives_back: bool = False
     """Delivery is not to be paid of an order that is ordered no more, though nobody cancelled it."""
 

@@ -50,6 +50,11 @@ def arrived_parcels(record: Record) -> tuple[Shipment, ...]:
     return tuple(each for each in record.shipments if each.id in record.arrived)
 
 
+def awaiting_release(record: Record) -> bool:
+    """New goods are still to leave that nobody was asked to send yet."""
+    return any(line.ordered for each in record.exchanges if not each.released for line in each.lines)
+
+
 def accepted_units(line: ReturnLine, *, inspect: bool) -> int:
     """Units of a return's line that count: kept with our consent, or handed in and, where the terms ask, looked at."""
     if line.keeps_goods:

@@ -10,7 +10,16 @@ from crossdock.books.amounts import Amounts, Position, Value, added, gross_of, l
 from crossdock.books.pricing import charges_worth, goods_worth, in_shape_of, line_worth
 from crossdock.books.record import Record
 from crossdock.books.tenders import captured, under_way_of
-from crossdock.books.units import Back, Units, billed_units, came_back, left_units, owed_units, shipped_units
+from crossdock.books.units import (
+    Back,
+    Units,
+    awaiting_release,
+    billed_units,
+    came_back,
+    left_units,
+    owed_units,
+    shipped_units,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +117,7 @@ def _untaken(record: Record, worth: Worth, amounts: Amounts, settled: int) -> in
 def _returns(record: Record, owed: Counter[str], charges: Amounts) -> Iterator[Given]:
     """Each return takes the last units of its lines, so that what was given back never changes when more ships."""
     kept = Counter(owed)
-    awaits_new_goods = any(line.ordered for e in record.exchanges if not e.released for line in e.lines)
+    awaits_new_goods = awaiting_release(record)
     for back in came_back(record):
         if not back.for_money:
             continue

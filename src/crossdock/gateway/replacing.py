@@ -100,19 +100,16 @@ def _at(made: OrderLine, like: OrderLine, asked: ReplacementAsked, order: Order,
         ) from error
     if price.minor < 0:
         raise unfit(f"{where}.price", f"{asked.price} is below zero")
-    rates = {tax.rate: tax.title for tax in like.taxes}
-    base = 1 + sum((Fraction(rate) for rate in rates), Fraction(0)) if order.tax_included else Fraction(1)
-    shares = {rate: Fraction(rate) / base for rate in rates}
-    charged = price.minor * made.ordered
-    taxes = tuple(
-        Tax(
-            title=title,
-            rate=rate,
-            amount=Money(portion(charged, shares[rate].numerator, shares[rate].denominator), order.currency),
-        )
-        for rate, title in rates.items()
-    )
+    charged, whole = price.minor * made.ordered, Fraction(1)
+    if order.tax_included:
+        whole += sum(Fraction(tax.rate) for tax in like.taxes)
+    taxes = tuple(_taxed(tax, charged, Fraction(tax.rate) / whole, order.currency) for tax in like.taxes)
     return replace(made, unit_price=price, taxes=taxes)
+
+
+def _taxed(like: Tax, charged: int, share: Fraction, currency: str) -> Tax:
+    amount: AnyMoney = Money(portion(charged, share.numerator, share.denominator), currency)
+    return replace(like, amount=amount)
 
 
 def without(asked: ShortageAsked, held: Return) -> Return:

@@ -7,10 +7,10 @@ from datetime import timedelta
 from itertools import count
 
 from crossdock.books.entitlements import settled_in_all
-from crossdock.books.exchanges import awaiting_release, lent
+from crossdock.books.exchanges import lent
 from crossdock.books.record import Record, Tendered
 from crossdock.books.tenders import capturable, under_way_of
-from crossdock.books.units import left_units, owed_units
+from crossdock.books.units import awaiting_release, left_units, owed_units
 from crossdock.books.worth import to_capture, to_cover
 from crossdock.canonical.payment import PaymentCapture, PaymentVoid
 from crossdock.kernel.money import Money

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from crossdock.books.entitlements import entitlements, settled_in_all
+from crossdock.books.entitlements import ORDER, SURPLUS, entitlements, settled_in_all
 from crossdock.books.exchanges import counted, counting, lent, price_of
 from crossdock.books.pricing import share_of
 from crossdock.books.record import Exchanged, Record
@@ -199,10 +199,15 @@ def _name(fact: Fact) -> str:
 
 
 def still_leaving(standing: Standing, record: Record, cause: str) -> int:
-    """Units of new goods that were given up, and of which the warehouse hasn't said yet that they stay."""
-    exchange = next((each for each in record.exchanges if each.cause == cause), None)
-    if exchange is None:
-        return 0
+    """Units of new goods that were given up, and of which the warehouse hasn't said yet that they stay.
+
+    What was paid for dearer ones comes back as the order's own money, whichever exchange it was for.
+    """
+    of = [each for each in record.exchanges if each.cause == cause or cause in (ORDER, SURPLUS)]
+    return sum(_leaving(standing, each) for each in of)
+
+
+def _leaving(standing: Standing, exchange: Exchanged) -> int:
     there = _at_warehouse(standing, exchange)
     return sum(max(there[line.id] - line.ordered, 0) for line in exchange.lines)
 

@@ -19,7 +19,7 @@ from crossdock.promises.money import SALE
 from crossdock.promises.obligations import Act, Kept, Obligation, Priority, Wait
 from crossdock.promises.policy import Policy, due
 from crossdock.promises.standing import Fact, Standing
-from crossdock.promises.terms import Recognition
+from crossdock.promises.terms import Recognition, in_force
 
 PIN = "recognised"
 _INVOICE = "invoice:of:"
@@ -28,15 +28,13 @@ _INVOICE_OF = "invoice:"
 
 
 def recognition_of(order: Order, policy: Policy) -> Recognition:
-    """The terms in force when it was placed; the oldest for what was before all of them."""
-    ordered = sorted(policy.recognition, key=lambda terms: terms.since)
-    begun = [terms for terms in ordered if terms.since <= order.placed_at]
-    return (begun or [*ordered[:1], Recognition()])[-1 if begun else 0]
+    """The terms in force when it was placed."""
+    return in_force(policy.recognition, order.placed_at) or Recognition()
 
 
 def recognised_when(standing: Standing, order: Order, policy: Policy) -> Recognised:
     """As it was when the sale was sealed; a sale that was sealed before there was a choice is billed as it leaves."""
-    match standing.pins.get(PIN):
+    match standing.pins.get(PIN, "").partition(":")[0]:
         case "ordered":
             return "ordered"
         case "delivered":
@@ -47,7 +45,9 @@ def recognised_when(standing: Standing, order: Order, policy: Policy) -> Recogni
 
 def pinned(record: Record) -> dict[str, str]:
     """What the seal of a sale fixes; nothing where it is billed as it leaves."""
-    return {} if record.recognised == "shipped" else {PIN: record.recognised}
+    if record.recognised == "shipped":
+        return {}
+    return {PIN: f"delivered:{record.transit_days}" if record.recognised == "delivered" else record.recognised}
 
 
 def invoiced_by(record: Record) -> Literal["parcels", "order"]:
@@ -60,28 +60,32 @@ def with_recognition(standing: Standing, record: Record, policy: Policy) -> Reco
     when = recognised_when(standing, record.order, policy)
     if when != "delivered":
         return replace(record, recognised=when)
-    days = recognition_of(record.order, policy).transit_days
+    record = replace(record, recognised=when, transit_days=_transit_days(standing, record.order, policy))
     billed = {name.removeprefix(_INVOICE_OF) for name in standing.sealed if name.startswith(_INVOICE_OF)}
-    return replace(record, recognised=when, arrived=frozenset(_arrived(record, billed, standing.as_of, days)))
+    return replace(record, arrived=dict(_arrived(record, billed, standing.as_of)))
 
 
-def _arrived(record: Record, billed: Set[str], as_of: datetime, days: int) -> Iterator[str]:
-    """By somebody's word, by time, or because some of it came back; and what was billed as arrived stays so.
+def _transit_days(standing: Standing, order: Order, policy: Policy) -> int:
+    """As it was when the sale was sealed, like all of the terms."""
+    pinned_days = standing.pins.get(PIN, "").partition(":")[2]
+    return int(pinned_days) if pinned_days else recognition_of(order, policy).transit_days
+
+
+def _arrived(record: Record, billed: Set[str], as_of: datetime) -> Iterator[tuple[str, datetime]]:
+    """By somebody's word, by time, or because some of it came back; and what was billed as arrived stays so. And when.
 
     Which parcel it was that something came back of may look otherwise once another is said to have arrived.
     """
     back = sum((each.units for each in came_back(record)), Counter[str]())
     said = [
-        each
-        for each in record.shipments
-        if each.delivered_at or each.id in billed or as_of >= each.shipped_at + timedelta(days=days)
+        each for each in record.shipments if each.delivered_at or each.id in billed or as_of >= _must_have(record, each)
     ]
-    yield from (each.id for each in said)
+    yield from ((each.id, each.delivered_at or _must_have(record, each)) for each in said)
     back.subtract(sum((_units(each) for each in said), Counter[str]()))
     for each in record.shipments:
         if each not in said and any(back[line] > 0 for line in _units(each)):
             back.subtract(_units(each))
-            yield each.id
+            yield each.id, _came_back_at(record, each)
 
 
 def _units(parcel: Shipment) -> Counter[str]:
@@ -91,22 +95,24 @@ def _units(parcel: Shipment) -> Counter[str]:
     return units
 
 
-def arrived_at(record: Record, parcel: Shipment, policy: Policy) -> datetime:
-    """When a parcel counts as arrived that does: what came back arrived at some time before, and not later than it left us."""
-    days = recognition_of(record.order, policy).transit_days
-    by_time = parcel.shipped_at + timedelta(days=days)
-    back = [each.body.returned_at for each in record.returns]
-    return parcel.delivered_at or max(min([by_time, *back]), parcel.shipped_at)
+def _must_have(record: Record, parcel: Shipment) -> datetime:
+    return parcel.shipped_at + timedelta(days=record.transit_days)
 
 
-def arrival(record: Record, parcel: Fact, invoice: str, policy: Policy) -> Wait:
+def _came_back_at(record: Record, parcel: Shipment) -> datetime:
+    """What came back of a parcel had arrived before, and no earlier than it left us."""
+    units = _units(parcel)
+    times = [each.returned.body.returned_at for each in came_back(record) if any(each.units[line] for line in units)]
+    return min((time for time in times if time >= parcel.shipped_at), default=parcel.shipped_at)
+
+
+def arrival(record: Record, parcel: Fact, invoice: str) -> Wait:
     """A parcel on its way is billed when it arrives, or when it must have; a wait by the name of what follows it."""
-    days = recognition_of(record.order, policy).transit_days
     return Wait(
         name=invoice,
         on=parcel.connection,
         what=f"to say that parcel {parcel.body.id} has arrived, which is billed then",
-        until=parcel.body.shipped_at + timedelta(days=days),
+        until=_must_have(record, parcel.body),
     )
 
 

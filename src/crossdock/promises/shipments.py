@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import datetime
 
 import msgspec
@@ -24,7 +24,7 @@ from crossdock.promises.changes import units_wanted
 from crossdock.promises.money import SALE, every_sale
 from crossdock.promises.obligations import Act, Kept, Obligation, Priority, Trouble, Within
 from crossdock.promises.policy import Policy, due
-from crossdock.promises.recognition import arrival, arrived_at, invoices_of_sales
+from crossdock.promises.recognition import arrival, invoices_of_sales
 from crossdock.promises.standing import Fact, Standing
 
 ISSUE = "goods_issue"
@@ -54,7 +54,7 @@ def invoices_owed(standing: Standing, record: Record) -> list[str]:
     """The names of the invoices: of sales, or of the parcels that are billed."""
     if record.recognised == "ordered":
         return invoices_of_sales(record)
-    billed = None if record.recognised == "shipped" else record.arrived
+    billed = None if record.recognised == "shipped" else record.arrived.keys()
     return [f"invoice:{suffix}" for suffix in _parts_owed(standing, record, billed)]
 
 
@@ -73,7 +73,7 @@ def fulfilments_owed(standing: Standing, record: Record) -> dict[str, tuple[Fulf
     }
 
 
-def _parts_owed(standing: Standing, record: Record, of: frozenset[str] | None = None) -> Iterator[str]:
+def _parts_owed(standing: Standing, record: Record, of: Set[str] | None = None) -> Iterator[str]:
     parcels = standing.of("shipment")
     parts = _parts(standing, record, parcels)
     for fact in sorted(parcels, key=_left_at):
@@ -179,9 +179,9 @@ def _erp(
     if record.recognised == "ordered":
         return  # its sale is invoiced whole
     if record.recognised == "delivered" and shipment.id not in record.arrived:
-        yield arrival(record, fact, f"invoice:{suffix}", policy)
+        yield arrival(record, fact, f"invoice:{suffix}")
         return
-    at = shipment.shipped_at if record.recognised == "shipped" else arrived_at(record, shipment, policy)
+    at = shipment.shipped_at if record.recognised == "shipped" else record.arrived[shipment.id]
     yield Act(
         name=f"invoice:{suffix}",
         to=erp,

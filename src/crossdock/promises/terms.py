@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
@@ -79,10 +79,16 @@ class ReturnTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return self.limit(self.fee, currency) or Money(0, currency)
 
 
-def terms_at(versions: Sequence[ReturnTerms], moment: datetime) -> ReturnTerms:
-    """The terms in force then: the latest that had begun; the oldest for what was before all of them."""
-    if not versions:
-        return ReturnTerms()
+T = TypeVar("T", Recognition, ReturnTerms)
+
+
+def in_force(versions: Sequence[T], moment: datetime) -> T | None:
+    """The latest that had begun then; the oldest for what was before all of them."""
     ordered = sorted(versions, key=lambda terms: terms.since)
     begun = [terms for terms in ordered if terms.since <= moment]
-    return begun[-1] if begun else ordered[0]
+    return begun[-1] if begun else next(iter(ordered), None)
+
+
+def terms_at(versions: Sequence[ReturnTerms], moment: datetime) -> ReturnTerms:
+    """The terms of returns in force then."""
+    return in_force(versions, moment) or ReturnTerms()
