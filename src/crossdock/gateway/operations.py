@@ -158,7 +158,7 @@ async def _about(call: Call) -> About:
     returns = {each.id: _decoded(each, Return) for each in own if each.kind == "return"}
     others: list[Return] = [f.body for f in standing.of("return") if f.connection != API]
     return About(
-        order=with_agreed(fact.body, [*returns.values(), *others]),
+        order=with_agreed(fact.body, [*returns.values(), *others], (f.body for f in standing.of("shipment"))),
         entity=entity,
         returns=returns,
         other_returns=others,

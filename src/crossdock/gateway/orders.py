@@ -102,6 +102,7 @@ async def tell_order(call: Call) -> Reply:
     order = next(_facts(told, "order", Order), None)
     if order is None:
         raise conflicting(f"{entity} is spoken of, but was not read yet; ask again in a minute")
+    seen = with_agreed(order, list(_facts(told, "return", Return)), _facts(told, "shipment", Shipment))
     return Reply(
         OrderTold(
             order=entity,
@@ -114,7 +115,7 @@ async def tell_order(call: Call) -> Reply:
             cancelled_at=order.cancelled_at,
             total=order.total,
             payment=order.payment,
-            lines=[_line(each) for each in with_agreed(order, list(_facts(told, "return", Return))).lines],
+            lines=[_line(each) for each in seen.lines],
             parcels=list(_parcels(_facts(told, "shipment", Shipment))),
             milestones=[_milestone(each) for each in told["promises"]],
             expected=[Expected(what=e["what"], of=e["of"], until=e["until"]) for e in told["expected"]],

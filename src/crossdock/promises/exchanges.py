@@ -7,7 +7,7 @@ returned again. What they cost is set against what came back (`books.exchanges`)
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -21,7 +21,7 @@ from crossdock.books.tenders import capturable
 from crossdock.books.worth import to_cover
 from crossdock.canonical.order import Order, OrderLine, SalesOrder
 from crossdock.canonical.returns import Return
-from crossdock.canonical.shipment import ShipmentLines, ShipmentOrder
+from crossdock.canonical.shipment import Shipment, ShipmentLines, ShipmentOrder
 from crossdock.kernel.money import AnyMoney, Money
 from crossdock.promises.money import SALE
 from crossdock.promises.obligations import Obligation, Trouble, Wait
@@ -224,13 +224,15 @@ def _at_warehouse(standing: Standing, exchange: Exchanged) -> Counter[str]:
     return Counter({line.line: line.units for line in body.lines})
 
 
-def with_agreed(order: Order, returns: Sequence[Return]) -> Order:
-    """The order as people see it who take returns: with the new goods that were sent, or are to be, in exchange."""
+def with_agreed(order: Order, returns: Sequence[Return], parcels: Iterable[Shipment]) -> Order:
+    """The order as people see it who take returns: with the new goods that left, or are to, in exchange."""
+    left: Counter[str] = Counter()
+    for line in (line for parcel in parcels for line in parcel.lines):
+        left[line.line] += line.units
     new = tuple(
-        msgspec.structs.replace(share_of(each.line, each.line.ordered - each.given_up), replaces=held.id)
+        msgspec.structs.replace(share_of(each.line, units), replaces=held.id)
         for held in returns
-        if held.status != "cancelled"
         for each in held.replacements
-        if each.line.ordered > each.given_up
+        if (units := max(left[each.line.id], 0 if held.status == "cancelled" else each.line.ordered - each.given_up))
     )
     return msgspec.structs.replace(order, lines=(*order.lines, *new)) if new else order
