@@ -72,6 +72,14 @@ async def test_a_head_without_end_is_cut_off_before_it_fills_the_memory(endless:
     assert told.startswith(b"HTTP/1.1 431") or not told
 
 
+async def test_fields_after_a_body_without_end_are_cut_off_too() -> None:
+    head = b"POST /in/shop HTTP/1.1\r\nHost: hub\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"
+    async with _pipe() as pipe:
+        sent, told = await _send_on(pipe, head, b"X-Many: 1\r\n" * 512, 32 * 1024 * 1024)
+    assert sent < 4 * 1024 * 1024
+    assert told.startswith(b"HTTP/1.1 431") or not told
+
+
 async def test_a_long_head_that_comes_at_once_is_refused_and_a_usual_one_is_not() -> None:
     async with served(_fine, "127.0.0.1:0") as at, aiohttp.ClientSession() as session:
         many = {f"X-{n}": "a" * 1000 for n in range(70)}

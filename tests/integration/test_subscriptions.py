@@ -417,6 +417,47 @@ async def test_who_was_paused_past_their_lease_can_not_record(database_url: str)
         assert it.at.stage.count("select count(*) from notification") == 0
 
 
+@pytest.mark.parametrize("what", ["edited", "replayed"])
+async def test_a_turn_that_began_before_its_consumer_changed_something_changes_nothing_of_it(
+    database_url: str, what: str
+) -> None:
+    async with telling(database_url) as it:
+        await it.subscribe()
+        await it.at.stage.tell(order("2"))
+        async with it.at.stage.database.transaction() as tx:
+            began = await notifying.claim(tx, 60.0)
+        assert began is not None
+        path = f"/v1/subscriptions/{it.id}"
+        if what == "edited":
+            await it.at.ask("GET", path, who="feed")
+            tag = {"If-Match": it.at.headers["ETag"]}
+            assert (await it.at.ask("PUT", path, {"url": it.receiver.url, "note": "new"}, who="feed", **tag))[0] == 200
+        else:
+            since = it.at.stage.rows("select now() - interval '1 hour'")[0][0].isoformat()
+            assert (await it.at.ask("POST", f"{path}/replay", {"since": since}, who="feed"))[0] == 200
+        before = it.at.stage.rows("select url, state, next_at, past, xid, event from subscription")
+        async with it.at.stage.database.transaction() as tx:
+            assert await notifying.heads(tx, began, 8) == []
+            await notifying.enqueue(tx, began, [notifying.Queued("e", "t", "order:shop:9", b"{}")], began.position)
+            assert not await notifying.disable(tx, began, "410 from where it used to be")
+            await notifying.leave(tx, began, 3600)
+        assert it.at.stage.rows("select url, state, next_at, past, xid, event from subscription") == before
+        await it.turns(lambda: "order:shop:2" in it.receiver.subjects)
+
+
+async def test_what_is_refused_holds_up_its_own_entity_and_not_what_comes_after(
+    database_url: str,
+) -> None:
+    async with telling(database_url, lambda event: 422 if event["subject"].endswith(":2") else 204) as it:
+        await it.subscribe()
+        await it.at.stage.tell(order("2"))
+        await it.turns(lambda: bool(it.outcomes()))
+        behind = "select id, 'e' || n, 't', 'order:shop:2', now(), '' from subscription, generate_series(1, 600) n"
+        it.at.stage.sql(f"insert into notification (subscription, event, type, entity, due_at, body) {behind}")
+        await it.at.stage.tell(order("3"))
+        await it.turns(lambda: "order:shop:3" in it.receiver.subjects)
+
+
 async def test_what_can_not_be_told_any_more_is_said_and_not_skipped(database_url: str) -> None:
     async with telling(database_url) as it:
         await it.subscribe()

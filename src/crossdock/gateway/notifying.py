@@ -36,6 +36,9 @@ _TURN_SECONDS = 30.0
 _AT_ONCE = 8
 # Where a receiver is down its events wait in the feed, which is kept anyhow; only so many are put on their way ahead.
 _WAITING_MAX = 500
+# What is refused holds up its own entity and nothing else, but for so many that nobody can mean it.
+_WAITING_IN_ALL_MAX = 10_000
+_MEND = "Have its receiver put right, then"
 _FEED_EVENTS = 100
 # So often the feed is looked at for each; a look at nothing costs four short transactions.
 _LOOK_SECONDS = 1.0
@@ -96,13 +99,14 @@ class Notifier:
         """Nothing is skipped in silence: what it should be told next may be gone."""
         if turn.at >= turn.now - timedelta(days=self.settings.hub.keep_inbox_days):
             return False
-        await self._disable(turn, f"what happened after {turn.at:%Y-%m-%d %H:%M} is not kept any more", ask=True)
+        why = f"what happened after {turn.at:%Y-%m-%d %H:%M} is not kept any more"
+        await self._disable(turn, why, remedy="Have its consumer replay from a later time, then")
         return True
 
     async def _feed(self, turn: Turn) -> bool:
         """What happened since is put on its way; answers whether that was all."""
         async with self.database.transaction() as tx:
-            if await notifying.waiting(tx, turn, _WAITING_MAX) >= _WAITING_MAX:
+            if await notifying.is_full(tx, turn, _WAITING_MAX, _WAITING_IN_ALL_MAX):
                 return True
             channels = channels_of(_caller(turn), self.settings)
             found = await events.after(tx, turn.position, channels, types=turn.types, limit=_FEED_EVENTS)
@@ -142,11 +146,11 @@ class Notifier:
             await notifying.record(tx, turn, attempts, took=took)
             await cases.raise_cases(tx, _given_up(turn, going, attempts))
         if any(each.outcome == "gone" for each, _ in heard):
-            await self._disable(turn, "its receiver answered 410 Gone", ask=False)
+            await self._disable(turn, "its receiver answered 410 Gone")
             return _LOOK_SECONDS
         if not took and self._is_long_ago(turn.failing_since, turn.now):
             await self._disable(
-                turn, f"its receiver has taken nothing since {turn.failing_since:%Y-%m-%d %H:%M}", ask=True
+                turn, f"its receiver has taken nothing since {turn.failing_since:%Y-%m-%d %H:%M}", remedy=_MEND
             )
             return _LOOK_SECONDS
         if took or not any(each.down for each, _ in heard):
@@ -172,15 +176,15 @@ class Notifier:
     def _is_long_ago(self, moment: datetime | None, now: datetime) -> bool:
         return moment is not None and moment < now - timedelta(hours=self.terms.give_up_hours)
 
-    async def _disable(self, turn: Turn, why: str, *, ask: bool) -> None:
-        """Nothing more is told; `ask`: a person should know."""
+    async def _disable(self, turn: Turn, why: str, *, remedy: str = "") -> None:
+        """Nothing more is told; `remedy`: what a person should do before it is resumed."""
         log.warning("subscription disabled", subscription=turn.id, consumer=turn.consumer, reason=why)
         async with self.database.transaction() as tx:
-            if not await notifying.disable(tx, turn.id, why):
+            if not await notifying.disable(tx, turn, why):
                 return
             await Decider(tx, "the hub").record("disable subscription", subscription=turn.id, reason=why)
-            if ask:
-                await cases.raise_cases(tx, [_disabled(turn, why)])
+            if remedy:
+                await cases.raise_cases(tx, [_disabled(turn, why, remedy)])
 
     async def _send(
         self, turn: Turn, event: Outgoing, secrets: Sequence[str], above: Mapping[str, str]
@@ -252,12 +256,12 @@ def _queued(event: events.Event) -> Queued:
     return Queued(told.id, told.type, event.entity, msgspec.json.encode(told))
 
 
-def _disabled(turn: Turn, why: str) -> Raised:
+def _disabled(turn: Turn, why: str, remedy: str) -> Raised:
     return Raised(
         subscriptions.causes(turn.id)[0],
         "subscription",
         f"A subscription of {turn.consumer} is disabled",
-        f"Have its receiver put right, then: crossdock subscription resume {turn.id}",
+        f"{remedy}: crossdock subscription resume {turn.id}",
         f"{turn.url}: {why}",
     )
 

@@ -35,6 +35,7 @@ class Bounded(HttpToolsProtocol):
         self._waits: asyncio.TimerHandle | None = None
         self._in_head, self._head_bytes = True, 0
         self._too_long = False
+        self._trailer_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         super().connection_made(transport)
@@ -53,9 +54,19 @@ class Bounded(HttpToolsProtocol):
             if self._head_bytes > _HEAD_BYTES_MAX:
                 self._cut_off()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Fields after a body in chunks are no part of the request: they are not kept, and bounded like its head."""
+        if self._in_head:
+            super().on_header(name, value)
+            return
+        self._trailer_bytes += len(name) + len(value)
+        if self._trailer_bytes > _HEAD_BYTES_MAX:
+            self._too_long = True
+            raise _TooLong
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_head, self._head_bytes = True, 0
+        self._in_head, self._head_bytes, self._trailer_bytes = True, 0, 0
         self._wait(self.head_seconds)
 
     def on_headers_complete(self) -> None:

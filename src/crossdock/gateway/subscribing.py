@@ -167,7 +167,8 @@ async def replay(call: Call) -> Reply:
         await _check_since(call, asked.since)
         to = await subscriptions.place_of(call.tx, asked.since)
     await subscriptions.move(call.tx, held.id, to)
-    await _close_cases(call, held.id)
+    # That it is disabled, if it is, it stays: only an edit lets it go on.
+    await cases.close(call.tx, subscriptions.causes(held.id)[1], call.caller.id)
     await Decider(call.tx, call.caller.id).record("replay", subscription=held.id, since=asked.since or to.at)
     return await _told(call, held.id)
 

@@ -81,6 +81,8 @@ def strongbox_of(settings: Settings) -> Strongbox:
 
 def made_once(file: Path) -> bytes:
     """256 random bits, the same for all processes of this folder."""
+    if file.is_file():
+        return file.read_bytes()
     file.parent.mkdir(parents=True, exist_ok=True)
     made = file.with_name(f"{file.name}.{os.getpid()}")
     made.touch(mode=0o600)

@@ -79,8 +79,11 @@ async def claim(tx: Transaction, lease_seconds: float) -> Turn | None:
     return Turn(*found[0]) if found else None
 
 
-async def waiting(tx: Transaction, turn: Turn, limit: int) -> int:
-    return (await rows(tx, _SQL["waiting"], {"id": turn.id, "limit": limit}))[0][0]
+async def is_full(tx: Transaction, turn: Turn, limit: int, limit_in_all: int) -> bool:
+    """Whether so many wait that nothing refused holds up, or so many in all."""
+    limits = {"limit": limit, "limit_in_all": limit_in_all}
+    [(going, every)] = await rows(tx, _SQL["waiting"], {"id": turn.id, **limits})
+    return going >= limit or every >= limit_in_all
 
 
 async def enqueue(tx: Transaction, turn: Turn, events: Sequence[Queued], next_: Position) -> None:
@@ -104,6 +107,6 @@ async def leave(tx: Transaction, turn: Turn, wait_seconds: float) -> None:
     await run(tx, _SQL["leave"], {**turn.mine, "wait_seconds": wait_seconds})
 
 
-async def disable(tx: Transaction, id_: str, reason: str) -> bool:
-    """Whether it was active."""
-    return bool(await rows(tx, _SQL["disable"], {"id": id_, "reason": reason}))
+async def disable(tx: Transaction, turn: Turn, reason: str) -> bool:
+    """Whether it was active, and is as it was when the turn began."""
+    return bool(await rows(tx, _SQL["disable"], {**turn.mine, "reason": reason}))

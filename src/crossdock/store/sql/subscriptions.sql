@@ -6,10 +6,11 @@ select %(id)s, %(consumer)s, %(url)s, %(types)s::text[], %(note)s, %(state)s, no
 -- count: How many a consumer has.
 select count(*)::int from subscription where consumer = %(consumer)s and state <> 'ended'
 
--- change: What may be edited; that also lets one go on that the hub disabled, with all that waits, at once.
+-- change: What may be edited; that also lets one go on that the hub disabled, with all that waits, at once. Whoever tells it now loses the lease: what they hear is of how it was.
 with waiting as (update notification set due_at = now() where subscription = %(id)s and due_at > now())
 update subscription set url = %(url)s, types = %(types)s::text[], note = %(note)s, state = %(state)s, reason = '',
-    revision = revision + 1, changed_at = now(), next_at = now(), failures = 0, failing_since = null
+    revision = revision + 1, changed_at = now(), next_at = now(), failures = 0, failing_since = null,
+    fence = nextval('fence_seq'), until = '-infinity'
 where id = %(id)s
 
 -- close: Nothing is told any more; its secrets are forgotten.
@@ -48,9 +49,10 @@ select coalesce(e.past, coalesce((select number from past), 0)), coalesce(e.xid,
 from (values (1)) one left join lateral (
     select past, xid, id - 1 as id, at from event where at >= %(since)s order by past, xid, id limit 1) e on true
 
--- move: The feed goes on at another place; what waited is told only if it comes after that.
+-- move: The feed goes on at another place; what waited is told only if it comes after that. Whoever tells it now loses the lease.
 with waiting as (delete from notification where subscription = %(id)s)
-update subscription set past = %(past)s, xid = %(xid)s, event = %(event)s, at = coalesce(%(at)s, at), next_at = now()
+update subscription set past = %(past)s, xid = %(xid)s, event = %(event)s, at = coalesce(%(at)s, at), next_at = now(),
+    fence = nextval('fence_seq'), until = '-infinity'
 where id = %(id)s
 
 -- claim: A subscription that is due, mine until the lease ends. One whose consumer may not be told any more rests.
@@ -65,8 +67,13 @@ from picked p where s.id = p.id
 returning s.id, s.consumer, p.tenant, p.connection, s.url, s.types, s.past, s.xid, s.event, s.at, s.fence, s.failures,
     s.failing_since, now()
 
--- waiting: How many events are on their way to it.
-select count(*)::int from (select from notification where subscription = %(id)s limit %(limit)s) as waiting
+-- waiting: How many events are on their way to it that nothing refused holds up, and how many in all.
+select (select count(*)::int from (
+            select from notification n where n.subscription = %(id)s and n.attempts = 0 and not exists (
+                select from notification e
+                where e.subscription = n.subscription and e.entity = n.entity and e.id < n.id and e.attempts > 0)
+            limit %(limit)s) as going),
+       (select count(*)::int from (select from notification where subscription = %(id)s limit %(limit_in_all)s) as every)
 
 -- enqueue: Events are on their way, in their order, and so far was looked; nothing where the lease is another's by now.
 with mine as (
@@ -124,9 +131,9 @@ where id = %(id)s and fence = %(fence)s
 update subscription set until = '-infinity', next_at = greatest(next_at, now() + make_interval(secs => %(wait_seconds)s))
 where id = %(id)s and fence = %(fence)s
 
--- disable: The hub itself stops telling it.
+-- disable: The hub itself stops telling it; not where the lease is another's by now.
 update subscription set state = 'disabled', reason = %(reason)s, revision = revision + 1, changed_at = now(), until = '-infinity'
-where id = %(id)s and state = 'active' returning id
+where id = %(id)s and fence = %(fence)s and state = 'active' returning id
 
 -- on_the_way: Events that wait, in their order, with what was answered last.
 select n.id, n.event, n.type, n.entity, n.attempts, n.due_at, l.at, l.outcome, l.status, l.detail, l.seconds
