@@ -61,8 +61,7 @@ async def settle_dirty(
         above = await seeing.parents(tx, [each.entity for each in batch])
     reads = read(batch, record, rules.targets, record.as_of)
     worked_out = [(each, changes_for(each, rules)) for each in reads]
-    # Lost in a crash, they are dirty still and settled again; the seal that acts on it makes it durable first (decision 0025).
-    async with database.transaction(durable=False) as tx:
+    async with database.transaction() as tx:
         mine = {bucket_of(u.entity) for u in batch}
         await leases.hold(tx, {bucket: held[bucket] for bucket in mine})
         opened = await save(tx, worked_out, rules)

@@ -102,19 +102,15 @@ class Database:
             await self._greet(connection)
 
     @contextlib.asynccontextmanager
-    async def transaction(self, *, durable: bool = True) -> AsyncGenerator[Transaction]:
+    async def transaction(self) -> AsyncGenerator[Transaction]:
         """A transaction in a pipeline: what is only run goes out with the next thing that is asked, or with the commit.
 
-        One that need not be durable may be lost when the server crashes, with all that came after it and nothing that came
-        before: it is so for what is worked out again then, and is part of a later durable one before anything acts on it.
         `TimeoutError` when a loop's connection is silent for too long; whether it was committed is not known then.
         """
         async with asyncio.timeout(self._silent_seconds), self._pool.connection() as connection:
             try:
                 async with connection.pipeline():
                     await connection.execute("begin")
-                    if not durable:
-                        await connection.execute("set local synchronous_commit = off")
                     yield connection
                     await connection.execute("commit")
             finally:
