@@ -68,7 +68,7 @@ def start_or_attach(folder: Path) -> EmbeddedPostgres:
     running = (folder / "postmaster.pid").exists()
     with server._lock:  # pyright: ignore[reportPrivateUsage]  # the wheel offers no way to set settings between its two steps
         server.ensure_pgdata_inited()
-        if not _has_settings(folder):
+        if not _has_run(folder) and not _has_settings(folder):
             # The wheel passes nothing on to initdb; a server that never ran has nothing in its log to lose.
             _run(server, "pg_resetwal", f"--wal-segsize={_WAL_FILE_MB}", "-D", str(folder))
             _write_settings(folder)
@@ -88,6 +88,11 @@ def _server(folder: Path) -> postgres_server.PostgresServer:
 
 def _run(server: postgres_server.PostgresServer, program: str, *words: str) -> None:
     pgexec(program, words, bin_path=server.bin_path, user=server.system_user)
+
+
+def _has_run(folder: Path) -> bool:
+    """Also one whose settings somebody altered: `ALTER SYSTEM` keeps what they say, and not our comment."""
+    return (folder / "postmaster.opts").exists()
 
 
 def _has_settings(folder: Path) -> bool:
