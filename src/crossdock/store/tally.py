@@ -72,9 +72,12 @@ async def add_span(tx: Transaction, seconds: float, margin_seconds: float) -> Ad
 
 async def count_touched(tx: Transaction) -> int:
     """Count anew what later words have made wrong; answers how many days and orders it was."""
-    until = await mark(tx)
+    held = await rows(tx, _SQL["hold_mark"])
+    if not held:  # no sums yet, or somebody adds to them now: a day counted by their old mark would lack what they add
+        return 0
+    until = held[0][0]
     found = await rows(tx, _SQL["touched"], {"limit": _TOUCHED_MAX})
-    if until is None or not found:
+    if not found:
         return 0
     for day in sorted({row[0] for row in found}):
         await _count_day(tx, day, until)

@@ -117,6 +117,9 @@ from ledger_balance group by 1, 2, 3 order by 3 desc, 4 desc
 -- mark: Up to when everything is in the sums.
 select until from tally_mark
 
+-- hold_mark: The same, which nobody moves until commit; none where somebody else is summing up.
+select until from tally_mark for update skip locked
+
 -- work: What the hub did in these days.
 select what, sum(count)::bigint from work_day where day >= %(first)s and day <= %(last)s group by what
 
