@@ -121,7 +121,13 @@ class Lane:
         return sealed
 
     async def _try_idly(self, lease_ends: float) -> int:
-        """With nothing due an outage's end would go unseen, and nobody would sweep there meanwhile."""
+        """With nothing open an outage's end would go unseen, and nobody would sweep there meanwhile.
+
+        What is open is the better probe, as soon as it is due: that a page answers says little of calls.
+        """
+        async with self.database.transaction() as tx:
+            if await delivery.has_open(tx, self.line.connection):
+                return 0
         if await probing.answers(self.line, lease_ends):
             async with self.database.transaction() as tx:
                 await brakes.lift_brake(tx, self.line.connection, "an answer while nothing was due")

@@ -121,6 +121,11 @@ async def claim(
     return [Claimed(*row) for row in await rows(tx, _SQL["claim"], parameters)]
 
 
+async def has_open(tx: Transaction, target: str) -> bool:
+    """Whether anything waits in this lane for nobody but itself."""
+    return (await rows(tx, _SQL["has_open"], {"target": target}))[0][0]
+
+
 async def busy(tx: Transaction, target: str, claimed: Sequence[Claimed]) -> set[int]:
     """Those whose target document has another unresolved act, or is about to: of two that ask at once, one at most isn't."""
     records: list[Row] = [(c.promise, c.entity, c.document) for c in claimed]

@@ -34,6 +34,9 @@ join promise p on p.id = l.promise
 left join intent i on i.promise = l.promise and i.ordinal = l.ordinal
 order by l.promise
 
+-- has_open: Whether this lane will have something to call for by itself.
+select exists (select from due where target = %(target)s and due_at < 'infinity')
+
 -- busy: Which of these claimed promises touch a target document that another act is unresolved on, or is being sealed for by somebody else. Those that are only ready are held until commit, so that nobody seals them meanwhile; waits for nobody.
 with mine as (
     select * from unnest(%(promise)b::bigint[], %(entity)b::text[], %(document)b::text[]) as m(promise, entity, document)
@@ -44,7 +47,7 @@ with mine as (
     cross join lateral (
         select promise from due
         where entity = m.entity and target is not distinct from %(target)s and document = m.document and stage = 0
-        limit 1000 for update skip locked
+        limit 1000000000 for update skip locked
     ) o
 )
 select m.promise from mine m
