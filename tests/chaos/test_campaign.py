@@ -83,11 +83,15 @@ def test_every_plant_is_hunted_with_faults_that_there_are_and_a_record_keeps_the
     for seed in (None, 3):
         keep(record, Caught(plant="no_dedup", at="", runs=1, faults="webhooks", seed=seed, finding=said))
     assert [each.seed for each in kept(record).values()] == [3]
-    told = page(
-        [_result(1)], kept(record) | {"no_fencing": Caught(plant="no_fencing", at="", runs=4, faults="stopped")}
-    )
-    assert "| stopped | none of 4 | **nothing** |" in told
+    told = page([_result(1)], kept(record) | {"no_fencing": _in_vain(SHOWS["no_fencing"].faults, 4)})
+    assert f"| {SHOWS['no_fencing'].faults} | none of 4 | **nothing** |" in told
+    for stale in (_in_vain("other faults", 4), _in_vain(SHOWS["no_fencing"].faults, 0)):
+        assert "**nothing**" not in page([_result(1)], kept(record) | {"no_fencing": stale})
     assert "| webhooks | 1 | S5: twice \\| in the inbox |" in told
+
+
+def _in_vain(faults: str, runs: int) -> Caught:
+    return Caught(plant="no_fencing", at="", runs=runs, faults=faults)
 
 
 def test_faults_of_all_sides_are_drawn_and_each_side_keeps_their_order() -> None:

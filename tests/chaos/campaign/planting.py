@@ -78,7 +78,7 @@ class Caught(msgspec.Struct, frozen=True, kw_only=True):
 
 async def hunt(server: Cluster, plant: str) -> Caught:
     """Seed after seed, until the judge says what this bug does."""
-    shows = SHOWS[plant]
+    shows, judged = SHOWS[plant], 0
     os.environ[PROGRAM] = f"{sys.executable} -m tests.chaos.plants {plant} --"
     for runs, seed in enumerate(shows.seeds, start=1):
         try:
@@ -86,10 +86,11 @@ async def hunt(server: Cluster, plant: str) -> Caught:
         except (NotJudged, NotOpened) as error:  # the machine is too busy for it, or the bug goes too far
             print(f"{plant}: seed {seed}: {error}", flush=True)
             continue
+        judged += 1
         if cries := [each for each in result.findings if each["invariant"] in shows.breaks]:
             return _caught(plant, runs, result, cries)
     at = system_clock().isoformat(timespec="seconds")
-    return Caught(plant=plant, at=at, runs=len(shows.seeds), faults=shows.faults)
+    return Caught(plant=plant, at=at, runs=judged, faults=shows.faults)
 
 
 def _caught(plant: str, runs: int, result: Result, cries: Sequence[dict[str, str]]) -> Caught:

@@ -11,7 +11,7 @@ from crossdock.govern.generated import write_or_check
 from tests.chaos.campaign.fault import FAULTS
 from tests.chaos.campaign.faults import know_all
 from tests.chaos.campaign.planting import RECORD as PLANTED
-from tests.chaos.campaign.planting import Caught, kept
+from tests.chaos.campaign.planting import SHOWS, Caught, kept
 from tests.chaos.campaign.record import Record, summed
 from tests.chaos.campaign.running import REST_SECONDS_MAX, Result
 from tests.chaos.plants import PLANTS
@@ -226,12 +226,13 @@ def _plants(caught: Mapping[str, Caught]) -> Iterator[str]:
     )
     yield "| bug | a careless hub | caught by | run | the judge said |\n| --- | --- | --- | ---: | --- |"
     for name, plant in PLANTS.items():
-        yield f"| {name} | {(plant.__doc__ or '').strip()} | {_how(caught.get(name))} |"
+        yield f"| {name} | {(plant.__doc__ or '').strip()} | {_how(name, caught.get(name))} |"
     yield ""
 
 
-def _how(caught: Caught | None) -> str:
-    if caught is None:
+def _how(plant: str, caught: Caught | None) -> str:
+    """A hunt in vain counts only by the faults that the bug is hunted with today, and by days that were judged."""
+    if caught is None or (caught.seed is None and (caught.faults != SHOWS[plant].faults or not caught.runs)):
         return "not played | | "
     if caught.seed is None:
         return f"{caught.faults} | none of {caught.runs} | **nothing**"
