@@ -388,6 +388,9 @@ async def test_many_who_tell_share_the_work_and_nothing_is_told_twice_or_out_of_
             while len(it.receiver.taken) < 45:
                 # Not on a connection that stops this loop while it waits: whoever holds the row couldn't commit.
                 async with it.at.stage.database.transaction() as tx:
+                    await run(
+                        tx, "select from subscription order by id for update"
+                    )  # each as all do, or two wait in a ring
                     await run(tx, "update subscription set next_at = now()")
                 await notifier.round()
                 await asyncio.sleep(0.01)
