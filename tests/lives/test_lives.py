@@ -140,6 +140,14 @@ def _a_refund_is_paid_twice(life: Life) -> bool:
     return True
 
 
+def _new_goods_that_were_given_up_stay_asked_for(life: Life) -> bool:
+    asked = life.reality.warehouse.to_leave
+    new = [line for line in asked if "+" in line]
+    for line in new:
+        asked[line] += 1
+    return bool(new) and not life.hub.cases
+
+
 def _all_is_settled(life: Life) -> bool:
     """No complaint, and nothing that would explain a difference: nobody owes and nothing is held."""
     truth, reality = life.watch.look(), life.reality
@@ -168,4 +176,15 @@ def test_the_accountant_notices_books_that_were_tampered_with(tamper: Callable[[
             continue
         tampered += 1
         assert Watch(life.reality, life.policy).judge(life.hub), seed
+    assert tampered > 5
+
+
+def test_the_accountant_notices_new_goods_that_are_to_leave_for_nothing() -> None:
+    tampered = 0
+    for seed in range(900):
+        life = Life(seed).live()
+        if life.watch.judge(life.hub) or not _new_goods_that_were_given_up_stay_asked_for(life):
+            continue
+        tampered += 1
+        assert life.watch.judge(life.hub), seed
     assert tampered > 5
