@@ -30,6 +30,8 @@ class Back:
 
 def shipped_units(record: Record) -> Counter[str]:
     """Units that left, by line; lines the order doesn't have are left out."""
+    if not record.shipments:
+        return Counter()
     known = {line.id for line in record.order.lines}
     shipped: Counter[str] = Counter()
     for shipment in record.shipments:
@@ -64,6 +66,8 @@ def accepted_units(line: ReturnLine, *, inspect: bool) -> int:
 
 def came_back(record: Record) -> list[Back]:
     """What each return brought, the earliest first; never more of a line than left."""
+    if not record.returns:
+        return []
     left, lines = shipped_units(record), lines_by_name(record)
     in_order = sorted(record.returns, key=lambda each: (each.body.returned_at, each.cause))
     return [_back(each, lines, left) for each in in_order if each.body.status in ("authorised", "closed")]

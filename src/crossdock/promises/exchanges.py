@@ -157,6 +157,8 @@ def _uncovered(record: Record, policy: Policy) -> int:
 
 def owed_for_exchanges(standing: Standing, record: Record, policy: Policy) -> Iterator[Obligation]:
     """What new goods still need before they leave; and who owes what when they have left for nothing."""
+    if not record.exchanges:  # what is entitled to is costly to work out, and few orders have any
+        return
     facts, short = {fact.id: fact for fact in _exchanges(standing)}, dict(_short(record, policy))
     gone = _left(record)
     for each in record.exchanges:

@@ -29,6 +29,8 @@ def owed_for_unordered(standing: Standing, record: Record, policy: Policy) -> It
 
 def _left_unordered(standing: Standing, record: Record) -> Iterator[Obligation]:
     """The buyer has it for nothing, unless it came back or was said to be theirs by a return that settles nothing."""
+    if not record.shipments:
+        return
     owed, left = owed_units(record), shipped_units(record)
     asked, returned = units_wanted(standing, record), _returned_for_nothing(record)
     units = Counter({line: min(left[line], asked[line]) - owed[line] - returned[line] for line in owed})
