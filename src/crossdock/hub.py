@@ -53,7 +53,7 @@ from crossdock.observe.logs import log_as_json, told
 from crossdock.settle.rules import Rules, live_rules
 from crossdock.settle.settling import settle_dirty
 from crossdock.settle.translation import translate_pending
-from crossdock.store import cases, delivery, documents, settling
+from crossdock.store import cases, delivery, documents, hearing, settling
 from crossdock.store.database import Database
 from crossdock.store.leases import LeaseLost, Leases
 from crossdock.sweep.sweeper import Sweeper
@@ -130,6 +130,12 @@ class Hub:
         for connection in connections:
             for lane in self.promised.get(connection, ()):
                 lane.set()
+
+    async def hear(self) -> int:
+        """What other processes opened promises for; by looking alone a lane finds it ten milliseconds later."""
+        async for connection in hearing.heard(self.database.url, self.leases.owner):
+            self.wake([connection])
+        return 0
 
     async def beat(self) -> int:
         await self.leases.beat()
@@ -264,10 +270,12 @@ def _work(hub: Hub, roles: Collection[Role], watched: Watched) -> list[Coroutine
             _keep_on("make the next days", partial(make_days, hub.database.url, hub.settings)),
         ]
     if "deliver" in roles:
+        work.append(_keep_on("hear of promises", hub.hear))
         for lane in hub.lanes:
             lane.wake, promised = hub.wake, asyncio.Event()
             hub.promised.setdefault(lane.line.connection, []).append(promised)
-            work.append(_keep_on(f"deliver to {lane.line.connection}", lane.round, promised, lane.batch_max))
+            name, full = f"deliver to {lane.line.connection}", lane.batch_max
+            work.append(_keep_on(name, lane.round, promised, full, soon_seconds=_IDLE_SECONDS))
     if "notify" in roles:
         work += [_notify(hub) for _ in range(_NOTIFIERS)]
     if "sweep" in roles:
@@ -284,6 +292,7 @@ async def _keep_on(
     step: Callable[[], Awaitable[int]],
     woken_by: asyncio.Event | None = None,
     full: int = 1,
+    soon_seconds: float = _SOON_SECONDS,
     idle_seconds_max: float = _IDLE_SECONDS_MAX,
 ) -> None:
     """Repeat a step for good; the process's one boundary, where nothing stops the others.
@@ -303,7 +312,7 @@ async def _keep_on(
                 continue
             if done:
                 await asyncio.sleep(_GATHER_SECONDS)
-                idle_seconds = _SOON_SECONDS
+                idle_seconds = soon_seconds
         except Exception as error:  # noqa: BLE001  # this is the named boundary
             log.error("step failed", step=name, **told(error))
             if (seen := metrics.active()) is not None:

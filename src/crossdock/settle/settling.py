@@ -15,7 +15,7 @@ from crossdock.promises.obligations import Act, ApprovalNeeded, Fetch, State, Tr
 from crossdock.settle import seeing
 from crossdock.settle.reading import Read, read
 from crossdock.settle.rules import Rules
-from crossdock.store import approvals, cases, delivery, documents, settling
+from crossdock.store import approvals, cases, delivery, documents, hearing, settling
 from crossdock.store.cases import Raised
 from crossdock.store.database import Database, Row, Transaction
 from crossdock.store.delivery import Wake, nobody_to_wake
@@ -65,6 +65,7 @@ async def settle_dirty(
         mine = {bucket_of(u.entity) for u in batch}
         await leases.hold(tx, {bucket: held[bucket] for bucket in mine})
         opened = await save(tx, worked_out, rules)
+        await hearing.tell(tx, leases.owner, opened.ready)
         reach("settle:before_commit")
     reach("settle:after_commit")
     seeing.settled(batch, {each.unsettled.entity: len(changes.opened) for each, changes in worked_out}, above, began)

@@ -74,7 +74,7 @@ class Database:
             url,
             connection_class=_Connection,
             # Its own transactions, because psycopg's would wait for the answer to BEGIN. Prepared at the first use.
-            kwargs={"autocommit": True, "prepare_threshold": 0, **_kept_alive(url)},
+            kwargs={"autocommit": True, "prepare_threshold": 0, **kept_alive(url)},
             configure=self._configure,
             min_size=1,
             max_size=connections_max,
@@ -129,7 +129,7 @@ class Database:
             yield connection
 
 
-def _kept_alive(url: str) -> dict[str, int]:
+def kept_alive(url: str) -> dict[str, int]:
     """What notices a dead peer, where the address says nothing else of it."""
     said = conninfo_to_dict(url)
     wanted = {"connect_timeout": _CONNECT_SECONDS, **_ALIVE}
