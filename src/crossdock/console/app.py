@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
+import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
@@ -162,7 +163,11 @@ class Console:
             log.error("console: no database", **told(error))
             why = "The database doesn't answer, or took too long. What is shown elsewhere may be old; try again."
             answered = self._sorry(asked, Denied(503, "That is unknown now", why))
-        await send_answer(send, answered, body=method != "HEAD")
+        try:
+            await send_answer(send, answered, body=method != "HEAD")
+        except (psycopg.Error, PoolTimeout, TimeoutError) as error:
+            # What was sent stays without its end, so that nobody takes a part of the books for the whole.
+            log.error("console: an answer was cut short", path=list(asked.path), **told(error))
 
     async def _answer(self, asked: Asked) -> Answered:
         match asked.method, asked.path:

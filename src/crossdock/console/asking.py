@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, quote, unquote
@@ -27,6 +27,7 @@ SECURITY = (
 )
 FORM_BYTES_MAX = 64 * 1024
 _FIELDS_MAX = 200
+_PAGES_MAX = 100_000
 
 Fields = Mapping[str, list[str]]
 
@@ -61,6 +62,11 @@ class Asked:
         return int(told) if told.isdecimal() and len(told) < 19 else default
 
     @property
+    def page(self) -> int:
+        """Of a list; nobody turns so many that what they lead past could not be counted."""
+        return min(self.number("page"), _PAGES_MAX)
+
+    @property
     def cookies(self) -> Mapping[str, str]:
         jar: SimpleCookie = SimpleCookie()
         try:
@@ -77,10 +83,13 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answered:
+    """`more` follows the body in parts, for what is too long to be held at once."""
+
     status: int
     body: bytes = b""
     content_type: bytes = HTML
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    more: AsyncIterator[bytes] | None = None
 
 
 def asked_of(scope: Scope, body: bytes) -> Asked:
@@ -118,12 +127,11 @@ def see(where: str, *headers: tuple[bytes, bytes]) -> Answered:
 async def send_answer(send: Send, answered: Answered, *, body: bool = True) -> None:
     names = {name for name, _ in answered.headers}
     kept = () if b"cache-control" in names else ((b"cache-control", b"no-store"),)
-    headers = [
-        (b"content-type", answered.content_type),
-        (b"content-length", str(len(answered.body)).encode()),
-        *SECURITY,
-        *kept,
-        *answered.headers,
-    ]
+    length = () if answered.more else ((b"content-length", str(len(answered.body)).encode()),)
+    headers = [(b"content-type", answered.content_type), *length, *SECURITY, *kept, *answered.headers]
     await send({"type": "http.response.start", "status": answered.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answered.body if body else b""})
+    if body and answered.more is not None:
+        await send({"type": "http.response.body", "body": answered.body, "more_body": True})
+        async for part in answered.more:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": answered.body if body and not answered.more else b""})

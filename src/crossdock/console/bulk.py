@@ -32,7 +32,7 @@ async def preview(desk: Desk, asked: Asked, person: Person) -> Answered:
 
 
 async def job(desk: Desk, asked: Asked, person: Person, id_: str) -> Answered:
-    page = asked.number("page")
+    page = asked.page
     number = int(id_) if id_.isdecimal() and len(id_) < 19 else -1
     async with desk.looking() as tx:
         found = await store.job_by_id(tx, number)

@@ -12,7 +12,7 @@ _PAGE = 100
 
 
 async def listed(desk: Desk, asked: Asked, person: Person) -> Answered:
-    page, wrong = asked.number("page"), asked.of_query("wrong") == "yes"
+    page, wrong = asked.page, asked.of_query("wrong") == "yes"
     async with desk.looking() as tx:
         found = await tally.differing(tx, _PAGE + 1, page * _PAGE, wrong=wrong)
         numbers = await store.numbers_of(tx, [each.entity for each in found])

@@ -119,7 +119,7 @@ def _sums(check: Figure | None) -> dict[str, Any] | None:
 
 async def work(desk: Desk, asked: Asked, person: Person, part: str) -> Answered:
     """The rows behind a tile, the longest waiting first."""
-    page = asked.number("page")
+    page = asked.page
     if part == "unbound":
         async with desk.looking() as tx:
             rows = await store.unbound(tx, _PAGE + 1, page * _PAGE)

@@ -15,9 +15,9 @@ _PAGE = 100
 
 
 async def listed(desk: Desk, asked: Asked, person: Person) -> Answered:
-    connection, text, page = asked.of_query("connection"), asked.of_query("text")[:100], asked.number("page")
+    connection, text, page = asked.of_query("connection"), asked.of_query("text")[:100], asked.page
     async with desk.looking() as tx:
-        found = await governing.mappings(tx, connection, text, _PAGE + 1, min(page, 10_000) * _PAGE)
+        found = await governing.mappings(tx, connection, text, _PAGE + 1, page * _PAGE)
         waiting = await governing.open_changes(tx)
     return desk.pages.page(
         "mappings.html",

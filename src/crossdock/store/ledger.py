@@ -55,10 +55,17 @@ async def entries(tx: Transaction, wanted: Wanted, limit: int) -> list[Entry]:
     since, span = wanted.since, (wanted.until - wanted.since) / _SPANS
     while since < wanted.until and len(found) < limit:
         until = min(since + span, wanted.until)
-        about = {**asdict(wanted), "since": since, "until": until, "limit": limit - len(found)}
-        found += [Entry(*row) for row in await rows(tx, _SQL["entries"], about)]
+        found += await entries_between(tx, wanted, since, until, limit - len(found))
         since, span = until, span * 2
     return found
+
+
+async def entries_between(
+    tx: Transaction, wanted: Wanted, since: datetime, until: datetime, limit: int | None = None
+) -> list[Entry]:
+    """The lines of a part of these days."""
+    about = {**asdict(wanted), "since": since, "until": until, "limit": limit}
+    return [Entry(*row) for row in await rows(tx, _SQL["entries"], about)]
 
 
 async def by_day(tx: Transaction, wanted: Wanted) -> list[Row]:

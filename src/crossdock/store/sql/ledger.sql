@@ -4,7 +4,7 @@ select at, (at at time zone 'UTC')::date, split_part(coalesce(entity, ''), ':', 
 from ledger_entry
 where at >= %(since)s and at < %(until)s and minor is not null and currency is not null
   and (%(channel)s = '' or split_part(coalesce(entity, ''), ':', 2) = %(channel)s) and (%(currency)s = '' or currency = %(currency)s)
-order by at, entity, id limit %(limit)s
+order by at, entity, id limit %(limit)s::bigint
 
 -- by_day: The sums of each day, channel and currency, and of what came since they were added to; a refund that failed and a dispute that was won moved nothing.
 select day, channel, currency, what, sum(minor)::bigint from (
