@@ -61,3 +61,12 @@ def crowd(url: str, orders: int) -> None:
         for statement in _SQL:
             connection.execute(statement, {"orders": orders})  # pyright: ignore
         connection.execute("vacuum analyze")
+
+
+def ask_for(apart: psycopg.Connection, which: str, role: str) -> None:
+    """A refund of each of these orders waits for somebody of this role; of a later number, until later."""
+    apart.execute(f"""insert into approval_request (entity, name, digest, role, people, hours, what, amount_minor, currency,
+                                                    payee, cause, until, asked_at)
+        select 'order:shop:' || n, 'refund:1', md5(n::text), '{role}', 1, 24, 'refund ' || n, 1000 + n, 'USD', 'card of ' || n,
+               'return:shop:R' || n, now() + n * interval '1 min', now()
+        from (select substr(key, 12)::int as n from entity where key like 'order:shop:%') o {which}""")  # pyright: ignore

@@ -8,6 +8,13 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
+from crossdock.canonical.answers import Availability
+from crossdock.deliver.asking import Answered, Asker, Terms, Unanswered
+from crossdock.deliver.lines import line_of
+from crossdock.store import freshness
+from crossdock.store.flow import Window
 from tests.desk import Desk, desk
 from tests.stage import customer, order
 from tests.standin.target import Target, until
@@ -154,3 +161,28 @@ async def ask_customer(at: Desk, name: str) -> Any:
     status, said = await at.ask("POST", "/v1/ask/customer", {"customer": name}, who="till", key=None)
     assert status == 200, said
     return said
+
+
+async def test_how_fresh_the_stock_was_that_was_told_is_counted(database_url: str) -> None:
+    async with asking(database_url) as (at, target):
+        database, connections = at.stage.database, at.stage.hub.settings.connections
+        line = await line_of(database, connections["warehouse"])
+        asker = Asker(database, {"warehouse": line})
+
+        async def told(max_age_seconds: float, *, last_known: bool = True) -> Answered:
+            return await asker.ask(Availability, "MUG", ["warehouse"], Terms(max_age_seconds, 1.0, last_known))
+
+        await told(0)  # by the system itself
+        at.stage.sql("update answer set at = at - interval '50 s'")
+        for _ in range(7):
+            await told(60)
+        target.fault("/stock", "refuse", times=2, status=503)
+        await told(30)  # older than was asked for
+        with pytest.raises(Unanswered):
+            await told(30, last_known=False)
+        await asker.close()
+        await line.close()
+        async with database.transaction() as tx:
+            found = await freshness.windows(tx, "availability")
+            assert await freshness.windows(tx, "price") == {}
+        assert found[60] == found[24 * 60] == Window(count=10, in_time=8, p50=60, p95=60, p99=60)

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from crossdock.store.statements import load
-from tests.integration.crowd import crowd
+from tests.integration.crowd import ask_for, crowd
 
 ORDERS = 20_000
 _READS_ALL = re.compile(r"Seq Scan on (\w+)")
@@ -60,7 +60,9 @@ _LOOKED_AT: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     ("desk", "entity_stamp", {"entity": _ENTITY[0]}),
     ("desk", "case_stamp", {"id": 1}),
     ("desk", "home_stamp", {}),
-    ("approvals", "open_requests", {}),
+    ("approvals", "open_requests", {"entity": None, "role": "", **_PAGE}),
+    ("approvals", "open_requests", {"entity": None, "role": "finance", **_PAGE}),
+    ("approvals", "open_requests", {"entity": _ENTITY[0], "role": "", "limit": None, "offset": 0}),
     ("trace", "entities_named", {"name": ["#700"], "connection": ["shop", "psp"], "kind": ["order", "capture"]}),
     ("trace", "messages", {"entity": _ENTITY}),
     ("trace", "promises", {"entity": _ENTITY}),
@@ -74,6 +76,9 @@ _LOOKED_AT: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     ("sessions", "session", {"digest": b"x"}),
     ("bulk", "take", {"limit": 200}),
     ("figures", "stuck", {}),
+    ("figures", "targets", {}),
+    ("figures", "cases", {}),
+    ("figures", "unbound", {}),
     ("figures", "weigh_cases", {}),
     ("flow", "open", {"name": ["sale"], "workflow": ["Order to ERP"]}),
 )
@@ -82,13 +87,21 @@ _LOOKED_AT: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
 @pytest.fixture
 def many_orders(database_url: str) -> str:
     crowd(database_url, ORDERS)
+    with psycopg.connect(database_url, autocommit=True) as apart:
+        ask_for(apart, "where n % 8 = 0", "finance")
+        ask_for(apart, "where n % 800 = 1", "operator")
+        apart.execute("""insert into decision (at, by, what, detail)
+            select now() - n * interval '1 min', 'ada', 'retry', jsonb_build_object('case', 2 + n % 500, 'promises', 1)
+            from generate_series(1, 3000) n""")
+        apart.execute("insert into brake values ('erp', 'outage', 'no answer', now(), now(), 1)")
+        apart.execute("vacuum analyze approval_request, brake, decision")
     return database_url
 
 
 def test_no_page_reads_a_table_that_grows_with_every_order(many_orders: str) -> None:
     with psycopg.connect(many_orders, autocommit=True) as connection:
         grown = {row[0] for row in connection.execute("select relname from pg_class where reltuples > %s", (_GROWN,))}
-        assert {"document", "promise", "receipt", "entity", "alias", "intent"} <= grown
+        assert {"document", "promise", "receipt", "entity", "alias", "intent", "approval_request", "decision"} <= grown
         for file, name, parameters in _LOOKED_AT:
             statement = load(file)[name]
             rows = connection.execute(f"explain {statement}", parameters or None).fetchall()  # pyright: ignore
@@ -106,6 +119,19 @@ def test_no_page_walks_through_rows_that_it_throws_away(many_orders: str) -> Non
             connection.execute("rollback")
             thrown = [int(each) for each in _THROWN_AWAY.findall(plan)]
             assert max(thrown, default=0) < _GROWN, f"{file}.{name}\n{plan}"
+
+
+def test_a_list_of_what_is_held_up_reads_no_promise_that_is_not(many_orders: str) -> None:
+    with psycopg.connect(many_orders, autocommit=True) as connection:
+        connection.execute("""
+            insert into due (promise, entity, target, priority, due_at, stage, actor, ordinal, deadline, document)
+            select id, entity, target, 1, 'infinity', 5, 2, 2, now(), 'sale' from promise where id % 10 = 5""")
+        connection.execute("vacuum analyze due")
+        of_part = {"part": "money", "promise": None, **_PAGE}
+        for statement, about in ((load("desk")["stuck_page"], of_part), (load("figures")["stuck"], None)):
+            rows = connection.execute(f"explain (analyze, timing off) {statement}", about).fetchall()  # pyright: ignore
+            plan = "\n".join(row[0] for row in rows)
+            assert "Seq Scan on promise" not in plan, plan
 
 
 def test_no_check_compares_every_row_with_every_row(many_orders: str) -> None:

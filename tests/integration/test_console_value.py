@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import psycopg
 import pytest
 
 from crossdock.console.counting import count_what_is_due
@@ -95,6 +96,26 @@ async def test_what_does_not_add_up_is_a_tile_a_list_and_a_reason_in_the_books(d
         books = (await otto.get("books")).text
         assert "nothing explains it" in books
         assert "3 d" in books
+
+
+async def test_the_tiles_say_what_is_at_stake_each_order_once(database_url: str) -> None:
+    crowd(database_url, 300)  # of which 100, 200 and 300 are refused by the ERP
+    with psycopg.connect(database_url, autocommit=True) as apart:
+        for connection in ("erp", "shop"):
+            apart.execute("insert into brake values (%s, 'outage', 'no answer', now(), now(), 1)", (connection,))
+        apart.execute("update document set entity = null where kind = 'capture' and id in ('ch_1', 'ch_2')")
+        apart.execute("""insert into cases (cause, kind, title, remedy, opened_at, quiet_until) values
+            ('again', 'trouble', 'the same once more', '', now(), null), ('asleep', 'trouble', 'snoozed', '', now(), 9)""")
+        apart.execute("""insert into case_item
+            select id, 'order:shop:' || case cause when 'again' then 300 else 7 end, 0, now(), '' from cases
+            where kind = 'trouble'""")
+    async with house(database_url) as desk:
+        await count_what_is_due(desk.desk.database)
+        page = (await (await desk.person("Otto")).get()).text
+    tiles = {each.split('"')[0]: each for each in page.split('id="tile-')[1:]}
+    assert "36.00 USD" in tiles["cases"]  # 11.00, 12.00 and 13.00
+    assert "36.00 USD" in tiles["targets"]
+    assert "20.03 USD" in tiles["unbound"]
 
 
 async def stuck(database_url: str, **settings: Any) -> None:

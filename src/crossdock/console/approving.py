@@ -12,32 +12,41 @@ from crossdock.govern.approving import Asked as Request
 from crossdock.govern.people import People, named
 from crossdock.govern.persons import people_of
 from crossdock.store import desk as store
+from crossdock.store import figures
+from crossdock.store.approvals import Part
+from crossdock.store.figures import Figure
 
-_SHOWN_MAX = 200
+_PAGE = 100
 _VERDICTS: dict[str, Verdict] = {"approve": "approved", "reject": "rejected"}
 
 
 async def listed(desk: Desk, asked: Asked, person: Person) -> Answered:
+    role, page = asked.of_query("role"), asked.page
     async with desk.looking() as tx:
-        waiting = await what_waits(tx)
+        counted = (await figures.figures(tx)).get("approvals")
+        waiting = await what_waits(tx, Part(role=role, limit=_PAGE + 1, offset=page * _PAGE))
         people = await people_of(tx, desk.settings)
-        numbers = await store.numbers_of(tx, [each.request.entity for each in waiting[:_SHOWN_MAX]])
-    role = asked.of_query("role")
-    shown = [each for each in waiting if role in ("", each.request.role)]
+        numbers = await store.numbers_of(tx, [each.request.entity for each in waiting])
     return desk.pages.page(
         "approvals.html",
         asked,
         person,
-        waiting=[(each, _may(people, person, each), cause_of(each.request.cause)) for each in shown[:_SHOWN_MAX]],
-        left_out=max(0, len(shown) - _SHOWN_MAX),
-        roles=sorted({each.request.role for each in waiting}),
+        waiting=[(each, may_decide(people, person, each), cause_of(each.request.cause)) for each in waiting[:_PAGE]],
+        page=page,
+        more=len(waiting) > _PAGE,
+        roles=_roles(counted),
         role=role,
         numbers=numbers,
         said=_said(asked),
     )
 
 
-def _may(people: People, person: Person, asked: Request) -> bool:
+def _roles(counted: Figure | None) -> dict[str, int]:
+    """How many wait for each role, as last counted."""
+    return {} if counted is None or counted.value is None or counted.stale else counted.value["roles"]
+
+
+def may_decide(people: People, person: Person, asked: Request) -> bool:
     """Whether the page offers it; the approver itself checks again."""
     return named(people, asked.request.role, person.name) is not None
 

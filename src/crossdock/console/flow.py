@@ -29,13 +29,19 @@ class Row:
     """One workflow as the page shows it; shares are None where too few acts say anything."""
 
     title: str
-    minutes: int
+    minutes: int | None
+    """None: as each asked for."""
     found: Workflow
     hour: Window | None
     day: Window | None
     kept_hour: float | None
     kept_day: float | None
     drains_in: str
+
+    @property
+    def budget_left(self) -> float | None:
+        """The share of the day's budget for errors that is not used up; below zero when it is overdrawn."""
+        return None if self.kept_day is None else 1 - burn(self.kept_day)
 
     @property
     def burns(self) -> bool:
@@ -50,9 +56,12 @@ def burn(kept: float) -> float:
 
 async def flow(desk: Desk, asked: Asked, person: Person) -> Answered:
     async with desk.looking() as tx:
-        figure = (await figures.figures(tx)).get("flow")
+        counted = await figures.figures(tx)
+    figure, stock = counted.get("flow"), counted.get("stock")
     told: Mapping[str, Any] = (figure.value if figure is not None else None) or {}
     rows = _rows(desk.settings.policy.deadlines, told)
+    if stock is not None and stock.value is not None and not stock.stale:
+        rows.append(_row("Stock told", None, msgspec.convert(stock.value, Workflow, strict=False)))
     return desk.pages.page(
         "flow.html", asked, person, figure=figure, rows=rows, objective=OBJECTIVE, count_min=COUNT_MIN, burn=burn
     )
@@ -66,7 +75,7 @@ def _rows(deadlines: Deadlines, told: Mapping[str, Any]) -> list[Row]:
     ]
 
 
-def _row(title: str, minutes: int, found: Workflow) -> Row:
+def _row(title: str, minutes: int | None, found: Workflow) -> Row:
     hour, day = found.windows.get(_HOUR), found.windows.get(_DAY)
     return Row(title, minutes, found, hour, day, kept(hour, found.late), kept(day, found.late), _drains(found))
 

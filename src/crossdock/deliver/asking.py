@@ -7,11 +7,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
 
 from crossdock.canonical.nouns import NAMES
+from crossdock.deliver.freshness import Freshness
 from crossdock.deliver.lines import Line, NotSent
 from crossdock.kernel.faults import Fault, Throttled
 from crossdock.store import answers, brakes, settling
@@ -66,6 +68,10 @@ class Asker:
     )
     _turns: dict[str, asyncio.Semaphore] = field(default_factory=dict[str, asyncio.Semaphore])
 
+    @cached_property
+    def freshness(self) -> Freshness:
+        return Freshness(self.database)
+
     async def ask(
         self, noun: type[msgspec.Struct], key: str, connections: Sequence[str], terms: Terms, trace: str = ""
     ) -> Answered:
@@ -73,6 +79,17 @@ class Asker:
 
         `trace`: the W3C `traceparent` that the question takes along.
         """
+        try:
+            found = await self._ask(noun, key, connections, terms, trace)
+        except Unanswered:
+            self.freshness.unanswered(NAMES[noun])
+            raise
+        self.freshness.told(NAMES[noun], found.age_seconds, terms.max_age_seconds)
+        return found
+
+    async def _ask(
+        self, noun: type[msgspec.Struct], key: str, connections: Sequence[str], terms: Terms, trace: str
+    ) -> Answered:
         until = time.monotonic() + terms.deadline_seconds
         able = [each for each in dict.fromkeys(connections) if each in self.lines and self._can(each, noun)]
         if not able:
@@ -98,6 +115,7 @@ class Asker:
         for task in asking:
             task.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
+        await self.freshness.write()
 
     def _can(self, connection: str, noun: type[msgspec.Struct]) -> bool:
         return noun in self.lines[connection].connector.asks

@@ -13,7 +13,7 @@ from crossdock.govern.own import PEOPLE
 from crossdock.govern.people import People, named
 from crossdock.kernel.moments import to_micros
 from crossdock.store import approvals, inbox, settling
-from crossdock.store.approvals import Request, Said
+from crossdock.store.approvals import ALL, Part, Request, Said
 from crossdock.store.database import Transaction
 from crossdock.store.decisions import Decider, NotDecidable
 from crossdock.store.inbox import Message
@@ -49,9 +49,9 @@ class Decided:
     missing: int
 
 
-async def what_waits(tx: Transaction) -> list[Asked]:
-    """Every open request, what is due first first."""
-    requests = await approvals.open_requests(tx)
+async def what_waits(tx: Transaction, part: Part = ALL) -> list[Asked]:
+    """Every open request, or a part of them; what is due first first."""
+    requests = await approvals.open_requests(tx, part)
     words = await approvals.said(tx, [request.digest for request in requests])
     return [Asked(each, list(words.get((each.entity, each.digest), {}).values())) for each in requests]
 

@@ -70,8 +70,26 @@ async def replace_requests(tx: Transaction, settled: Sequence[str], requests: Se
     await run(tx, _SQL["replace_requests"], parameters)
 
 
-async def open_requests(tx: Transaction) -> list[Request]:
-    return [Request(*row) for row in await rows(tx, _SQL["open_requests"])]
+class Part(NamedTuple):
+    """Which open requests: of one entity, of one role, so many of them from the nth on; all unless it says otherwise."""
+
+    entity: str | None = None
+    role: str = ""
+    limit: int | None = None
+    offset: int = 0
+
+
+ALL = Part()
+
+
+async def open_requests(tx: Transaction, part: Part = ALL) -> list[Request]:
+    """What is due first first."""
+    return [Request(*row) for row in await rows(tx, _SQL["open_requests"], part._asdict())]
+
+
+async def asked_of(tx: Transaction) -> dict[str, int]:
+    """How many open requests wait for each role."""
+    return dict(await rows(tx, _SQL["asked_of"]))
 
 
 async def requests_named(tx: Transaction, name: str) -> list[Request]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from crossdock.store import checking, flow, tally
+from crossdock.store import approvals, checking, flow, freshness, tally
 from crossdock.store.database import Transaction, rows, run
 from crossdock.store.flow import Limit
 from crossdock.store.statements import load
@@ -18,7 +18,7 @@ _SQL = load("figures")
 
 PARTS = ("invoicing", "returns", "money", "telling")
 _PLAIN = ("approvals", "unbound", "targets", "unreconciled", "quarantined", "doubtful", "cases")
-NAMES = ("stuck", *_PLAIN, "flow", "check")
+NAMES = ("stuck", *_PLAIN, "stock", "flow", "check")
 """Everything that is counted, the costliest last."""
 
 
@@ -76,6 +76,11 @@ async def count(tx: Transaction, name: str, limits: Sequence[Limit]) -> Mapping[
             return {"holds": found.holds, **msgspec.to_builtins(found)}
         case "flow":
             return await flow.flow(tx, limits)
+        case "approvals":
+            told = _tally(*(await rows(tx, _SQL[name]))[0])
+            return {name: told, "roles": await approvals.asked_of(tx)}
+        case "stock":
+            return {"windows": await freshness.windows(tx, freshness.STOCK)}
         case "cases":
             await run(tx, _SQL["weigh_cases"])
             return {"cases": _tally(*(await rows(tx, _SQL["cases"]))[0])}

@@ -21,9 +21,14 @@ set id = case when a.digest = excluded.digest then a.id else excluded.id end,
 where (a.digest, a.role, a.people, a.hours, a.what, a.until)
     is distinct from (excluded.digest, excluded.role, excluded.people, excluded.hours, excluded.what, excluded.until)
 
--- open_requests: What waits for people's word, what is due first first.
+-- open_requests: What waits for people's word, what is due first first: of all or of one entity, of every role or of one.
 select id, entity, name, digest, role, people, hours, what, amount_minor, currency, payee, cause, until, asked_at
-from approval_request order by until, id
+from approval_request
+where (%(entity)s::text is null or entity = %(entity)s) and (%(role)s::text = '' or role = %(role)s)
+order by until, id limit %(limit)s::bigint offset %(offset)s
+
+-- asked_of: How many requests wait for each role.
+select role, count(*) from approval_request group by role order by role
 
 -- requests_named: The requests of this id, or whose digest begins so; held until commit.
 select id, entity, name, digest, role, people, hours, what, amount_minor, currency, payee, cause, until, asked_at

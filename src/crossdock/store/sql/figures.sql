@@ -35,11 +35,26 @@ select (select count(*) from approval_request), (select min(asked_at) from appro
        coalesce((select jsonb_object_agg(currency, minor) from (
            select currency, sum(amount_minor) as minor from approval_request group by currency) a), '{}')::text
 
--- unbound: Documents that belong to nothing we know: how many, since when.
-select count(*), min(recorded_at), '{}' from document where entity is null
+-- unbound: Documents that belong to nothing we know: how many, since when, and the money that they say moved; at most 20,000 of them are looked into.
+select count(*), min(recorded_at), coalesce((
+    select jsonb_object_agg(currency, minor) from (
+        select m.amount ->> 'currency' as currency, sum((m.amount ->> 'minor')::bigint) as minor
+        from (select kind, body from document where entity is null and not gone limit 20000) d
+        cross join lateral (select convert_from(d.body, 'UTF8')::jsonb -> 'amount' as amount) m
+        where d.kind in ('capture', 'refund', 'dispute') and m.amount is not null group by 1) u), '{}')::text
+from document where entity is null
 
--- targets: Stopped lanes: how many, since when, and what of open promises they hold back.
-select count(*), min(since), '{}' from brake
+-- targets: Stopped lanes: how many, since when, and the value of the orders that wait for them; at most 20,000 of them are valued.
+select count(*), min(since), coalesce((
+    select jsonb_object_agg(currency, minor) from (
+        select t.total ->> 'currency' as currency, sum((t.total ->> 'minor')::bigint) as minor
+        from (select distinct o.entity from due o join brake b on b.connection = o.target
+              where o.entity like 'order:%%' limit 20000) h
+        join document d on d.connection = split_part(h.entity, ':', 2) and d.kind = 'order'
+                       and d.id = substr(h.entity, length(split_part(h.entity, ':', 2)) + 8) and not d.gone
+        cross join lateral (select convert_from(d.body, 'UTF8')::jsonb -> 'total' as total) t
+        group by 1) w), '{}')::text
+from brake
 
 -- unreconciled: Orders whose money does not add up, though nothing is under way about them: how many, since when, how much.
 select (select count(distinct entity) from ledger_balance where wrong <> 0), (select min(since) from ledger_balance where wrong <> 0),
@@ -57,10 +72,21 @@ select count(i.*), min(i.at), coalesce((
         cross join lateral jsonb_each_text(v.worth) w where k.closed_at is null and k.kind = 'doubt' group by w.key) e), '{}')::text
 from cases c join case_item i on i.case_id = c.id where c.closed_at is null and c.kind = 'doubt'
 
--- cases: Open cases that are not snoozed, their items, since when, and how many are nobody's.
-select count(*), min(c.opened_at), '{}'
-from cases c where c.closed_at is null
-  and (c.quiet_until is null or c.quiet_until < (select count(*) from case_item i where i.case_id = c.id))
+-- cases: Open cases that are not snoozed, since when, and the value of their orders, each once; at most 20,000 of them are valued.
+with awake as (
+    select c.id, c.opened_at from cases c where c.closed_at is null
+      and (c.quiet_until is null or c.quiet_until < (select count(*) from case_item i where i.case_id = c.id))
+)
+select count(*), min(opened_at), coalesce((
+    select jsonb_object_agg(currency, minor) from (
+        select t.total ->> 'currency' as currency, sum((t.total ->> 'minor')::bigint) as minor
+        from (select distinct i.entity from case_item i where i.case_id in (select id from awake)
+              and i.entity like 'order:%%' limit 20000) h
+        join document d on d.connection = split_part(h.entity, ':', 2) and d.kind = 'order'
+                       and d.id = substr(h.entity, length(split_part(h.entity, ':', 2)) + 8) and not d.gone
+        cross join lateral (select convert_from(d.body, 'UTF8')::jsonb -> 'total' as total) t
+        group by 1) w), '{}')::text
+from awake
 
 -- weigh_cases: The value of the orders of each open case; at most 50,000 items are valued.
 with items as (
