@@ -28,6 +28,7 @@ _WALKED_IN_ORDER = {
     # On a person's word, a part of the inbox by time.
     ("inbox", "leave_cases", "inbox"),
     ("inbox", "leave_cases", "case_item"),
+    ("inbox", "read_again", "case_item"),
     ("inbox", "put_back", "inbox"),
     ("inbox", "read_part", "inbox"),
     ("inbox", "entities_in", "inbox"),

@@ -10,7 +10,7 @@ from crossdock.govern.settings import Settings
 from crossdock.promises.difference import Changes
 from crossdock.settle.rehearsal import Rehearsal, rehearse
 from crossdock.settle.rules import live_rules
-from crossdock.store import documents, inbox
+from crossdock.store import cases, documents, inbox
 from crossdock.store.database import Database
 from crossdock.store.inbox import Part
 
@@ -24,6 +24,7 @@ def put_back(part: Part) -> int:
             count = await inbox.put_back(tx, part)
             if entities:
                 await documents.mark_dirty(tx, entities)
+            await cases.close_empty(tx, "replay")
         return count
 
     return ask(work)

@@ -142,7 +142,7 @@ def _block(told: Traced, entity: str, now: datetime) -> Iterator[str]:
     for about, _, on_whom, what, until in found.expectations:
         if about == entity:
             yield f"  expected, but absent so far: {what}, by {on_whom} until {day_and_clock(until)}"
-    for about, case, title, remedy, detail, _ in found.cases:
+    for about, case, title, remedy, detail, _, _ in found.cases:
         if about == entity:
             yield f"  case {case}: {title}: {detail}"
             yield f"    remedy: {remedy}"

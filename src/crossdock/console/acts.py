@@ -30,7 +30,7 @@ async def why(desk: Desk, asked: Asked, person: Person, id_: str) -> Answered:
         tried = (await store.attempts(tx, [promise])).get(promise, [])
     traced = next((each for each in told.record.promises if each.id == promise), None)
     known = told.known.get(found.made.entity, NOBODY)
-    clean = for_eyes(person.sees_buyers)
+    clean = for_eyes(person.sees_buyers, decoded(found.made.body))
     return desk.pages.page(
         "act.html",
         asked,

@@ -111,7 +111,7 @@ def query_of(wanted: Filter, tenant: str = "") -> dict[str, str]:
 
 
 async def listed(desk: Desk, asked: Asked, person: Person) -> Answered:
-    wanted, page, tenant = filter_of(asked, desk.settings), asked.number("page"), asked.of_query("tenant")
+    wanted, page, tenant = filter_of(asked, desk.settings), asked.page, asked.of_query("tenant")
     async with desk.looking() as tx:
         counted = await store.facets(tx, wanted.quiet)
         groups = await store.groups(tx, wanted, _GROUPS + 1, page * _GROUPS)
@@ -187,7 +187,7 @@ def _choices(name: str, counted: Counter[str], wanted: Filter, labels: dict[str,
 
 
 async def case(desk: Desk, asked: Asked, person: Person, id_: str) -> Answered:
-    page = asked.number("page")
+    page = asked.page
     async with desk.looking() as tx:
         found = await case_asked(tx, id_)
         items = await store.items(tx, found.id, _ITEMS + 1, page * _ITEMS)
@@ -247,11 +247,11 @@ async def _shown(tx: Transaction, found: Group, items: list[Item], person: Perso
 async def _one(tx: Transaction, found: Group, item: Item, tried: list[tuple[Any, ...]], person: Person) -> Shown:
     body = decoded(item.body)
     is_raw = item.entity.startswith(MESSAGE)
+    clean = for_eyes(person.sees_buyers, body)
     if is_raw and person.sees_buyers:
         body = await _message(tx, item.entity)
     elif body is not None and not person.sees_buyers:
         body = masked(body)
-    clean = for_eyes(person.sees_buyers)
     evidence = tree(body, marks_of(found.cause, item.detail, item.field)) if body is not None else ()
     attempts = [(at, outcome, clean(detail)) for at, outcome, detail in tried]
     return Shown(item, clean(item.detail), evidence, is_raw and not person.sees_buyers, attempts)
@@ -295,8 +295,9 @@ def _plainly(value: Any) -> str:
 
 
 _SAID = {
-    "retried": "{n} to be tried again.",
-    "mapped": "{n} released. They are on their way.",
+    "retried": "{n} promise{s} to be tried again.",
+    "read": "{n} message{s} to be read once more. What can’t be read comes back as a case.",
+    "mapped": "{n} promise{s} released. They are on their way.",
     "resolved": "Recorded.",
     "skipped": "It is left undone, and on record with your reason.",
     "assigned": "It has somebody now.",
@@ -309,4 +310,4 @@ _SAID = {
 def _said(asked: Asked) -> str:
     """What the last form came to; the words are ours, only the number is the address's."""
     number = asked.number("n")
-    return _SAID.get(asked.of_query("done"), "").format(n=f"{number} promise{'' if number == 1 else 's'}")
+    return _SAID.get(asked.of_query("done"), "").format(n=number, s="" if number == 1 else "s")

@@ -29,8 +29,10 @@ async def about(desk: Desk, asked: Asked, person: Person, id_: str) -> AsyncGene
 
 async def retry(desk: Desk, asked: Asked, person: Person, id_: str) -> Answered:
     async with about(desk, asked, person, id_) as (decider, found):
-        tried = await decider.retry(found.id)
-    return see(to("case", found.id, done="retried", n=tried))
+        again = decider.read_again if found.kind == "quarantine" else decider.retry
+        tried = await again(found.id)
+    desk.stored.set()
+    return see(to("case", found.id, done="read" if found.kind == "quarantine" else "retried", n=tried))
 
 
 async def map_(desk: Desk, asked: Asked, person: Person, id_: str) -> Answered:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 MASK = "····"
 # Of the canonical language: what an Address, a Customer, an Order and the notices call a person by.
 _PERSONAL = frozenset({"name", "company", "street", "city", "region", "postal_code", "phone", "email", "to"})
+# Shorter texts stand in many words that name nobody.
+_LETTERS_MIN = 3
 _EMAIL = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+\.[^\s@<>\"',;)]+")
 
 
@@ -28,9 +30,43 @@ def _hidden(value: Any) -> Any:
     return value if value in ("", None) else MASK
 
 
-def for_eyes(sees_buyers: bool) -> Callable[[str], str]:
-    """How free text is shown to somebody."""
-    return str if sees_buyers else masked_text
+def for_eyes(sees_buyers: bool, *bodies: Any) -> Callable[[str], str]:
+    """How free text is shown to somebody: a system that refuses something may say of whom, as these bodies call them."""
+    if sees_buyers:
+        return str
+    known = {word for body in bodies for word in _personal(body)}
+    if not known:
+        return masked_text
+    named = re.compile("|".join(map(re.escape, sorted(known, key=len, reverse=True))), re.IGNORECASE)
+    return lambda text: named.sub(MASK, masked_text(text))
+
+
+def _personal(value: Any) -> Iterator[str]:
+    """What tells who somebody is, in a canonical body; of their name each part."""
+    match value:
+        case Mapping():
+            for key, each in cast("Mapping[str, Any]", value).items():
+                found = list(_texts(each)) if key in _PERSONAL else list(_personal(each))
+                yield from found
+                yield from (
+                    part for text in found if key == "name" for part in text.split() if len(part) >= _LETTERS_MIN
+                )
+        case list() | tuple():
+            for each in cast("Sequence[Any]", value):
+                yield from _personal(each)
+        case _:
+            pass
+
+
+def _texts(value: Any) -> Iterator[str]:
+    match value:
+        case str():
+            yield from [value] if len(value) >= _LETTERS_MIN else []
+        case list() | tuple():
+            for each in cast("Sequence[Any]", value):
+                yield from _texts(each)
+        case _:
+            pass
 
 
 def masked_text(text: str) -> str:

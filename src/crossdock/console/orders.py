@@ -10,16 +10,20 @@ from typing import Any, Literal
 from crossdock.cli.money import permission_of, title_of
 from crossdock.cli.tracing import Traced, events, state_of, told_of
 from crossdock.cli.wording import NOBODY, Known, name_of, standing_of, whom
+from crossdock.console.approving import may_decide
 from crossdock.console.asking import Answered, Asked, Denied
 from crossdock.console.desk import Desk
 from crossdock.console.evidence import Marks, Node, decoded, tree
 from crossdock.console.masking import for_eyes, masked
 from crossdock.console.signing_in import Person
+from crossdock.console.wording import REMEDIES
 from crossdock.govern.approving import Asked as Request
 from crossdock.govern.approving import what_waits
+from crossdock.govern.persons import people_of
 from crossdock.promises.corrections import CORRECTABLE
 from crossdock.promises.difference import Stage
 from crossdock.settle.statement import Statement
+from crossdock.store.approvals import Part
 from crossdock.store.database import Transaction
 from crossdock.store.tracing import TracedPromise
 
@@ -77,8 +81,10 @@ class FactShown:
 async def order(desk: Desk, asked: Asked, person: Person, entity: str) -> Answered:
     async with desk.looking() as tx:
         told = await _asked_for(tx, desk, entity)
-        waiting = [each for each in await what_waits(tx) if each.request.entity == entity]
-    return desk.pages.page("order.html", asked, person, **shown(told, entity, person, waiting, desk), said=_said(asked))
+        waiting = await what_waits(tx, Part(entity=entity))
+        people = await people_of(tx, desk.settings)
+    about = shown(told, entity, person, [(each, may_decide(people, person, each)) for each in waiting])
+    return desk.pages.page("order.html", asked, person, **about, said=_said(asked))
 
 
 async def _asked_for(tx: Transaction, desk: Desk, entity: str) -> Traced:
@@ -90,12 +96,12 @@ async def _asked_for(tx: Transaction, desk: Desk, entity: str) -> Traced:
     return told
 
 
-def shown(told: Traced, entity: str, person: Person, waiting: Sequence[Request], desk: Desk) -> dict[str, Any]:
-    """Everything the page says, worked out from what is on record."""
+def shown(told: Traced, entity: str, person: Person, waiting: Sequence[tuple[Request, bool]]) -> dict[str, Any]:
+    """Everything the page says, worked out from what is on record; `waiting`: requests, and whether the person decides them."""
     record, known, now = told.record, told.known.get(entity, NOBODY), datetime.now(UTC)
     mine = [p for p in record.promises if p.confirmed_at is not None or p.stage is not None]
     facts = list(_facts(told, person))
-    clean = for_eyes(person.sees_buyers)
+    clean = for_eyes(person.sees_buyers, *(decoded(row[8]) for row in record.facts))
     return {
         "entity": entity,
         "title": _title(told, entity),
@@ -107,11 +113,11 @@ def shown(told: Traced, entity: str, person: Person, waiting: Sequence[Request],
         "money": told.money.get(entity),
         "causes": _causes(told.money.get(entity)),
         "expected": [(row[3], row[2], row[4]) for row in record.expectations],
-        "cases": [(row[1], row[2], row[3], clean(row[4]), row[5]) for row in record.cases],
+        "cases": [(row[1], row[2], REMEDIES.get(row[6], row[3]), clean(row[4]), row[5]) for row in record.cases],
         "pins": [(row[1], row[2], row[3]) for row in record.pins],
         "facts": facts,
         "events": [(at, did, clean(what)) for at, did, what in events(told, entity)[-_EVENTS_MAX:]],
-        "waiting": [(each, each.request.role in person.roles) for each in waiting],
+        "waiting": waiting,
         "buyer": _buyer(facts),
         "correctable": person.may_decide and person.sees_buyers and entity.partition(":")[0] in CORRECTABLE,
     }

@@ -21,6 +21,7 @@ _FILTERS: tuple[Callable[..., str], ...] = (
     wording.until,
     wording.moment,
     wording.clock,
+    wording.when,
     wording.amount,
     wording.worth,
     wording.count,
@@ -42,7 +43,14 @@ def _environment() -> Environment:
     filters: dict[str, Any] = made.filters
     filters.update({each.__name__: each for each in _FILTERS}, named=name_of, unnamed=masked_text)
     known: dict[str, Any] = made.globals
-    known.update(to=to, KINDS=wording.KINDS, REMEDIES=wording.REMEDIES, PARTS=wording.PARTS, static=addresses())
+    known.update(
+        to=to,
+        KINDS=wording.KINDS,
+        OF_OTHERS=wording.OF_OTHERS,
+        REMEDIES=wording.REMEDIES,
+        PARTS=wording.PARTS,
+        static=addresses(),
+    )
     return made
 
 

@@ -22,6 +22,8 @@ KINDS = {
     "brake": "Connection stopped",
     "subscription": "Subscriber not told",
 }
+OF_OTHERS = frozenset({"rejected", "failing", "doubt"})
+"""Kinds whose items say what a target said, which may name a buyer."""
 REMEDIES = {
     "mapping": "Say what it is called there; everything that waits for it goes on by itself.",
     "rejected": "Correct it at its source, and it is tried again by itself; or put it right there and try again.",
@@ -82,6 +84,12 @@ def until(moment: datetime) -> str:
 def moment(at: datetime | None) -> str:
     """Day and time by UTC, which everybody reads the same."""
     return "" if at is None else at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def when(at: datetime) -> str:
+    """The time by UTC, of today; of another day that day as well."""
+    told = at.astimezone(UTC)
+    return told.strftime("%H:%M:%S" if told.date() == datetime.now(UTC).date() else "%Y-%m-%d %H:%M")
 
 
 def clock(at: datetime | None) -> str:

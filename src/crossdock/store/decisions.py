@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from crossdock.store import cases, delivery, documents, recovery
+from crossdock.store import cases, delivery, documents, inbox, recovery
 from crossdock.store.accounts import amounts, move_accounts
 from crossdock.store.brakes import lift_brake, stopped_by
 from crossdock.store.database import Row, Transaction, rows, run
@@ -121,6 +121,15 @@ class Decider:
         await self._hasten(case_id, resent)
         await self.record("retry", case=case_id, promises=[row[0] for row in movable + resent])
         return len(movable) + len(resent)
+
+    async def read_again(self, case_id: int) -> int:
+        """Have the messages of a case read once more; answers how many."""
+        count = await inbox.read_again(self.tx, case_id)
+        if not count:
+            raise NotDecidable(f"the messages of case {case_id} are read already, or not kept any more")
+        await self.record("read again", case=case_id, messages=count)
+        await cases.close_empty(self.tx, self.by)
+        return count
 
     async def happened(self, case_id: int, remote_id: str, promise: int | None) -> str:
         """A doubtful act did happen, as `remote_id`; answers which."""

@@ -150,8 +150,14 @@ async def record_outcomes(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
 
 
 async def put_back(tx: Transaction, part: Part) -> int:
-    """Make a part of the inbox pending again; answers how many messages."""
+    """Make a part of the inbox pending again, and its messages' cases over until they fail again; answers how many messages."""
+    await run(tx, _SQL["leave_cases"], {**part.parameters(), "prefix": MESSAGE})
     return (await rows(tx, _SQL["put_back"], part.parameters()))[0][0]
+
+
+async def read_again(tx: Transaction, case_id: int) -> int:
+    """Make the messages of a case pending again, as far as they are kept; answers how many."""
+    return (await rows(tx, _SQL["read_again"], {"case": case_id, "prefix": MESSAGE}))[0][0]
 
 
 async def read_part(tx: Transaction, part: Part) -> list[Pending]:

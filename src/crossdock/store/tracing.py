@@ -78,7 +78,7 @@ class Trace:
     expectations: list[Row]
     """(entity, name, on whom, what, until)"""
     cases: list[Row]
-    """(entity, case id, title, remedy, detail, since)"""
+    """(entity, case id, title, remedy, detail, since, kind)"""
     facts: list[Row]
     """(entity, connection, kind, id, fact, recorded at, changed at, gone, body)"""
     pins: list[Row]

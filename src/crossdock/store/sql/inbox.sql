@@ -59,6 +59,22 @@ with chosen as (
 )
 select count(*) from chosen
 
+-- read_again: The messages of a case that are still kept are pending again, to be translated once more, and in no case until they fail again.
+with chosen as (
+    update inbox i set outcome = 0, reason = null
+    from case_item c
+    join inbox_seen s on s.connection = split_part(c.entity, ':', 2)
+                     and s.message_id = substr(c.entity, length(%(prefix)s) + length(split_part(c.entity, ':', 2)) + 2)
+    where c.case_id = %(case)s and starts_with(c.entity, %(prefix)s)
+      and i.received_at = s.received_at and i.connection = s.connection and i.message_id = s.message_id and i.outcome = 3
+    returning i.id, i.received_at, c.entity
+), pending as (
+    insert into inbox_pending (id, received_at) select id, received_at from chosen on conflict do nothing
+), left_case as (
+    delete from case_item where case_id = %(case)s and entity in (select entity from chosen)
+)
+select count(*) from chosen
+
 -- read_part: The messages of a part of the inbox, in order, without touching them.
 select i.id, i.received_at, i.connection, i.topic, i.message_id, i.observed, i.body, coalesce(c.epoch, 1)
 from inbox i left join connection c on c.name = i.connection

@@ -41,7 +41,7 @@ where p.entity = any(%(entity)b::text[]) order by a.at
 select entity, name, on_whom, what, until from waiting where entity = any(%(entity)b::text[]) order by until
 
 -- cases: The open cases these entities are in.
-select i.entity, c.id, c.title, c.remedy, i.detail, i.at
+select i.entity, c.id, c.title, c.remedy, i.detail, i.at, c.kind
 from case_item i join cases c on c.id = i.case_id
 where c.closed_at is null and i.entity = any(%(entity)b::text[]) order by c.id
 
