@@ -236,6 +236,28 @@ async def tab_to(page: Page, words: str) -> None:
     raise AssertionError(f"{words!r} is not reached with the keyboard")
 
 
+async def test_a_page_that_is_left_open_says_so_when_the_hub_answers_it_no_more(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with counter(database_url, tmp_path) as desk:
+        page = await desk.enter("otto")
+        old = page.get_by_text("This page may be old by now")
+        await expect(old).to_be_hidden()
+        await page.context.set_offline(True)
+        await page.evaluate("htmx.trigger('#live', 'sse:changed')")
+        await expect(old).to_be_visible()
+        assert await serious_findings(page) == []
+        await shoot(page, "home-old")
+        await page.context.set_offline(False)
+        await page.evaluate("htmx.trigger('#live', 'sse:changed')")
+        await expect(old).to_be_hidden()
+        await page.clock.install()
+        await page.reload()
+        await page.route("**/console", lambda _: None)  # it never answers
+        await page.clock.run_for(130_000)
+        await expect(old).to_be_visible()
+
+
 async def test_a_page_moves_by_itself_when_somebody_else_decides(database_url: str, tmp_path: Path) -> None:
     async with busy_desk(database_url, tmp_path) as desk:
         [(case,)] = desk.stage.rows("select id from cases where cause = 'map/erp/product/NONE-HAT'")

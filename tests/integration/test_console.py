@@ -18,7 +18,6 @@ import pytest
 from crossdock.console.app import ROUTES
 from crossdock.console.bulk import work_on_jobs
 from crossdock.console.counting import count_what_is_due
-from crossdock.console.ledger import harmless
 from crossdock.console.masking import MASK
 from crossdock.console.vendored import VENDORED, statics
 from crossdock.govern.inviting import VIEWING, invitation
@@ -214,9 +213,16 @@ async def test_whoever_only_looks_decides_nothing_and_sees_no_buyer(database_url
                 ask = viewer.get if route.method == "GET" else viewer.post
                 assert (await ask(path)).status == 403, path
         assert await decisions(desk) == []
-        pages = ["order/order:shop:1", f"case/{await case_of(desk)}", "act/1"]
+        said = "Party Example, Ada of 1 SAGE STREET has no tax code"
         async with desk.desk.looking() as tx:
-            pages[2] = f"act/{(await (await tx.execute('select min(id) from promise')).fetchall())[0][0]}"
+            await tx.execute("update case_item set detail = %s", (said,))
+            await tx.execute("update attempt set detail = %s", (said,))
+            [(act,)] = await (await tx.execute("select min(id) from promise")).fetchall()
+        pages = ["order/order:shop:1", f"case/{await case_of(desk)}", f"act/{act}"]
+        for path in [*pages, "cases"]:
+            assert said in (await otto.get(path)).text
+            hidden = (await viewer.get(path)).text
+            assert [each for each in ("Ada", "Example", "SAGE") if each in hidden] == [], path
         for path in pages:
             full, hidden = (await otto.get(path)).text, (await viewer.get(path)).text
             for personal in ("Ada Example", "ada@example.com", "1 Sage Street", "62701"):
@@ -350,26 +356,7 @@ def test_what_is_of_others_is_as_they_published_it(name: str) -> None:
 
 
 def test_nothing_is_served_that_is_neither_ours_nor_recorded() -> None:
-    assert set(statics()) == {*VENDORED, "console.css", "icon.svg"}
-
-
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "|x", "%x"])
-def test_no_cell_of_an_export_is_a_formula(text: str) -> None:
-    assert harmless(text).startswith("'")
-
-
-async def test_the_books_sum_what_they_show_and_export_the_same(database_url: str) -> None:
-    crowd(database_url, 100)
-    async with house(database_url) as desk:
-        otto = await desk.person("Otto")
-        page = (await otto.get("books?currency=USD")).text
-        expected = f"{sum(1000 + n % 5000 for n in range(1, 101)) / 100:,.2f}"
-        assert expected in page
-        exported = (await otto.get("books.csv")).text.splitlines()
-        captured = [row.split(",") for row in exported if ",captured," in row]
-        assert f"{sum(float(row[7]) for row in captured):,.2f}" == expected
-        for query in ("from=yesterday", "from=2026-01-02&to=2026-01-01", "from=0001-01-01", "to=9999-12-31"):
-            assert (await otto.get(f"books?{query}")).status == 422
+    assert set(statics()) == {*VENDORED, "console.css", "console.js", "icon.svg"}
 
 
 async def walk(visitor: Visitor, paths: list[str]) -> None:
@@ -395,6 +382,10 @@ async def test_whatever_is_asked_gets_an_answer_and_no_stack_trace(database_url:
         queries = [
             "cases?page=-1",
             "cases?page=99999999999999999999",
+            *(
+                f"{each}?page={'9' * 18}"
+                for each in ("cases", "work/telling", "differences", "approvals", "govern/mappings")
+            ),
             "cases?kind=%00",
             "search?q=%00",
             "work/x",
@@ -470,7 +461,9 @@ async def test_the_flow_says_what_was_kept_in_time_what_is_late_and_nothing_of_t
         assert 170 <= hour <= 180
         assert day == 3_000 - 30
         assert 35 < float(sale[2].rstrip(" %")) < 46  # half of them, and 30 late ones that are open
-        assert sale[6:9] == ["10 min", "10 min", "2 h"]
-        assert sale[9:11] == ["30", "30"]
+        assert sale[6] == "spent"  # 4 % of the day were not kept in time, and 1 % may be
+        assert sale[7:10] == ["10 min", "10 min", "2 h"]
+        assert sale[10:12] == ["30", "30"]
         assert "burning" in next(row for row in rows if row.startswith("Order to ERP"))
         assert "too few" in cells["Refund"][2]
+        assert "too few" in cells["Stock told"][2]
