@@ -65,6 +65,9 @@ def measure() -> None:
         visitor = _signed_in(stage, hub)
         for name, path in _pages(stage).items():
             _show_page(stage, visitor, name, path)
+        day, began = stage.sql.execute("select (now() - interval '3 days')::date").fetchone(), time.monotonic()
+        lines = visitor.get(f"/console/books.csv?from={day[0]}&to={day[0]}").count(b"\n") if day else 0
+        show("console", "a day exported", [time.monotonic() - began], "s", lines=lines)
         loaded = visitor.get("/console")
         files = sum(len(visitor.get(name.decode())) for name in sorted(set(_STATIC.findall(loaded))))
         show("console", "first load", [len(loaded) + files], "bytes", target=f"<= {TARGET_BYTES}")
@@ -133,11 +136,16 @@ def _pages(stage: Stage) -> dict[str, str]:
         "cases": "/console/cases",
         "cases of a system by words": "/console/cases?system=erp&text=field%203",
         "case of many": f"/console/case/{case}",
+        "case of many, far down": f"/console/case/{case}?page={ORDERS // 200 // 25 - 1}",
         "orders stuck": "/console/work/invoicing",
+        "refunds stuck, of which there are none": "/console/work/money",
+        "belongs to nothing": "/console/work/unbound",
         "approvals": "/console/approvals",
+        "approvals of a role": "/console/approvals?role=operator",
         "search by number": f"/console/search?q={search}",
         "search by payment": f"/console/search?q=pi_{middle}",
         "order": f"/console/order/order:shop:{middle}",
+        "order with an approval": f"/console/order/order:shop:{middle // 500 * 500 + 3}",
         "why": f"/console/act/{middle * 4}",
         "flow": "/console/flow",
         "books of a week": "/console/books",
@@ -146,6 +154,10 @@ def _pages(stage: Stage) -> dict[str, str]:
         "connections": "/console/connections",
         "differences": "/console/differences",
         "value": "/console/value",
+        "policies": "/console/govern/policies",
+        "connectors": "/console/govern/connectors",
+        "audit": "/console/govern/audit",
+        "audit by words that nobody said": "/console/govern/audit?text=nobody",
         "correct": f"/console/correct/order:shop:{middle}",
     }
 

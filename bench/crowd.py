@@ -1,7 +1,8 @@
 """A shop's past made by SQL: settled orders with their money and postings over thirty days, and what is wrong with some of them.
 
-A hundredth is stuck, half of that in one case and the rest in two hundred; a fiftieth was refunded and credited; of a
-thousandth what came in and what was posted differ. A hundred thousand orders take about a minute.
+A hundredth is stuck and was tried again by somebody, half of that in one case and the rest in two hundred; a fiftieth was
+refunded and credited; for a refund of a five-hundredth somebody has to say yes; of a thousandth what came in and what was posted
+differ. A hundred thousand orders take about a minute.
 """
 
 from __future__ import annotations
@@ -141,6 +142,14 @@ _EACH = (
     """insert into case_item (case_id, entity, promise, at, detail, field)
        select """
     + f"{_CASE}, 'order:shop:' || n, n * 4, at, 'line 3 is refused: field ' || n %% 7, 'lines' {_FROM} where {_STUCK}",
+    """insert into approval_request (entity, name, digest, role, people, hours, what, amount_minor, currency, payee, cause,
+                                     until, asked_at)
+       select 'order:shop:' || n, 'refund:return:1', md5(n::text), case when n %% 5000 = 3 then 'operator' else 'finance' end,
+              1, 24, 'refund 5.00 USD to a card', 500, 'USD', 'card of pi_' || n, 'return:shop:R' || n,
+              at + interval '40 days', at """
+    + f"{_FROM} where n %% 500 = 3",
+    f"""insert into decision (at, by, what, detail)
+        select at, 'ada', 'retry', jsonb_build_object('case', {_CASE}, 'promises', 1) {_FROM} where {_STUCK}""",
     """insert into attempt (promise, ordinal, at, outcome, detail)
        select n * 4, 1, at, case when """ + f"{_STUCK} then 'rejected' else 'transient' end, 'refused' {_FROM} where n %% 20 = 0",
     """insert into inbox (received_at, connection, topic, message_id, observed, outcome, body)
