@@ -176,7 +176,8 @@ async def test_an_executive_sees_what_was_done_and_finance_says_what_that_is_wor
         page = await desk.enter("mara", roles=("viewer",))  # finance by the settings
         await page.get_by_role("link", name="Value").click()
         await expect(page.get_by_role("row", name="Orders entered in the ERP")).to_contain_text("6")
-        await expect(page.locator(".tile").first).to_contain_text("unknown")
+        await expect(page.locator(".tile.unknown")).to_have_count(2)
+        await expect(page.locator(".tile.clear")).to_have_count(0)
         await page.get_by_label("Minutes by hand: Orders entered in the ERP").fill("10")
         await page.get_by_label("An hour costs").fill("45")
         await page.get_by_label("Currency of the cost of an hour").fill("EUR")
