@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import itertools
 import time
 from collections.abc import AsyncGenerator
@@ -88,6 +89,13 @@ class Target:
         self.ledger.append(noun, key, entity=item["entity"], id=done.id, body=item["body"], refs=item["refs"])
         return done
 
+    def snapshot(self) -> object:
+        return copy.deepcopy((self.held, self._by_key, self._jobs))
+
+    def restore(self, saved: Any) -> None:
+        """Back to a snapshot; its ids go on, so that none is given twice."""
+        self.held, self._by_key, self._jobs = copy.deepcopy(saved)
+
     async def _one(self, request: web.Request) -> web.Response:
         noun, item = request.match_info["noun"], await request.json()
         return _json(self._do(noun, item))
@@ -147,7 +155,7 @@ class Target:
         app.router.add_get("/jobs/{job}", self._ask)
         app.router.add_get("/things/{id}", self._thing)
         app.router.add_get("/stock/{sku}", self._stock)
-        control_routes(app, self.mischief, self.ledger)
+        control_routes(app, self.mischief, self.ledger, state=self)
         async with serving(app, port) as running:
             self.url = running.url
             yield self

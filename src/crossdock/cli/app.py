@@ -334,7 +334,8 @@ def epoch(connection: str, by: str | None, wants_json: bool) -> None:
     from crossdock.cli import deciding
 
     opened = deciding.decided(deciding_person(by), lambda decider: decider.open_epoch(connection))
-    tell(wants_json, {"epoch": opened}, f"{connection} is in epoch {opened} now.")
+    said = f"{connection} is in epoch {opened} now. Next: crossdock sweep {connection} --full"
+    tell(wants_json, {"epoch": opened}, f"{said}; and what was done there: crossdock recheck {connection} --since TIME")
 
 
 def _counted(promises: int) -> str:

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from crossdock.cli.app import EXIT_FOUND, EXIT_OK, json_option, moment, tell
+from crossdock.cli.app import EXIT_FOUND, EXIT_OK, by_option, deciding_person, json_option, moment, tell
 from crossdock.cli.contracting import app
 
 __all__ = ["app"]
@@ -34,6 +34,24 @@ def sweep(
     tell(wants_json, sweeping.as_builtins(found), sweeping.as_text(found))
     fine = bool(found) and all(each.verdict == "complete" for each in found)
     sys.exit(EXIT_OK if fine else EXIT_FOUND)
+
+
+@app.command()
+@click.argument("connection")
+@click.option("--since", metavar="TIME", required=True, help="What it was set back to (ISO 8601).")
+@by_option
+@json_option
+def recheck(connection: str, since: str, by: str | None, wants_json: bool) -> None:
+    """CONNECTION was set back to an earlier state: look there for all that it confirmed to have done since, now.
+
+    What is not there is a case, and is never done again by itself; what it was told to hold it is told again. Exit code 1 when
+    anything is missing, or can't be looked for.
+    """
+    from crossdock.cli import rechecking
+
+    found = rechecking.rechecked(connection, moment(since, "--since", ""), deciding_person(by))
+    tell(wants_json, rechecking.as_builtins(found), rechecking.as_text(connection, found))
+    sys.exit(EXIT_FOUND if found.missing or +found.unsearchable or found.too_young else EXIT_OK)
 
 
 @app.command()

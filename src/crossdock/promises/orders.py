@@ -31,6 +31,7 @@ from crossdock.promises.standing import Fact, Standing
 from crossdock.promises.taken_back import owed_for_taken_back
 from crossdock.promises.unheard import owed_for_unheard
 from crossdock.promises.unordered import owed_for_unordered
+from crossdock.promises.vanished import owed_for_vanished
 
 SHIPMENT_ORDER = "shipment_order"
 _MONEY = ("payment", "capture", "refund", "dispute", "allowance")
@@ -41,6 +42,7 @@ def owed_for_order(standing: Standing, policy: Policy) -> Iterator[Obligation]:
     stated = standing.one("order")
     yield from owed_reads(standing, "order", policy)
     if stated is None:
+        yield from owed_for_vanished(standing)
         return
     if policy.orders_from is not None and stated.body.placed_at < policy.orders_from:
         return

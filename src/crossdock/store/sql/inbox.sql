@@ -7,11 +7,12 @@ returning connection, message_id
 
 -- store_messages: New messages, durable when the transaction commits.
 with stored as (
-    insert into inbox (received_at, connection, topic, message_id, observed, outcome, reason, body)
-    select now(), connection, topic, message_id, observed, outcome, reason, body
+    insert into inbox (received_at, connection, topic, message_id, observed, outcome, reason, body, epoch)
+    select now(), m.connection, topic, message_id, observed, outcome, reason, body, c.epoch
     from unnest(%(connection)b::text[], %(topic)b::text[], %(message_id)b::text[], %(observed)b::bigint[],
                 %(outcome)b::smallint[], %(reason)b::text[], %(body)b::bytea[])
          as m(connection, topic, message_id, observed, outcome, reason, body)
+    left join connection c on c.name = m.connection
     returning id, received_at, outcome
 )
 insert into inbox_pending (id, received_at)
@@ -23,7 +24,7 @@ with taken as materialized (
 ), removed as (
     delete from inbox_pending where id = any(array(select id from taken))
 )
-select i.id, i.received_at, i.connection, i.topic, i.message_id, i.observed, i.body, coalesce(c.epoch, 1)
+select i.id, i.received_at, i.connection, i.topic, i.message_id, i.observed, i.body, coalesce(i.epoch, c.epoch, 1)
 from taken t
 join inbox i on i.received_at = t.received_at and i.id = t.id
 left join connection c on c.name = i.connection
@@ -76,7 +77,7 @@ with chosen as (
 select count(*) from chosen
 
 -- read_part: The messages of a part of the inbox, in order, without touching them.
-select i.id, i.received_at, i.connection, i.topic, i.message_id, i.observed, i.body, coalesce(c.epoch, 1)
+select i.id, i.received_at, i.connection, i.topic, i.message_id, i.observed, i.body, coalesce(i.epoch, c.epoch, 1)
 from inbox i left join connection c on c.name = i.connection
 where i.received_at >= %(since)s and i.received_at < %(until)s
   and (%(connection)s::text is null or i.connection = %(connection)s)

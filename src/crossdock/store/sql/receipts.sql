@@ -1,0 +1,21 @@
+-- acts_since: Acts that a target confirmed since then, each as it was sealed last; and whether a case says that it is missing.
+select p.id, p.entity, p.name, p.noun, i.key, i.sealed_at, i.refs, p.body, extract(epoch from now() - r.at)::float8, r.remote_id, r.number,
+       exists (select from case_item t join cases c on c.id = t.case_id
+               where t.promise = p.id and c.kind = 'missing' and c.closed_at is null)
+from receipt r
+join promise p on p.id = r.promise
+join lateral (select key, sealed_at, refs from intent where promise = p.id order by ordinal desc limit 1) i on true
+where r.at >= %(since)s and p.target = %(connection)s and p.verb = 2 and p.id > %(after)s
+order by p.id limit %(limit)s
+
+-- may_bitmap: This transaction may read by ranges.
+set local enable_bitmapscan = on
+
+-- there_after_all: What was looked for and found is in no case for being missing.
+delete from case_item i using cases c
+where c.id = i.case_id and c.closed_at is null and c.kind = 'missing' and i.promise = any(%(promise)b::bigint[])
+
+-- write_again: Nobody knows any more what this target holds of the states it was told since then; answers whose they are.
+update receipt r set written = null from promise p
+where p.id = r.promise and p.target = %(connection)s and p.verb = 1 and r.at >= %(since)s and r.written is not null
+returning p.entity

@@ -1,0 +1,142 @@
+"""A source or a target is restored from a backup: a replay keeps to what it says now, what it forgot is told to people."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from crossdock.cli.sweeping import sweeper_of
+from crossdock.sweep.rechecking import Rechecked, recheck
+from tests.integration.sweeping import Swept, an_order, swept
+from tests.stage import ROSE, SAGE, Stage, order, settings_for, shipment, staged, told
+from tests.standin.target import Target
+
+
+async def test_a_replay_takes_nothing_said_before_a_source_was_set_back_for_what_it_says_now(database_url: str) -> None:
+    forgotten, stands = told(order("1", email="new@example.com"), 9), told(order("1", email="old@example.com"), 3)
+    async with Target().serve() as target, staged(database_url, target, mail=False) as stage:
+        await stage.tell(forgotten)
+        await _accept(stage)
+        await stage.tell(stands)
+        assert _held(stage) == [(2, 3)]
+        await stage.replay()
+        await stage.settle()
+        assert _held(stage) == [(2, 3)]
+
+
+async def test_what_was_received_before_a_new_epoch_is_of_the_old_one_whenever_it_is_read(database_url: str) -> None:
+    async with Target().serve() as target, staged(database_url, target, mail=False) as stage:
+        await stage.tell(told(order("1"), 3))
+        await stage.receive(told(order("1", email="forgotten@example.com"), 9))
+        await _accept(stage)
+        await stage.tell(told(order("1"), 4))
+        assert _held(stage) == [(2, 4)]
+
+
+async def _accept(stage: Stage) -> None:
+    stage.sql(
+        "insert into brake (connection, kind, reason, since, probe_at) values ('shop', 'regression', '', now(), now())"
+    )
+    async with stage.person() as person:
+        await person.open_epoch("shop")
+
+
+def _held(stage: Stage) -> list[tuple[int, int]]:
+    return stage.rows("select epoch, token from document where kind = 'order'")
+
+
+# ---- orders that their source has no more
+
+
+async def test_an_order_that_was_sold_and_is_gone_before_it_left_is_a_case_until_it_is_back(database_url: str) -> None:
+    async with swept(database_url, erp=True) as at:
+        placed = at.source.put(an_order("1"))
+        await at.hear(placed)
+        await at.run()
+        await at.swept("order")
+        at.source.remove("order", "1")
+        await at.swept("order")
+        assert at.cases() == ["order_gone:shop"]
+        at.source.put(placed)
+        await at.swept("order")
+        assert at.cases() == []
+
+
+async def test_an_order_that_is_gone_and_that_nobody_acted_on_is_no_case(database_url: str) -> None:
+    async with swept(database_url) as at:
+        await _sold_and_gone(at)
+        assert at.cases() == []
+
+
+async def _sold_and_gone(at: Swept) -> None:
+    await at.hear(at.source.put(an_order("1")))
+    await at.run()
+    await at.swept("order")
+    at.source.remove("order", "1")
+    await at.swept("order")
+
+
+# ---- targets
+
+
+async def _checked(stage: Stage, target: Target, since: datetime) -> Rechecked:
+    connection = settings_for(target.url).connections["erp"]
+    line = next(lane.line for lane in stage.hub.lanes if lane.line.connection == "erp")
+    return await recheck(stage.database, sweeper_of(stage.database, connection, line).source, since)
+
+
+async def test_what_a_target_forgot_is_a_case_is_never_done_again_and_is_over_when_it_is_put_back(
+    database_url: str,
+) -> None:
+    placed = order("1")
+    async with Target().serve() as target, staged(database_url, target, mail=False) as stage:
+        await stage.tell(placed, shipment("s1", placed))
+        await stage.run()
+        held, since = target.snapshot(), datetime.now(UTC)
+        await stage.tell(shipment("s2", placed))
+        await stage.run()
+        remembered = target.snapshot()
+        target.restore(held)
+        done = len(target.ledger.entries)
+        found = await _checked_once_visible(stage, target, since)
+        assert {name for _, name, _ in found.missing} == {"goods_issue:s2", "invoice:s2"}
+        assert stage.cases() == ["missing:erp:goods_issue", "missing:erp:invoice_posting"]
+        await stage.run()
+        assert len(target.ledger.entries) == done
+        target.restore(remembered)
+        assert (await _checked(stage, target, since - timedelta(minutes=1))).missing == []
+        assert stage.cases() == []
+
+
+async def _checked_once_visible(stage: Stage, target: Target, since: datetime) -> Rechecked:
+    """What was confirmed a moment ago need not show yet."""
+    stage.sql("update receipt set at = at - interval '1 minute'")
+    found = await _checked(stage, target, since - timedelta(minutes=1))
+    assert not found.too_young
+    return found
+
+
+async def test_what_no_search_can_find_is_counted_and_what_was_confirmed_before_is_not_asked_about(
+    database_url: str,
+) -> None:
+    async with Target().serve() as target, staged(database_url, target, mail=False) as stage:
+        await stage.tell(order("1"))
+        await stage.run()
+        since = datetime.now(UTC)
+        assert (await _checked(stage, target, since)).unsearchable == {}
+        assert (await _checked(stage, target, since - timedelta(minutes=1))).unsearchable == {"sales_order": 1}
+
+
+async def test_states_that_a_target_forgot_are_told_again_as_they_should_be_now(database_url: str) -> None:
+    async with Target().serve() as target, staged(database_url, target, mail=False) as stage:
+        await stage.tell(told(order("1", ship_to=SAGE), 1))
+        await stage.run()
+        held, since = target.snapshot(), datetime.now(UTC)
+        await stage.tell(told(order("1", ship_to=ROSE), 2))
+        await stage.run()
+        moved = target.held["order:shop:1/erp_address"]
+        target.restore(held)
+        assert "order:shop:1/erp_address" not in target.held
+        assert (await _checked(stage, target, since)).written_again == 1
+        await stage.run()
+        assert target.held["order:shop:1/erp_address"] == moved
+        assert await stage.checked()

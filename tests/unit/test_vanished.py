@@ -1,0 +1,62 @@
+"""An order that its source has no more: people are told of what is not done, and of nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from crossdock.canonical.order import OpenLine, OpenUnits, SalesOrder
+from crossdock.canonical.payment import Capture, Refund
+from crossdock.canonical.shipment import GoodsIssue
+from crossdock.kernel.money import usd
+from crossdock.promises.obligations import Trouble
+from crossdock.promises.orders import owed_for_order
+from crossdock.promises.policy import Policy, Roles
+from crossdock.promises.standing import Fact, Sealed, Standing
+from tests.stage import order, shipment
+
+NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
+POLICY = Policy(roles=Roles(erp="erp", warehouse="wms"))
+ORDER = order("1", units=3)
+SOLD = Sealed("sale", SalesOrder(order=ORDER, sold_by="shop"), confirmed=True)
+PARCEL = shipment("s1", ORDER, units=3)
+ISSUED = Sealed("goods_issue:s1", GoodsIssue(shipment=PARCEL), confirmed=True)
+GONE = Standing("order:shop:1", (), NOW, gone=True)
+CAPTURE = Capture(id="c1", payment="p1", tender="card", amount=usd(3000), captured_at=NOW)
+REFUND = Refund(id="r1", payment="p1", tender="card", amount=usd(3000), status="succeeded", refunded_at=NOW)
+
+
+def fact(kind: str, body: Any) -> Fact:
+    return Fact(f"{kind}:psp:{body.id}", kind, "psp", NOW, NOW, body)
+
+
+def said(*facts: Fact, sealed: tuple[Sealed, ...] = (), gone: bool = True) -> list[str]:
+    standing = replace(GONE, facts=facts, sealed={each.name: each for each in sealed}, gone=gone)
+    found = [each for each in owed_for_order(standing, POLICY) if isinstance(each, Trouble)]
+    assert {each.cause for each in found} <= {"order_gone:shop"}
+    return [each.detail.removeprefix("order:shop:1: ") for each in found]
+
+
+def test_what_was_sold_and_has_not_left_is_told() -> None:
+    assert said(sealed=(SOLD,)) == ["3 of it have not left"]
+
+
+def test_what_left_and_is_not_in_the_books_is_told_and_what_is_there_is_not() -> None:
+    assert said(fact("shipment", PARCEL), sealed=(SOLD,)) == ["parcel s1 left and is not in the books"]
+    assert said(fact("shipment", PARCEL), sealed=(SOLD, ISSUED)) == []
+
+
+def test_what_was_taken_off_before_does_not_have_to_leave() -> None:
+    none = OpenUnits(lines=(OpenLine(line="1-0", sku="MUG", units=0),))
+    assert said(sealed=(SOLD, Sealed("open_units", none, confirmed=True))) == []
+
+
+def test_money_for_what_was_never_sold_is_told_unless_it_went_back() -> None:
+    assert said(fact("capture", CAPTURE)) == ["30.00 USD was paid for it, and it was never sold"]
+    assert said(fact("capture", CAPTURE), fact("refund", REFUND)) == []
+
+
+def test_an_order_that_was_only_heard_of_and_one_that_is_not_gone_are_nobodys_trouble() -> None:
+    assert said() == []
+    assert said(fact("capture", CAPTURE), gone=False) == []
