@@ -182,7 +182,7 @@ async def test_a_refund_that_was_replaced_before_it_happened_took_nothing_of_any
         await at.do("clerk_refund", order="1", amount=400)
         await at.hear()
         for lane in at.stage.hub.lanes:
-            lane.line.quiet_until = 0.0
+            lane.line.budget.quiet_until = 0.0
         await at.stage.run()
         await at.hear()
         await at.stage.run()

@@ -196,6 +196,22 @@ async def test_a_throttled_lane_is_quiet_for_as_long_as_its_target_asks(database
         assert target.calls_to("sales_order")[1] - throttled_at >= 0.95
 
 
+async def test_what_waits_for_its_turn_is_not_called_while_its_target_asks_for_quiet(database_url: str) -> None:
+    async with Target().serve() as target, staged(database_url, target, mail=False) as stage:
+        placed = [order(str(n)) for n in range(1, 21)]
+        await stage.tell(*placed)
+        await stage.run()
+        await stage.tell(*(shipment(f"s{each.id}", each) for each in placed))
+        lane = next(each for each in stage.hub.lanes if each.line.connection == "erp")
+        lane.line.budget = Budget(stage.database, "erp", 40.0, 1.0)
+        await lane.line.budget.declare()
+        target.fault("one/goods_issue", "refuse", status=429, retry_after=1.0)
+        await lane.round()
+        called = target.calls_to("goods_issue")
+        assert len([at for at in called if at - called[0] < 0.9]) <= 2
+        assert len(called) > 10
+
+
 async def test_two_processes_never_call_more_often_than_the_budget_they_share(database_url: str) -> None:
     rate, burst, calls = 40.0, 4.0, list[float]()
     async with Database(database_url) as one, Database(database_url) as other:

@@ -42,16 +42,13 @@ def sweeper_of(database: Database, each: Connection, line: Line) -> Sweeper:
     """The sweeper of a configured connection, on its line."""
     spare = Spare(line.budget)
 
-    def asks_for_quiet(seconds: float) -> None:
-        line.quiet_until = max(line.quiet_until, time.monotonic() + seconds)
-
     source = Source(
         connection=each.name,
         connector=each.connector,
         terms=each.sweep,
         open_link=partial(line.link, spend=spare.spend),
         is_quiet=lambda: time.monotonic() < line.quiet_until,
-        asks_for_quiet=asks_for_quiet,
+        asks_for_quiet=line.hush,
     )
     return Sweeper(database, source)
 

@@ -161,7 +161,7 @@ class Asker:
         try:
             return await line.connector.asks[noun](key, link)
         except Throttled as error:
-            line.quiet_until = max(line.quiet_until, time.monotonic() + error.retry_after_seconds)
+            line.hush(error.retry_after_seconds)
             raise
 
 

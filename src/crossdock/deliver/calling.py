@@ -15,7 +15,7 @@ from crossdock.deliver.lines import Line, NotSent
 from crossdock.deliver.remembering import recognised, under_every_key
 from crossdock.deliver.sealing import Noun, Ready
 from crossdock.deliver.seeing import NOBODYS, Parents, called
-from crossdock.kernel.faults import Fault, Rejected, Transient, Unknown
+from crossdock.kernel.faults import Fault, Rejected, Throttled, Transient, Unknown
 from crossdock.observe.checkpoints import reach
 
 Answer = Outcome | Reading | NotSent
@@ -45,7 +45,15 @@ async def _gated(
     gate: asyncio.Semaphore, line: Line, part: list[Ready], link: Link[Any], above: Parents, answers: Answers
 ) -> None:
     async with gate:
-        answers.update(await called("call", line.connection, part, link, above, _call_part(line, part, link)))
+        said = await called("call", line.connection, part, link, above, _call_part(line, part, link))
+    _heed(line, said)
+    answers.update(said)
+
+
+def _heed(line: Line, said: Mapping[int, Any]) -> None:
+    """What asks for fewer calls is heeded by those that wait for their turn already."""
+    if waits := [each.retry_after_seconds for each in said.values() if isinstance(each, Throttled)]:
+        line.hush(max(waits))
 
 
 def _parts(line: Line, ready: Sequence[Ready]) -> Iterator[list[Ready]]:
@@ -159,7 +167,9 @@ async def _search_noun(line: Line, noun: Noun, group: Sequence[Ready], link: Lin
     except Rejected as refused:  # the search is refused, which says nothing of what is searched for
         return {each.claimed.promise: Transient(f"can't be searched for: {refused.detail}") for each in group}
     except (Fault, NotSent) as fault:
-        return {each.claimed.promise: fault for each in group}
+        failed: Findings = {each.claimed.promise: fault for each in group}
+        _heed(line, failed)
+        return failed
     except Exception as error:  # noqa: BLE001  # as above
         return {each.claimed.promise: _broken(error) for each in group}
     return {each.claimed.promise: recognised(each, there, facts) for each in group}
@@ -171,6 +181,7 @@ async def inquire(line: Line, accepted: Sequence[Ready], lease_ends: float, abov
     answers: Answers = {}
     for each in accepted:
         answers |= await called("inquire", line.connection, [each], link, above, _inquire_one(line, each, link))
+        _heed(line, answers)
     return answers
 
 

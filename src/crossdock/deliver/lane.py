@@ -20,7 +20,7 @@ from crossdock.deliver.recording import Results, record
 from crossdock.deliver.remembering import BY_LEVEL
 from crossdock.deliver.sealing import Ready, Sealing, as_sealed
 from crossdock.deliver.timekeeping import Timekeeper
-from crossdock.kernel.faults import Fault, Throttled, Transient, Unknown
+from crossdock.kernel.faults import Fault, Transient, Unknown
 from crossdock.kernel.moments import to_micros
 from crossdock.observe.checkpoints import reach
 from crossdock.promises.difference import Stage
@@ -261,8 +261,6 @@ class Lane:
         self.wake(results.released)
 
     def _follow_pace(self, answers: dict[int, Answer | None], heard: Heard) -> None:
-        if waits := [a.retry_after_seconds for a in answers.values() if isinstance(a, Throttled)]:
-            self.line.quiet_until = time.monotonic() + max(waits)
         # After a stop the lane goes faster and faster, so that a target that just came back isn't knocked over.
         if answers:
             self._ramp = min(self.batch_max, self._ramp * 4) if heard.answered else 1

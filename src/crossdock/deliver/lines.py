@@ -16,7 +16,7 @@ from crossdock.connect.effects import Effect
 from crossdock.connect.link import Http, Link, Spend
 from crossdock.connect.outward import Reach, connector_within
 from crossdock.govern.settings import Connection
-from crossdock.store.budgets import Budget
+from crossdock.store.budgets import Budget, Hushed
 from crossdock.store.database import LOST, Database
 
 # The lease must outlive the call by this much, so that nobody else takes over while an answer is being recorded.
@@ -45,8 +45,6 @@ class Line:
     memory: dict[str, Any] = field(default_factory=dict[str, Any])
     calls: int = 0
     """Requests that were let out so far."""
-    quiet_until: float = 0.0
-    """`time.monotonic()` seconds until which the target asked for no more calls."""
     _session: aiohttp.ClientSession | None = None
 
     def effects(self, noun: str) -> tuple[Effect, ...]:
@@ -66,10 +64,21 @@ class Line:
         )
         return Link(self.settings, http, self.memory, guard)
 
+    @property
+    def quiet_until(self) -> float:
+        """`time.monotonic()` seconds until which the target asked for no more calls."""
+        return self.budget.quiet_until
+
+    def hush(self, seconds: float) -> None:
+        """The target wants no more calls for so long, whoever is about to make one."""
+        self.budget.quiet_until = max(self.budget.quiet_until, time.monotonic() + seconds)
+
     async def _spend(self, points: int) -> None:
         try:
             await self.budget.spend(points)
             self.calls += 1
+        except Hushed as error:
+            raise NotSent("the target asked for no calls just now") from error
         except LOST as error:
             raise NotSent(f"the call budget can't be asked: {type(error).__name__}") from error
 

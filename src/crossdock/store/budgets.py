@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 
 from crossdock.store.database import Database, rows, run
@@ -11,6 +12,12 @@ from crossdock.store.statements import load
 _SQL = load("budgets")
 # Points taken ahead in one trip: a twentieth of a second's worth, so that an idle process keeps few from the others.
 _AHEAD_SECONDS = 0.05
+# Who wants to call while the target wants none waits for so long at most.
+_QUIET_SECONDS_MAX = 5.0
+
+
+class Hushed(Exception):
+    """The target asked for no calls, and for longer than anybody waits; nothing was spent."""
 
 
 @dataclass
@@ -21,6 +28,8 @@ class Budget:
     connection: str
     rate: float | None
     burst: float
+    quiet_until: float = 0.0
+    """`time.monotonic()` seconds until which the target asked for no more calls: nothing is drawn for them before."""
     _in_hand: float = 0
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -33,15 +42,24 @@ class Budget:
                 )
 
     async def spend(self, points: int) -> None:
-        """Wait until that many points may be spent, and spend them."""
+        """Wait until that many points may be spent, and spend them. `Hushed` when the target wants no calls for long."""
         if self.rate is None:
+            await self._quiet()
             return
         async with self._turn:
+            await self._quiet()
             while self._in_hand < points:
                 wait_seconds = await self._draw(points, self.rate)
                 if self._in_hand < points:
                     await asyncio.sleep(wait_seconds)
+                await self._quiet()
             self._in_hand -= points
+
+    async def _quiet(self) -> None:
+        while (left := self.quiet_until - time.monotonic()) > 0:
+            if left > _QUIET_SECONDS_MAX:
+                raise Hushed
+            await asyncio.sleep(left)
 
     async def _draw(self, points: int, rate: float) -> float:
         wanted = max(points - self._in_hand, min(rate * _AHEAD_SECONDS, self.burst))
