@@ -26,5 +26,5 @@ connector = replace(
     capabilities=standin.capabilities
     | {noun: _able(noun) for noun in _more}
     | {OpenUnits: replace(_one, verb="state", noun=OpenUnits, effects=())},
-    finders=standin.finders | {noun: next(iter(standin.finders.values())) for noun in _more},
+    finders=standin.finders | {noun: next(iter(standin.finders.values())) for noun in (*_more, SalesOrder)},
 )

@@ -10,6 +10,7 @@ import pytest
 from tests.chaos.campaign.database import Cluster, cluster
 from tests.chaos.campaign.fault import FAULTS, by_side, drawn, not_here
 from tests.chaos.campaign.faults import know_all
+from tests.chaos.campaign.faults.throttled import Seen, Share, refused_at_most, share_of
 from tests.chaos.campaign.planting import SHOWS, Caught, keep, kept
 from tests.chaos.campaign.record import Record, summed
 from tests.chaos.campaign.report import page
@@ -107,3 +108,37 @@ def test_too_few_trials_are_not_called_a_bound() -> None:
     assert "| rare | 3 | too few to tell |" in told
     assert "| some | 30 | 10 % |" in told
     assert "| many | 20,000 | 0.015 % |" in told
+
+
+# ---- how much of what a target allows is used while a backlog waits
+
+
+def _share(calls_per_second: float, starved: float = 0.0, backlog: int = 30) -> Share:
+    """A backlog that went down for four seconds at ten calls a second allowed, four at once."""
+    seen = Seen([(nth / 10, backlog) for nth in range(41)], [(2.0, starved)])
+    burst = [nth / 100 for nth in range(4)]
+    share = share_of(burst + [0.1 + nth / calls_per_second for nth in range(200)], seen, rate=10.0, burst=4.0)
+    assert share is not None
+    return share
+
+
+def test_a_limit_that_is_used_up_is_no_finding_and_one_that_is_used_by_half_is() -> None:
+    assert not _share(10.0).is_too_little
+    assert not _share(9.8).is_too_little
+    assert _share(8.5).is_too_little
+    assert _share(5.0).is_too_little
+
+
+def test_time_in_which_the_machine_was_busy_is_not_held_against_it_and_a_short_while_says_nothing() -> None:
+    assert _share(5.0).is_too_little
+    assert not _share(5.0, starved=2.1).is_too_little
+    assert not _share(5.0, starved=3.0).is_too_little
+
+
+def test_without_a_backlog_nothing_is_measured() -> None:
+    seen = Seen([(nth / 10, 3) for nth in range(41)])
+    assert share_of([nth / 5 for nth in range(20)], seen, rate=10.0, burst=4.0) is None
+
+
+def test_whoever_goes_on_calling_a_target_that_wants_no_calls_is_found() -> None:
+    assert refused_at_most(6.0) < 6.0 * 12

@@ -277,3 +277,57 @@ def test_what_nobody_could_hear_of_is_not_missed_and_what_is_doubled_is() -> Non
     assert ("Q3", "lost") not in judged(evidence)
     _again(evidence, "erp", "sales_order")
     assert ("S1", "doubled") in judged(evidence)
+
+
+# ---- systems that were restored from a backup
+
+
+def _set_back(evidence: Evidence, system: str, what: str, *again: Entry) -> None:
+    """The system is restored to a backup from just before the first of these, and then the others happen."""
+    ledger = evidence.ledgers[system]
+    at = next(place for place, entry in enumerate(ledger) if entry.what == what)
+    marks = [Entry(0, _at(0), each, "", {}) for each in ("snapshot", "restored")]
+    told = [*ledger[:at], marks[0], *ledger[at:], marks[1], *again]
+    evidence.ledgers[system] = [replace(entry, seq=seq) for seq, entry in enumerate(told, start=1)]
+
+
+def _say(evidence: Evidence, cause: str) -> None:
+    evidence.cases.append({"cause": cause, "detail": "", "entities": [_ENTITY]})  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("system", "what", "cause"),
+    [
+        ("erp", "credit_memo", "missing:erp:credit_memo"),
+        ("psp", "refunded", "missing:psp:payment_refund"),
+        ("shop", "refund_created", "missing:shop:return_record"),
+    ],
+)
+def test_what_a_system_was_set_back_over_has_to_be_told(system: str, what: str, cause: str) -> None:
+    evidence = sound()
+    _set_back(evidence, system, what)
+    assert ("S1", "lost") in judged(evidence)
+    evidence = sound()
+    _set_back(evidence, system, what)
+    _say(evidence, cause)
+    assert judged(evidence) == set()
+
+
+def test_what_a_system_was_set_back_over_may_be_done_once_more_there() -> None:
+    for times, found in ((1, set[tuple[str, str]]()), (2, {("S1", "doubled"), ("Q1", "unexplained")})):
+        evidence = sound()
+        _set_back(evidence, "erp", "credit_memo", *[next(evidence.entries("erp", "credit_memo"))] * times)
+        assert judged(evidence) == found
+
+
+def test_money_goes_out_once_also_where_its_provider_was_set_back_over_it() -> None:
+    evidence = sound()
+    _set_back(evidence, "psp", "refunded", next(evidence.entries("psp", "refunded")))
+    assert {("S1", "doubled"), ("S2", "doubled")} <= judged(evidence)
+
+
+def test_nothing_is_said_to_be_missing_where_nothing_was_set_back() -> None:
+    for cause in ("missing:erp:credit_memo", "order_gone:shop"):
+        evidence = sound()
+        _say(evidence, cause)
+        assert ("cases", "unexplained") in judged(evidence)

@@ -60,6 +60,8 @@ class Sale:
     """By a till."""
     meddled: bool = False
     """Somebody other than the hub moved its money, or a bank did."""
+    vanished: bool = False
+    """Its shop was set back to before it was placed: nobody does anything with it there any more."""
 
     @property
     def entity(self) -> str:
@@ -254,8 +256,9 @@ class Trade:
 
     async def come_back(self, sale: Sale) -> bool:
         """The buyer's bank sends a refund of ours back; whether there was one."""
+        held = {refund["id"] for refund in self.retailer.payments.books.all("refund")}
         for each in self.refunds_of(sale):
-            if each.key:
+            if each.key and each.details["refund"] in held:
                 sale.meddled = True
                 await self.do("psp", "settle_refund", refund=each.details["refund"], outcome="failed")
                 return True

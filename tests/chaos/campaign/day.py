@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Callable
 from random import Random
 
@@ -60,6 +61,8 @@ async def _live(at: World, chance: Random, seconds: float) -> None:
         return
     await asyncio.sleep(chance.uniform(0, 1.0))
     match chance.choices(["ship", "cancel", "lower", "move"], weights=[5, 2, 2, 2])[0]:
+        case _ if sale.vanished:
+            pass
         case "cancel":
             at.trade.cancel(sale)
             return
@@ -81,6 +84,8 @@ async def _move(at: World, sale: Sale, chance: Random) -> bool:
     """Once, or twice within a second, by which the shop's own clock can't tell which was last; whether it is kept for later."""
     streets = ["1 Elm Street", "2 Oak Street", "3 Ash Street"][: chance.choice((1, 2, 3))]
     for street in streets:
+        if sale.vanished:
+            break
         at.retailer.shop.edit_address(sale.order.id, Address(**{**WORK, "address1": street}))
         await asyncio.sleep(chance.uniform(0, 0.2))
     return chance.random() < 0.5
@@ -93,10 +98,18 @@ async def _ship(at: World, sale: Sale, chance: Random) -> None:
         first = chance.choice((line.current, line.current, line.current // 2))
         parcels[0][line.id], parcels[1][line.id] = first, line.current - first
     for parcel in parcels:
-        lines = [{"line": str(line), "units": units} for line, units in parcel.items() if units]
+        there = _left_at_the_warehouse(at, sale)
+        lines = [{"line": str(id_), "units": min(units, there[str(id_)])} for id_, units in parcel.items()]
+        lines = [line for line in lines if line["units"]]
         if lines:
             await at.trade.do("wms", "ship", reference=sale.entity, location="MAIN", lines=lines)
             await asyncio.sleep(chance.uniform(0, 0.5))
+
+
+def _left_at_the_warehouse(at: World, sale: Sale) -> Counter[str]:
+    """So much of each line is there to be shipped, whatever the shop says: it may have been set back meanwhile."""
+    order = at.retailer.warehouse.floor.by_reference(sale.entity)
+    return Counter({line.line: order.unpicked(line) for line in order.lines} if order else {})
 
 
 async def _afterwards(at: World, sale: Sale, chance: Random) -> None:

@@ -51,7 +51,8 @@ _JUDGED: Sequence[tuple[str, str, str]] = (
     (
         "S1",
         "at most one effect for each act",
-        "on the targets' ledgers, by our key, by order and promise, and by count",
+        "on the targets' ledgers, by our key, by order and promise, and by count; what a target was set back over is done "
+        "once more at most, or is a case, and money never goes twice",
     ),
     (
         "S2",
@@ -102,7 +103,8 @@ _JUDGED: Sequence[tuple[str, str, str]] = (
     (
         "S11",
         "calls within the budget",
-        "on the ERP's clock, in every while, over both processes",
+        "on the ERP's clock, in every while, over both processes; after a storm of 429 at least 95 % of what is allowed is "
+        "used while a backlog waits, counting only time in which the machine had processors for it",
     ),
     (
         "S12",
@@ -145,8 +147,9 @@ _NOT = """\
 - Minutes stand for hours: leases, windows and travel times are short. Nothing here is as old as a real backlog.
 - Lost webhooks are found by a sweep of each source after the day, as they would be by the next scheduled one. Until then the
   hub can't know what nobody told it, and may refund what a clerk already did: people are told, once it is known.
-- An outside system that is itself restored from a backup is not among the faults: a source that was set back is braked, and
-  that is tested by itself; what a target forgot by it, only a sweep of that target can show.
+- Of the outside systems the shop (a source, and a target), the ERP's stand-in and the payment provider are restored from a
+  backup, and an operator then does what docs/howto/restore.md says. The warehouse, the till and the mail server are not. The
+  shop gives no number twice; one that numbers its orders anew after a restore has two orders of one name, and is not played.
 - The earlier versions of the program that run beside this one are the latest of this repository's history, which share its
   tables; what they do differently differs from run to run.
 - Clocks are put wrong for whole processes and for all of PostgreSQL. What was dated meanwhile is not held against its dates.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from crossdock.kernel.moments import system_clock
 from crossdock.simulators.retailer_books import books_of, disagreements
 from tests.chaos.campaign.database import Cluster
 from tests.chaos.campaign.day import live_a_day, live_a_plain_day
-from tests.chaos.campaign.fault import Known, by_side, drawn
+from tests.chaos.campaign.fault import Known, Side, by_side, drawn
 from tests.chaos.campaign.faults import know_all
 from tests.chaos.campaign.world import ERP_BURST, ERP_CALLS_PER_SECOND, World, luck, world
 from tests.chaos.trading import API_KEY, ROOT
@@ -102,7 +103,7 @@ async def run_once(
                 seconds=round(sum(spent.values()), 1),
                 rest_seconds=None if rest_seconds is None else round(rest_seconds, 1),
                 faults=struck(made),
-                judged=verdict["judged"],
+                judged=verdict["judged"] | dict(made.measured),
                 findings=verdict["findings"],
                 spent={name: round(seconds, 1) for name, seconds in spent.items()},
                 strikes=strikes,
@@ -132,7 +133,7 @@ class Spent(dict[str, float]):
 async def _trade_and_strike(at: World, seed: int, faults: Sequence[Known], *, tryton: bool) -> None:
     """The retailer trades until the last of the faults has struck; each side's go one after another."""
     sides = [
-        asyncio.create_task(_strike(at, luck(seed, f"faults at {side}"), each))
+        asyncio.create_task(_strike(at, luck(seed, f"faults at {side}"), each, side))
         for side, each in by_side(faults).items()
     ]
     striking = asyncio.gather(*sides)
@@ -147,10 +148,11 @@ async def _trade_and_strike(at: World, seed: int, faults: Sequence[Known], *, tr
             each.cancel()
 
 
-async def _strike(at: World, chance: Random, faults: Sequence[Known]) -> None:
+async def _strike(at: World, chance: Random, faults: Sequence[Known], side: Side) -> None:
     for each in faults:
         await asyncio.sleep(chance.uniform(0.2, 1.2))
-        await each.fault.inject(at, chance)
+        async with at.steady if side == "hub" else contextlib.nullcontext():
+            await each.fault.inject(at, chance)
 
 
 def struck(at: World) -> dict[str, int]:

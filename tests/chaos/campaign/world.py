@@ -7,6 +7,7 @@ import contextlib
 import os
 import shlex
 import sys
+from collections import Counter
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,6 +68,12 @@ class World:
     """What the hub reaches others by, where that is not directly."""
     clock: Clock | None = None
     """The hub processes' own, where it is not the machine's."""
+    measured: Counter[str] = field(default_factory=Counter[str])
+    """What faults counted while they struck, by what the report calls it."""
+    steady: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by whoever strikes the hub's own side, or measures what it does when nobody strikes that."""
+    backups: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by whoever sets something back, until an operator has accepted that."""
     _watching: bool = True
     _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
     _held: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)

@@ -23,6 +23,7 @@ def findings(evidence: Evidence, sold: list[Sale]) -> Iterator[Finding]:
     yield from standing.conserved(evidence)
     yield from effects.doubled(evidence)
     yield from effects.unsealed(evidence)
+    yield from effects.forgotten(evidence)
     yield from money.never_overdrawn(evidence, sold)
     yield from standing.in_budget(evidence)
     yield from standing.people_told_right(evidence, sold)
@@ -43,6 +44,7 @@ def judged(evidence: Evidence, sold: list[Sale]) -> dict[str, int]:
         "intents": sum(len(some) for some in evidence.intents.values()),
         "effects at targets": sum(_effects(evidence)),
         "calls to targets": sum(len(calls) for calls in evidence.calls.values()),
+        "effects that their system was set back over": sum(_forgotten(evidence)),
         "cents refunded by the hub": sum(sale.ours for sale in sold),
         "open cases, all explained or found": len(evidence.cases),
     }
@@ -58,6 +60,11 @@ def _effects(evidence: Evidence) -> Iterator[int]:
     ):
         yield sum(1 for _ in evidence.entries(system, what))
     yield sum(bool(entry.key) for entry in evidence.entries("psp", "refunded"))
+
+
+def _forgotten(evidence: Evidence) -> Iterator[int]:
+    for system, ledger in evidence.ledgers.items():
+        yield sum(evidence.has_forgotten(system, entry) for entry in ledger)
 
 
 def main(arguments: list[str]) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
-from tests.chaos.judge.evidence import Evidence, Finding, moment
+from tests.chaos.judge.evidence import Entry, Evidence, Finding, moment
 from tests.chaos.judge.money import held_by_limit, short_of
 from tests.chaos.judge.sales import Sale
 
@@ -26,13 +26,13 @@ def slot(key: str) -> str:
 def doubled(evidence: Evidence) -> Iterator[Finding]:
     """S1: nothing happened twice at any target, whatever was sent how often."""
     seen: dict[str, Iterable[tuple[str, str]]] = {
-        "the ERP": ((e.what, slot(e.key)) for what in ACTS for e in evidence.entries("erp", what)),
-        "the warehouse": (("order", entry.key) for entry in evidence.entries("wms", "order_received")),
+        "the ERP": ((e.what, slot(e.key)) for what in ACTS for e in evidence.standing("erp", what)),
+        "the warehouse": (("order", entry.key) for entry in evidence.standing("wms", "order_received")),
         "the provider, by idempotency key": (("refund", e.key) for e in evidence.entries("psp", "refunded") if e.key),
         "the provider, by our reference": (("refund", slot(key)) for key in _references(evidence)),
         "the shop, parcels": (
             ("parcel", number)
-            for e in evidence.entries("shop", "fulfilment_created")
+            for e in evidence.standing("shop", "fulfilment_created")
             for number in e.details["tracking"]
         ),
         "the shop, returns": (("return", e.details["note"]) for e in _recorded(evidence)),
@@ -53,7 +53,7 @@ def _references(evidence: Evidence) -> Iterator[str]:
 
 def _recorded(evidence: Evidence) -> Iterator[Any]:
     """What the hub wrote down in the shop of returns: its key is in the note."""
-    return (e for e in evidence.entries("shop", "refund_created") if e.details["note"])
+    return (e for e in evidence.standing("shop", "refund_created") if e.details["note"])
 
 
 def _conflicting(evidence: Evidence) -> Iterator[Finding]:
@@ -95,7 +95,7 @@ def _as_sealed(evidence: Evidence, key: str, at: Any, body: Any) -> Iterator[Fin
 def missing(evidence: Evidence, sale: Sale) -> Iterator[Finding]:
     """What a system lacks. An order that is unknown was never heard of, or its acknowledged messages were lost."""
     if evidence.orders[sale.entity] is None:
-        if "shop" not in sale.unheard:
+        if "shop" not in sale.unheard and not sale.vanished:
             yield Finding("S9", "lost", f"{sale.name}: the hub does not know the order, and no webhook of it was lost")
         return
     for what, count, there in _due(evidence, sale):
@@ -109,7 +109,7 @@ def _due(evidence: Evidence, sale: Sale) -> Iterator[tuple[str, int, int]]:
     """(what, how many are due, how many there are)"""
 
     def erp(what: str, name: str = "") -> int:
-        return sum(f"{sale.entity}/{name}" in slot(e.key) for e in evidence.entries("erp", what)
+        return sum(f"{sale.entity}/{name}" in slot(e.key) for e in evidence.standing("erp", what)
                    if e.details["entity"] == sale.entity)  # fmt: skip
 
     parcels, complete = len(sale.parcels), [back for back in sale.returns if back.complete]
@@ -140,11 +140,39 @@ def _before_mails(evidence: Evidence, sale: Sale) -> bool:
 
 
 def _refunds(evidence: Evidence, sale: Sale) -> int:
-    return _count(evidence, "psp", "refunded", lambda e: bool(e.key) and e.details["order"] == sale.id)
+    return sum(bool(e.key) and e.details["order"] == sale.id for e in evidence.entries("psp", "refunded"))
 
 
 def _count(evidence: Evidence, system: str, what: str, fits: Callable[[Any], bool]) -> int:
-    return sum(1 for entry in evidence.entries(system, what) if fits(entry))
+    return sum(1 for entry in evidence.standing(system, what) if fits(entry))
+
+
+_OURS = {
+    "erp": ACTS,
+    "wms": ("order_received",),
+    "shop": ("fulfilment_created", "refund_created"),
+    "psp": ("refunded",),
+}
+"""What we have receipts for, by the system that may be set back over it."""
+_TOLD = ("missing:{}:", "order_gone:", "doubt:{}:")
+
+
+def forgotten(evidence: Evidence) -> Iterator[Finding]:
+    """What a system was set back over is either done again there, once, or people are told that it is missing."""
+    for system, kinds in _OURS.items():
+        causes = tuple(each.format(system) for each in _TOLD)
+        for entry in (each for what in kinds for each in evidence.forgotten(system, what)):
+            entity = _entity_of(system, entry)
+            told = any(case["cause"].startswith(causes) for case in evidence.cases_of(entity))
+            if not told and not (system == "psp" and not entry.key):
+                said = f"{system} was set back over {entry.what} {entry.key} of {entity}, and nobody is told"
+                yield Finding("S1", "lost", said)
+
+
+def _entity_of(system: str, entry: Entry) -> str:
+    if system == "psp":
+        return f"order:shop:{entry.details['order']}"
+    return {"erp": entry.details.get("entity", ""), "shop": f"order:shop:{entry.key}"}.get(system, entry.key)
 
 
 _MAILS = ("mails about parcels", "mails about refunds")
@@ -152,6 +180,8 @@ _MAILS = ("mails about parcels", "mails about refunds")
 
 def _explained(evidence: Evidence, sale: Sale, what: str) -> bool:
     """A mail in doubt is a case; what nobody could hear of is waited for, or its source alone knows."""
+    if sale.set_back and evidence.cases_of(sale.entity):
+        return True
     if what in _MAILS and any(case["cause"].startswith("doubt:mail:") for case in evidence.cases_of(sale.entity)):
         return True
     # The shop is told of a return with what was paid for it, and that may wait for a bank or a person.

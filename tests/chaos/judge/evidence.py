@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
@@ -85,6 +86,24 @@ class Evidence:
             if entry.what == what and key in (None, entry.key):
                 yield entry
 
+    @cached_property
+    def _forgotten(self) -> dict[str, set[int]]:
+        return {system: _set_back_over(ledger) for system, ledger in self.ledgers.items()}
+
+    def has_forgotten(self, system: str, entry: Entry) -> bool:
+        """Whether the system was set back over it: it happened, and the system knows nothing of it."""
+        return entry.seq in self._forgotten.get(system, ())
+
+    def standing(self, system: str, what: str, key: str | None = None) -> Iterator[Entry]:
+        """What the system still knows of, and what it has forgotten and was not asked for again."""
+        found = list(self.entries(system, what, key))
+        known = {_name_of(entry) for entry in found if not self.has_forgotten(system, entry)}
+        return (e for e in found if not self.has_forgotten(system, e) or _name_of(e) not in known)
+
+    def forgotten(self, system: str, what: str) -> Iterator[Entry]:
+        """What happened there, was forgotten, and never happened again."""
+        return (entry for entry in self.standing(system, what) if self.has_forgotten(system, entry))
+
     def intent(self, key: str) -> Any:
         """What the hub sealed under a key, if it knows of it."""
         return next((each for some in self.intents.values() for each in some if each["key"] == key), None)
@@ -99,6 +118,22 @@ class Evidence:
 
     def cases_of(self, entity: str) -> list[Mapping[str, Any]]:
         return [case for case in self.cases if entity in case["entities"]]
+
+
+def _name_of(entry: Entry) -> tuple[str, str]:
+    """What tells it from others of its kind: a shop's entries are kept by order."""
+    return entry.key, str([entry.details.get(name) for name in ("tracking", "note")])
+
+
+def _set_back_over(ledger: Sequence[Entry]) -> set[int]:
+    """The entries, by number, between each backup and the time it was restored; a ledger itself forgets nothing."""
+    lost, saved = set[int](), 0
+    for entry in ledger:
+        if entry.what == "snapshot":
+            saved = entry.seq
+        elif entry.what == "restored":
+            lost |= set(range(saved + 1, entry.seq))
+    return lost
 
 
 def gather(told: Told) -> Evidence:

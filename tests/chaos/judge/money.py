@@ -9,9 +9,9 @@ from typing import Any
 from tests.chaos.judge.evidence import Entry, Evidence, Finding
 from tests.chaos.judge.sales import Sale
 
-OVER = ("over_refunded:", "owed_again:", "lost_dispute:")
+OVER = ("over_refunded:", "owed_again:", "lost_dispute:", "order_gone:")
 """Causes of cases that say why a buyer has more than they were entitled to."""
-SHORT = ("refund_uncovered:", "refund_rejected:", "rejected:psp:", "doubt:psp:", "overdrawn:")
+SHORT = ("refund_uncovered:", "refund_rejected:", "rejected:psp:", "doubt:psp:", "overdrawn:", "order_gone:")
 """Causes of cases that say why they have less."""
 _WAITS = ("refund:", "dispute:", "pay_back:", "day_of:")
 
@@ -108,6 +108,8 @@ def billed(evidence: Evidence, sale: Sale) -> Iterator[Finding]:
     """
     if evidence.orders[sale.entity] is None or sale.unheard or "erp" not in evidence.ledgers:
         return
+    if sale.vanished and reasons(evidence, sale, ("order_gone:",)):
+        return
     net, tax = _billed(evidence, sale)
     shipped, back = sale.shipped, _back(sale)
     for line in sale.lines.values():
@@ -139,7 +141,7 @@ def _billed(evidence: Evidence, sale: Sale) -> tuple[Counter[str], Counter[str]]
 
 
 def _of(evidence: Evidence, sale: Sale, what: str) -> Iterator[Entry]:
-    return (entry for entry in evidence.entries("erp", what) if entry.details["entity"] == sale.entity)
+    return (entry for entry in evidence.standing("erp", what) if entry.details["entity"] == sale.entity)
 
 
 def _back(sale: Sale) -> Counter[str]:

@@ -82,9 +82,13 @@ class Sale:
     clerk: bool = False
     failed: bool = False
     maybe: int = 0
-    """An allowance of which nobody knows whether it was taken."""
+    """An allowance of which nobody knows whether it was taken, and what the shop was set back over taking off."""
     unheard: set[str] = field(default_factory=set[str])
     """Systems whose webhooks about it were lost."""
+    set_back: set[str] = field(default_factory=set[str])
+    """Systems that were set back over something of it."""
+    vanished: bool = False
+    """The shop was set back to before it was placed."""
 
     @property
     def entity(self) -> str:
@@ -114,7 +118,8 @@ class Sale:
     @property
     def meddled(self) -> bool:
         """Somebody other than the hub moved its money, or more was promised back than ever came in."""
-        return self.disputed or self.clerk or self.failed or self.promised + self.maybe > self.captured
+        set_back = bool(self.set_back & {"shop", "psp"})
+        return set_back or self.disputed or self.clerk or self.failed or self.promised + self.maybe > self.captured
 
     @property
     def shipped(self) -> Counter[str]:
@@ -147,7 +152,10 @@ def _sale(evidence: Evidence, placed: Entry) -> Sale:
         removed=Counter(),
         entitled=[],
         worth_of={},
+        vanished=evidence.has_forgotten("shop", placed),
     )
+    sale.set_back = {system for system, ledger in evidence.ledgers.items() for entry in ledger
+                     if evidence.has_forgotten(system, entry) and _is_of(entry, sale)}  # fmt: skip
     _entitle(evidence, sale)
     _move_money(evidence, sale)
     if not evidence.told.swept:
@@ -180,8 +188,8 @@ def _entitle(evidence: Evidence, sale: Sale) -> None:
     given = Counter[str]()
 
     def take(line: Line, units: int) -> int:
-        before, given[line.id] = line.worth(given[line.id]), given[line.id] + units
-        return line.worth(given[line.id]) - before
+        before, given[line.id] = given[line.id], given[line.id] + units
+        return _next(line, before, units)
 
     happened: list[tuple[datetime, Entry | Back]] = [(back.at, back) for back in sale.returns]
     happened += [(e.at, e) for e in evidence.entries("shop", "order_edited", sale.id)]
@@ -193,12 +201,25 @@ def _entitle(evidence: Evidence, sale: Sale) -> None:
             sale.entitled += [(what.looked_at[nth], amount) for nth, amount in worth if nth in what.looked_at]
             continue
         off = what.details["removed"] if what.what == "order_edited" else _unsent(sale, given, at)
+        if evidence.has_forgotten("shop", what):
+            sale.maybe += sum(_next(sale.lines[line], given[line], units) for line, units in off.items())
+            continue
         for line, units in off.items():
             sale.removed[line] += units
             sale.entitled.append((at, take(sale.lines[line], units)))
     for entry in evidence.entries("desk", "allowed", sale.id):
         sale.entitled.append((moment(entry.details["since"]), entry.details["amount"]))
     sale.maybe = sum(entry.details["amount"] for entry in evidence.entries("desk", "unanswered", sale.id))
+
+
+def _next(line: Line, given: int, units: int) -> int:
+    return line.worth(given + units) - line.worth(given)
+
+
+def _is_of(entry: Entry, sale: Sale) -> bool:
+    """By whatever name the system's ledger knows an order."""
+    told = entry.details
+    return entry.key in (sale.id, sale.entity) or told.get("entity") == sale.entity or told.get("order") == sale.id
 
 
 def _of(sale: Sale, sku: str) -> Line:

@@ -73,6 +73,8 @@ def explained(evidence: Evidence, sale: Sale) -> Iterator[Finding]:
             yield Finding("S10", "unexplained", f"{sale.name}: {promise['name']} has no deadline")
     for intent in (each for each in intents if each["verb"] == "act"):
         fact = intent["cause"]["fact"]
+        if fact not in facts and sale.set_back:
+            continue  # whoever stated it knows nothing of it any more
         if fact not in facts:
             yield Finding("S12", "unexplained", f"{intent['key']}: its cause {fact} is not on record")
         elif not _within(moment(intent["cause"]["recorded_at"]), facts[fact]):
@@ -129,14 +131,15 @@ def rebuilt(evidence: Evidence, sale: Sale) -> Iterator[Finding]:
 def shown(evidence: Evidence, sale: Sale) -> Iterator[Finding]:
     """Q6: what the hub owns at a target is what it should be: the ERP's number in the shop, the buyer's address at the
     warehouse as long as nothing left."""
-    if evidence.orders[sale.entity] is None or sale.unheard:
+    if evidence.orders[sale.entity] is None or sale.unheard or sale.vanished:
         return
     numbers = [e.details["value"] for e in evidence.entries("shop", "metafield_set", sale.id)
-               if e.details["name"] == "crossdock.erp_order"]  # fmt: skip
+               if e.details["name"] == "crossdock.erp_order" and not evidence.has_forgotten("shop", e)]  # fmt: skip
     sold = [e.details["id"] for e in evidence.entries("erp", "sales_order") if e.details["entity"] == sale.entity]
     if sold and (not numbers or sold[-1] not in numbers[-1]):
         yield Finding("Q6", "lost", f"{sale.name}: the shop shows {numbers[-1:]} for the ERP's {sold}")
-    moved = [e.details["address"] for e in evidence.entries("shop", "address_edited", sale.id)]
+    moved = [e.details["address"] for e in evidence.entries("shop", "address_edited", sale.id)
+             if not evidence.has_forgotten("shop", e)]  # fmt: skip
     kept = [e.details["order"]["ship_to"] for e in evidence.entries("wms", "order_received", sale.entity)]
     kept += [e.details["ship_to"] for e in evidence.entries("wms", "ship_to_changed", sale.entity)]
     cancelled = any(evidence.entries("shop", "order_cancelled", sale.id))
@@ -162,6 +165,14 @@ def in_budget(evidence: Evidence) -> Iterator[Finding]:
             )
 
 
+def _of_what_was_set_back(cause: str, sales: list[Sale]) -> bool:
+    """Something is said to be missing, and a system was really set back over something of every one of these orders."""
+    kind, _, rest = cause.partition(":")
+    system = rest.partition(":")[0]
+    missing = kind == "missing" and all(system in sale.set_back for sale in sales)
+    return bool(sales) and (missing or (kind == "order_gone" and all(sale.vanished for sale in sales)))
+
+
 def people_told_right(evidence: Evidence, sales: list[Sale]) -> Iterator[Finding]:
     """No case is open that no deed of anybody's explains: an alarm that cries wolf is a fault, too."""
     by_entity = {sale.entity: sale for sale in sales}
@@ -173,6 +184,7 @@ def people_told_right(evidence: Evidence, sales: list[Sale]) -> Iterator[Finding
             case["cause"].startswith(("quarantine:", "doubt:mail:"))
             or (case["cause"].startswith((*OVER, *SHORT)) and any(meddled))
             or (case["cause"].startswith("unbound:") and lost)
+            or _of_what_was_set_back(case["cause"], [by_entity[e] for e in case["entities"] if e in by_entity])
             # A lane that was stopped by an outage finds out that it is over with the next thing it has to ask.
             or (case["cause"].startswith("brake:") and case["cause"].split(":")[1] not in targets)
             or (case["cause"].startswith("doubt:") and bool(evidence.told.forgotten))

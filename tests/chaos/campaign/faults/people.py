@@ -30,7 +30,8 @@ class ClerkEdits:
 
     async def inject(self, world: World, random: Random) -> None:
         """A new address, after which nothing may be shown or sent to the old one but what left already."""
-        open_ = [sale for sale in world.trade.sales if not sale.order.fulfilments and not sale.order.cancelled_at]
+        standing = [sale for sale in world.trade.sales if not sale.vanished]
+        open_ = [sale for sale in standing if not sale.order.fulfilments and not sale.order.cancelled_at]
         if open_:
             sale = random.choice(open_)
             moved = type(sale.order.shipping_address)(first_name="Ada", last_name="Byron", country_code="US",

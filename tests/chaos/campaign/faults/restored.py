@@ -24,6 +24,11 @@ class SetBack:
     count = 20
 
     async def inject(self, world: World, random: Random) -> None:
+        async with world.backups:
+            await self._set_back(world, random)
+        world.struck[self.name] += 1
+
+    async def _set_back(self, world: World, random: Random) -> None:
         async with world.unwatched():
             await _stop(world)
             backup = await asyncio.to_thread(copy_of, world.database_url)
@@ -47,7 +52,6 @@ class SetBack:
             world.wrong.append(
                 {"invariant": "S1", "kind": "unexplained", "what": f"set back, and it can't go on: {said[-300:]}"}
             )
-        world.struck[self.name] += 1
 
 
 async def _stop(world: World) -> None:
