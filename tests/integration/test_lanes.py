@@ -186,14 +186,14 @@ async def test_a_throttled_lane_is_quiet_for_as_long_as_its_target_asks(database
     async with Target().serve() as target, staged(database_url, target) as stage:
         target.fault("many/sales_order", "refuse", status=429, retry_after=1.0)
         await stage.tell(order("1"))
+        asked_at = time.monotonic()
         await stage.deliver("erp")
-        throttled_at = time.monotonic()
-        assert due_in(stage, "order:shop:1/sale") > 0.8
+        assert due_in(stage, "order:shop:1/sale") > 0.1
         await stage.tell(order("2"))
         while not target.effects("sales_order"):
             await stage.deliver("erp")
             await asyncio.sleep(0.02)
-        assert target.calls_to("sales_order")[1] - throttled_at >= 0.95
+        assert target.calls_to("sales_order")[1] - asked_at >= 1.0
 
 
 async def test_what_waits_for_its_turn_is_not_called_while_its_target_asks_for_quiet(database_url: str) -> None:
