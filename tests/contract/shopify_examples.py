@@ -97,6 +97,11 @@ class Recorded(Returns):
         answer = self.asked("Return", id=f"gid://shopify/Return/{number}", lines=40, places=4, goods=20)
         return msgspec.json.encode(answer["return"])
 
+    def fulfilment_read(self, number: int) -> bytes:
+        """The fulfilment as `read("fulfilment")` enters it."""
+        answer = self.asked("Fulfillment", id=f"gid://shopify/Fulfillment/{number}", lines=100)
+        return msgspec.json.encode(answer["fulfillment"])
+
     def customer_read(self, customer: int) -> bytes:
         return msgspec.json.encode(self.asked("Customer", id=f"gid://shopify/Customer/{customer}")["customer"])
 
@@ -133,6 +138,7 @@ def messages() -> Mapping[str, bytes]:
     made = {
         "graphql.order": shop.order_read(order),
         "graphql.customer": shop.customer_read(customer),
+        "graphql.fulfillment": shop.fulfilment_read(shop.world.orders[order].fulfilments[0].id),
     }
     shop.fulfil_by_hand(order, {line.id: shop.world.orders[order].to_ship(line.id) for line in _ships(shop, order)})
     guest = shop.place_order(

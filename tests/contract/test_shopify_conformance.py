@@ -20,6 +20,7 @@ from crossdock.connectors.shopify.fulfilments import tracking_number
 from crossdock.simulators.mischief import FaultRule
 from crossdock.simulators.shop import TOKEN, Shop
 from crossdock.simulators.shop_actions import Bought
+from crossdock.simulators.shop_state import Order
 from tests.contract.shopify_site import cancel, credit, fulfil, record, refer
 
 _CALLS: dict[type[msgspec.Struct], str] = {
@@ -58,8 +59,12 @@ async def shop() -> AsyncGenerator[StandIn]:
         simulated.mischief.arm(FaultRule(match=_CALLS[noun], kind=how, status=502, times=1))
 
     async def fill(kind: str) -> Collection[str]:
+        if kind == "return":
+            return _returns(simulated)
         if kind == "customer":
             return [str(simulated.create_customer(email=f"buyer{n}@example.com").id) for n in range(230)]
+        if kind == "fulfilment":
+            return [str(_shipped(simulated).fulfilments[0].id) for _ in range(20)]
         long = simulated.place_order([Bought("MUG")] * 120)
         return [str(long.id), *(str(simulated.place_order([Bought("TEA")]).id) for _ in range(12))]
 
@@ -77,6 +82,17 @@ async def shop() -> AsyncGenerator[StandIn]:
             },
             fill=fill,
         )
+
+
+def _shipped(simulated: Shop) -> Order:
+    order = simulated.place_order([Bought("MUG", 2)])
+    simulated.fulfil_by_hand(order.id, {order.lines[0].id: 2})
+    return order
+
+
+def _returns(simulated: Shop) -> list[str]:
+    orders = [_shipped(simulated) for _ in range(25)]
+    return [str(simulated.request_return(order.id, {order.lines[0].id: 1}).id) for order in orders]
 
 
 TestShopify = conformance_of("shopify", stand_in=shop)

@@ -17,8 +17,9 @@ from crossdock.connect.documents import Document, Hint, Ignore, Origin, Translat
 from crossdock.connect.effects import Keyed, Searchable
 from crossdock.connect.receipts import Confirmed, Outcome
 from crossdock.connectors.shopify import connector
-from crossdock.connectors.shopify.reads import list_orders, read_order, read_return
+from crossdock.connectors.shopify.reads import list_orders, read_order
 from crossdock.connectors.shopify.refunds import find_refunds, give_store_credit, record_return
+from crossdock.connectors.shopify.return_reads import read_return
 from crossdock.kernel.faults import Rejected, Unknown
 from crossdock.kernel.money import usd
 from crossdock.simulators.mischief import FaultRule

@@ -271,9 +271,9 @@ async def _all(subject: Subject, open_stand_in: OpenStandIn, kind: str, reads: R
             counted = await reads.count(link) if reads.count else None
             last = pages[-1]
             behind = await reads.whole(last.beyond, link) if last.beyond else last
-    seen = {item.id for page in pages for item in page.items}
+    seen = frozenset[str]().union(*(page.counted for page in pages))
     assert counted in (None, len(seen)), f"the source counts {counted}, and lists {len(seen)}"
-    hidden = {item.id for item in behind.items} - seen
+    hidden = behind.counted - seen
     assert not hidden, f"behind the last item there are {sorted(hidden)[:5]}"
     for page in pages:
         for item in page.items:

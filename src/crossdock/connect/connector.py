@@ -85,7 +85,7 @@ class Reads:
     whole: List | None = None
     """Pages of everything, of all ages; None where the source keeps no such list."""
     count: Count | None = None
-    """How many items `whole` comes to, as the source itself counts."""
+    """How many `whole` comes to, as the source itself counts: its items, or what they are listed under."""
     tells: tuple[str, ...] = ()
     """Other kinds of documents of which each item tells all there is, beside one of its own kind."""
     shows: tuple[type[msgspec.Struct], ...] = ()
@@ -248,7 +248,7 @@ class Connector(Generic[S]):
         return declared
 
     def count(self, kind: str) -> Callable[[Count], Count]:
-        """Declare how the source is asked how many there are; it must count exactly what is listed whole."""
+        """Declare how the source is asked how many there are; it must count exactly what is listed whole (`Page.counted`)."""
 
         def declared(function: Count) -> Count:
             self._reads(kind, count=function)

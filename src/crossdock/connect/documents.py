@@ -87,6 +87,12 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     topic: str
     id: str
     body: bytes
+    under: str = ""
+    """The id of what the source pages and counts, where that isn't the thing itself: the order a parcel is listed under."""
+
+    @property
+    def counted_as(self) -> str:
+        return self.under or self.id
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,5 +103,12 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     more: bool
     asked: int = 0
     """How many items were asked for at most; 0 where nobody asked."""
+    bare: tuple[str, ...] = ()
+    """The ids of what was paged and has nothing of the kind: orders without a parcel. The source counts them, too."""
     beyond: str = ""
     """On the last page, a cursor that asks for what would follow its last item: a source that cut its list short has some."""
+
+    @property
+    def counted(self) -> frozenset[str]:
+        """What the source paged, by id: the items themselves, or what they are listed under."""
+        return frozenset([*(item.counted_as for item in self.items), *self.bare])

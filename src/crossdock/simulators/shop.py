@@ -32,7 +32,7 @@ ACTIONS = (
     "add_location add_product create_customer update_customer delete_customer place_order pay_order edit_address "
     "edit_order add_line remove_line set_quantity change_price add_discount cancel_units cancel_order delete_order "
     "fulfil_by_hand cancel_fulfilment refund_by_hand request_return approve_return decline_return cancel_return "
-    "receive_return close_return"
+    "receive_return close_return remove_from_return"
 ).split()
 
 

@@ -15,6 +15,7 @@ from crossdock.simulators.shop_connections import Arguments, first, pages, plain
 from crossdock.simulators.shop_graphql import Node, RequestError
 from crossdock.simulators.shop_price_nodes import GraphPrices
 from crossdock.simulators.shop_prices import gid
+from crossdock.simulators.shop_records import Return
 from crossdock.simulators.shop_refund_nodes import refund_node, return_node, transaction_node
 from crossdock.simulators.shop_state import (
     Address,
@@ -32,10 +33,10 @@ from crossdock.simulators.shop_state import (
     totals,
 )
 
-_SINCE = re.compile(r"updated_at:>='([^']+)'")
+_SINCE = re.compile(r"updated_at:>='([^']+)'((?: OR return_status:[a-z_]+)*)")
 
 
-def _id_place(thing: Line | ShippingLine | FulfilmentOrder | FulfilledLine | ToFulfil) -> str:
+def _id_place(thing: Line | ShippingLine | FulfilmentOrder | FulfilledLine | ToFulfil | Return) -> str:
     return f"{thing.id:020d}"
 
 
@@ -81,7 +82,10 @@ class Answers:
         return None if found is None else self.order_node(found)
 
     def orders(self, arguments: Arguments) -> Node:
-        chosen = by_last_change(self._world.orders.values(), _since(arguments))
+        since, statuses = _searched(arguments)
+        chosen = by_last_change(
+            self._world.orders.values(), since, lambda order: order.return_status.lower() in statuses
+        )
         return self._listed("orders", chosen, self.order_node, arguments)
 
     def orders_count(self, _: Arguments) -> Node:
@@ -92,7 +96,7 @@ class Answers:
         return None if found is None else _customer_node(found)
 
     def customers(self, arguments: Arguments) -> Node:
-        chosen = by_last_change(self._world.customers.values(), _since(arguments))
+        chosen = by_last_change(self._world.customers.values(), _searched(arguments)[0])
         return self._listed("customers", chosen, _customer_node, arguments)
 
     def customers_count(self, _: Arguments) -> Node:
@@ -133,7 +137,7 @@ class Answers:
         for order in self._world.orders.values():
             for each in order.fulfilments:
                 if each.id == number:
-                    return fulfilment_node(each)
+                    return fulfilment_node(each, self._world)
         return None
 
     def fulfilment_order(self, arguments: Arguments) -> Node | None:
@@ -170,7 +174,10 @@ class Answers:
             "lineItems": pages(order.lines, lambda line: prices.line_node(line, order.to_ship(line.id)), _id_place),
             "refunds": first(lambda: [refund_node(each, order, prices) for each in order.refunds]),
             "transactions": first(lambda: [transaction_node(each, prices) for each in order.transactions]),
-            "fulfillments": first(lambda: [fulfilment_node(each) for each in order.fulfilments]),
+            "fulfillments": first(lambda: [fulfilment_node(each, self._world) for each in order.fulfilments]),
+            "fulfillmentsCount": {"count": len(order.fulfilments), "precision": "EXACT"},
+            "returnStatus": order.return_status,
+            "returns": pages(order.returns, lambda each: return_node(each, order, self._world), _id_place),
             "cancellation": order.cancelled_at and {"staffNote": order.staff_note},
             "fulfillmentOrders": pages(order.fulfilment_orders, self._fulfilment_order_node, _id_place),
         }
@@ -199,14 +206,15 @@ class Answers:
         }
 
 
-def _since(arguments: Arguments) -> datetime | None:
+def _searched(arguments: Arguments) -> tuple[datetime | None, frozenset[str]]:
+    """What was changed since when, and orders with returns of which status besides."""
     wanted = arguments.get("query")
     if wanted is None:
-        return None
+        return None, frozenset()
     match = _SINCE.fullmatch(wanted)
     if match is None:
         raise RequestError(f"the simulator can't search by {wanted!r}", "BAD_REQUEST")
-    return parse(match[1])
+    return parse(match[1]), frozenset(match[2].replace(" OR return_status:", " ").split())
 
 
 def _customer_node(customer: Customer) -> Node:
@@ -253,7 +261,8 @@ def _to_fulfil_node(part: ToFulfil) -> Node:
     }
 
 
-def fulfilment_node(fulfilment: Fulfilment) -> Node:
+def fulfilment_node(fulfilment: Fulfilment, world: World) -> Node:
+    place = world.locations[fulfilment.location]
     tracked = list(zip_longest(fulfilment.numbers, fulfilment.urls[: len(fulfilment.numbers)]))
     return {
         "id": gid("Fulfillment", fulfilment.id),
@@ -263,6 +272,8 @@ def fulfilment_node(fulfilment: Fulfilment) -> Node:
         "totalQuantity": sum(part.units for part in fulfilment.lines),
         "createdAt": utc_moment(fulfilment.created_at),
         "updatedAt": utc_moment(fulfilment.updated_at),
+        "order": {"id": gid("Order", fulfilment.order), "legacyResourceId": str(fulfilment.order)},
+        "location": {"id": gid("Location", place.id), "legacyResourceId": str(place.id), "name": place.name},
         "fulfillmentLineItems": pages(fulfilment.lines, _fulfilled_node, _id_place),
         "trackingInfo": first(lambda: [_tracking_node(fulfilment.company, *each) for each in tracked]),
     }

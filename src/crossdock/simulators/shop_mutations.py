@@ -33,7 +33,7 @@ def fulfillment_create(shop: Trading, arguments: Arguments) -> Node:
         return {"fulfillment": None, "userErrors": wrong.errors}
     told = bool(asked.get("notifyCustomer", False))
     made = shop.fulfil(order, location, parts, _tracking(asked.get("trackingInfo") or {}), by="api", told_customer=told)
-    return {"fulfillment": fulfilment_node(made), "userErrors": []}
+    return {"fulfillment": fulfilment_node(made, shop.world), "userErrors": []}
 
 
 def _tracking(asked: dict[str, Any]) -> TrackingInfo:

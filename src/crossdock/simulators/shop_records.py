@@ -81,3 +81,8 @@ class Return:
     created_at: datetime
     lines: list[ReturnedLine]
     closed_at: datetime | None = None
+
+    @property
+    def looked_at(self) -> bool:
+        """Somebody has said of every unit what became of it."""
+        return all(sum(each.units for each in part.disposed) == part.units for part in self.lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crossdock.simulators.shop_line_webhooks import line_body
 from crossdock.simulators.shop_prices import Json, Prices, gid, moment
-from crossdock.simulators.shop_records import Refund, RefundedLine, Return, Transaction
+from crossdock.simulators.shop_records import Refund, RefundedLine, Return, ReturnedLine, Transaction
 from crossdock.simulators.shop_state import Order
 
 
@@ -126,4 +126,16 @@ def return_closed_body(told: Return) -> Json:
         "admin_graphql_api_id": gid("Return", told.id),
         "order_id": told.order,
         "status": told.status.lower(),
+    }
+
+
+def return_edited_body(told: Return, part: ReturnedLine, units: int) -> Json:
+    """`returns/update` lists differences, and names neither the order nor what is left."""
+    return {
+        "admin_graphql_api_id": gid("Return", told.id),
+        "return_line_items": {
+            "removals": [{"admin_graphql_api_id": gid("ReturnLineItem", part.id), "delta": units}],
+        },
+        "restocking_fees": {"updates": [], "removals": []},
+        "return_shipping_fees": {"updates": [], "removals": []},
     }

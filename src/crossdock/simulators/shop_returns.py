@@ -6,7 +6,7 @@ from typing import Literal
 
 from crossdock.simulators.shop_edits import Edits
 from crossdock.simulators.shop_records import Disposed, Return, ReturnedLine
-from crossdock.simulators.shop_refund_webhooks import return_body, return_closed_body
+from crossdock.simulators.shop_refund_webhooks import return_body, return_closed_body, return_edited_body
 from crossdock.simulators.shop_state import NotPossible, Order
 
 
@@ -68,6 +68,22 @@ class Returns(Edits):
         details = {"line": str(line), "units": units, "disposition": disposition}
         self.ledger.append("return_received", str(order.id), id=str(return_id), **details)
         self._tell_order("orders/updated", order, self._event())
+        return found
+
+    def remove_from_return(self, return_id: int, line: int, units: int) -> Return:
+        """A clerk takes units off that are not coming after all, by order line id.
+
+        The webhook names no order, and nobody publishes that the order's time of change moves; here it doesn't.
+        """
+        order, found = self._return(return_id)
+        part = next((each for each in found.lines if each.line == line), None)
+        left = 0 if part is None else part.units - sum(each.units for each in part.disposed)
+        if found.status != "OPEN" or part is None or not 1 <= units <= left:
+            raise NotPossible(f"{left} units of line {line} can be taken off return {return_id}")
+        part.units -= units
+        found.lines = [each for each in found.lines if each.units]
+        self.ledger.append("return_edited", str(order.id), id=str(return_id), line=str(line), removed=units)
+        self._tell_webhook("returns/update", return_edited_body(found, part, units), self._event())
         return found
 
     def _turn(self, return_id: int, before: str, after: str, topic: str) -> Return:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
@@ -36,6 +36,7 @@ _FIRST_IDS = {
     "ReverseFulfillmentOrder": 8_700_000_000,
     "StoreCreditAccount": 1_200_000_000,
 }
+_RETURN_STATUS = {"REQUESTED": "RETURN_REQUESTED", "OPEN": "IN_PROGRESS", "CLOSED": "RETURNED"}
 
 
 class NotPossible(ValueError):
@@ -280,6 +281,16 @@ class Order:
         return sum(part.remaining for each in self.fulfilment_orders for part in each.lines if part.line == line)
 
     @property
+    def return_status(self) -> str:
+        """What the shop says of all returns together; one that was declined or called off is none."""
+        standing = [each for each in self.returns if each.status in _RETURN_STATUS]
+        found = {_RETURN_STATUS[each.status] for each in standing}
+        if "IN_PROGRESS" in found and all(each.looked_at for each in standing if each.status == "OPEN"):
+            found = found - {"IN_PROGRESS"} | {"INSPECTION_COMPLETE"}
+        shown = ("RETURN_REQUESTED", "IN_PROGRESS", "INSPECTION_COMPLETE", "RETURNED")
+        return next((each for each in shown if each in found), "NO_RETURN")
+
+    @property
     def fulfilment_status(self) -> str | None:
         if not any(each.status != "cancelled" for each in self.fulfilments):
             return None
@@ -339,7 +350,11 @@ class World:
 C = TypeVar("C", Customer, Order)
 
 
-def by_last_change(things: Iterable[C], since: datetime | None) -> list[C]:
-    """Those changed at or after `since`, the oldest change first."""
-    chosen = (thing for thing in things if since is None or thing.updated_at >= since)
+def _no_more(_: object) -> bool:
+    return False
+
+
+def by_last_change(things: Iterable[C], since: datetime | None, besides: Callable[[C], bool] = _no_more) -> list[C]:
+    """Those changed at or after `since`, and others `besides`, the oldest change first."""
+    chosen = (thing for thing in things if since is None or thing.updated_at >= since or besides(thing))
     return sorted(chosen, key=lambda thing: (thing.updated_at, thing.id))

@@ -270,7 +270,7 @@ async def written_of(tx: Transaction, connection: str, noun: str, entities: Sequ
 async def made_by_acts(
     tx: Transaction, connection: str, nouns: Sequence[str], named: Sequence[tuple[str, str]]
 ) -> set[str]:
-    """Of (entity, id) of things at a connection the ids that acts of ours became."""
+    """Of (entity, id) of things at a connection the ids that acts of ours became, or one of unknown outcome may have."""
     if not named or not nouns:
         return set()
     told = {"connection": connection, "noun": list(nouns), **columns(("entity", "id"), list(named))}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -39,6 +39,14 @@ class Apart:
     def repairs(self) -> bool:
         """Hearing of it makes the hub put it right at its source."""
         return self.cause == "edited"
+
+    @property
+    def since(self) -> datetime | None:
+        """When the source changed it last; of what is new and has no clock, when it came about. None: it doesn't say."""
+        document = self.stated.document
+        if document.token in _CLOCKS:
+            return from_micros(document.token)
+        return _came_about(document) if self.cause == "unheard" else None
 
 
 def owned_kinds(connector: Connector[Any]) -> frozenset[str]:
@@ -98,23 +106,19 @@ def _as_owned(each: Apart, written: Mapping[tuple[str, str], Sequence[bytes]]) -
 
 
 async def _made(tx: Transaction, claimed: Pass, found: Sequence[Apart], connector: Connector[Any]) -> list[Apart]:
-    """What came of our own acts is no news."""
-    shows = connector.reads[claimed.kind].shows
-    new = [a.stated.document for a in found if a.cause == "unheard" and a.stated.document.kind == claimed.kind]
-    named = [(document.entity, document.id) for document in new if document.entity]
-    ours = await sweeps.made_by_acts(tx, claimed.connection, [NAMES[noun] for noun in shows], named)
-    return [
-        Apart(a.item, a.stated, a.held, a.cause, echo=True)
-        if a.cause == "unheard" and a.stated.document.kind == claimed.kind and a.stated.document.id in ours
-        else a
-        for a in found
-    ]
+    """What came of our own acts is no news, nor what may have come of one whose outcome isn't known yet."""
+    shows = [NAMES[noun] for noun in connector.reads[claimed.kind].shows]
+    new = [each for each in found if each.cause == "unheard" and each.stated.document.kind == claimed.kind]
+    named = [(entity, each.stated.document.id) for each in new if (entity := each.stated.document.entity)]
+    ours = await sweeps.made_by_acts(tx, claimed.connection, shows, named)
+    made = {id(each) for each in new if each.stated.document.id in ours}
+    return [replace(each, echo=True) if id(each) in made else each for each in found]
 
 
 async def noted(tx: Transaction, claimed: Pass, found: Sequence[Apart], grace: timedelta) -> list[Difference]:
     """The differences as `crossdock drift` lists them; what is younger than `grace` may still be on its way to us."""
     late = claimed.now - grace
-    told = [a for a in found if not a.echo and ((since := since_when(a.stated.document)) is None or since <= late)]
+    told = [each for each in found if not each.echo and ((since := each.since) is None or since <= late)]
     here = await sweeps.held_bodies(tx, claimed.connection, [each.stated.name for each in told if each.held])
     return [_difference(claimed, each, here.get(each.stated.name)) for each in told]
 
@@ -130,7 +134,7 @@ def _difference(claimed: Pass, each: Apart, body: bytes | None) -> Difference:
         thing=document.id,
         entity=document.entity or (each.held.entity if each.held else None),
         cause=each.cause,
-        since=since_when(document),
+        since=each.since,
         minor=stake.minor if stake else None,
         currency=stake.currency if stake else None,
         detail=_detail(document.body, held),
@@ -141,10 +145,7 @@ def _decoded(kind: str, body: bytes | None) -> Any:
     return msgspec.json.decode(body, type=FACTS[kind]) if body else None
 
 
-def since_when(document: Document) -> datetime | None:
-    """When the source changed it last, or says that it came about; None where it doesn't say."""
-    if document.token in _CLOCKS:
-        return from_micros(document.token)
+def _came_about(document: Document) -> datetime | None:
     fields = document.body.__struct_fields__ if document.body is not None else ()
     moments = [getattr(document.body, name) for name in fields if name.endswith("ed_at")]
     return next((moment for moment in moments if isinstance(moment, datetime)), None)

@@ -59,7 +59,7 @@ async def end(database: Database, source: Source, claimed: Pass, call_until: flo
     link = source.open_link(call_until)
     listed = await judging.seen(database, claimed)
     count = source.kinds[claimed.kind].count
-    flaw = claimed.flaw or miscounted(claimed.counted, await count(link) if count else None, len(listed.readings))
+    flaw = claimed.flaw or miscounted(claimed.counted, await count(link) if count else None, len(listed.counted))
     if not await judging.build(database, source, claimed.kind):
         async with database.transaction() as tx:
             await sweeps.put_off(tx, claimed, _AGAIN_SECONDS)
@@ -199,7 +199,7 @@ def _missing_cause(claimed: Pass) -> str:
 
 
 def _missing_case(claimed: Pass, act: ShownAct) -> Raised:
-    what = claimed.kind.replace("_", " ")
+    what = claimed.kind.removeprefix("erp_").replace("_", " ")
     return Raised(
         _missing_cause(claimed),
         "missing",

@@ -21,9 +21,9 @@ _RANGES = 64
 
 @dataclass
 class Seen:
-    """What a pass listed: how many items, and by kind each document's digest under its id's key."""
+    """What a pass listed: what the source counts, and by kind each document's digest under its id's key."""
 
-    readings: set[int] = field(default_factory=set[int])
+    counted: set[int] = field(default_factory=set[int])
     items: dict[str, dict[int, int]] = field(default_factory=dict[str, dict[int, int]])
 
 
@@ -47,7 +47,7 @@ async def seen(database: Database, claimed: Pass) -> Seen:
             parts = await sweeps.parts(tx, claimed, after, _PARTS_AT_ONCE)
         for part in parts:
             for each in listed_in(part):
-                found.readings.add(tree.key_of(each.reading))
+                found.counted.add(tree.key_of(each.counted_as))
                 if each.kind:
                     found.items.setdefault(each.kind, {})[tree.key_of(each.id)] = each.item
         if len(parts) < _PARTS_AT_ONCE:

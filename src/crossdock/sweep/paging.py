@@ -22,26 +22,29 @@ class Asked:
     place: str
     more: bool
     flaw: str | None = None
+    bare: tuple[str, ...] = ()
 
 
 async def page(lister: List, claimed: Pass, link: Link[Any]) -> Asked:
     """The page at the pass's place; where it looks cut, what follows it too."""
     found = await lister(claimed.place, link)
     if found.more and found.cursor == claimed.place:
-        return Asked(found.items, found.cursor, False, "its pages do not go on: the cursor stayed where it was")
+        flaw = "its pages do not go on: the cursor stayed where it was"
+        return Asked(found.items, found.cursor, False, flaw, found.bare)
     if found.more or not found.beyond or not _looks_cut(found):
-        return Asked(found.items, found.cursor, found.more)
+        return Asked(found.items, found.cursor, found.more, None, found.bare)
     behind = await lister(found.beyond, link)
+    if not behind.counted - found.counted:
+        return Asked(found.items, found.cursor, False, None, found.bare)
     seen = {reading.id for reading in found.items}
     hidden = [reading for reading in behind.items if reading.id not in seen]
-    if not hidden:
-        return Asked(found.items, found.cursor, False)
-    flaw = f"it ended after a page of {len(found.items)}, and had more"
-    return Asked([*found.items, *hidden], behind.cursor, behind.more, flaw)
+    flaw = f"it ended after a page of {len(found.counted)}, and had more"
+    return Asked([*found.items, *hidden], behind.cursor, behind.more, flaw, found.bare + behind.bare)
 
 
 def _looks_cut(found: Page) -> bool:
-    return len(found.items) in _CUTS or (found.asked > 0 and len(found.items) >= found.asked)
+    count = len(found.counted)
+    return count in _CUTS or (found.asked > 0 and count >= found.asked)
 
 
 def miscounted(before: int | None, after: int | None, listed: int) -> str | None:

@@ -45,13 +45,18 @@ class Item:
 class Listed(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What is kept of one document of a page: enough to tell whether it differs, and what to read again if so.
 
-    A reading that states no document is kept under an empty kind, for it counts.
+    A reading that states no document is kept under an empty kind, for it counts; so is what was paged and has no reading.
     """
 
     reading: str
     kind: str
     id: str
     item: int
+    under: str = ""
+
+    @property
+    def counted_as(self) -> str:
+        return self.under or self.reading
 
 
 def items_of(
@@ -82,9 +87,10 @@ _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(list[Listed])
 
 
-def kept(items: Sequence[Item], kinds: Sequence[str]) -> bytes:
-    """What a page listed of these kinds."""
-    return _ENCODER.encode([each for item in items for each in _listed(item, kinds)])
+def kept(items: Sequence[Item], kinds: Sequence[str], bare: Sequence[str] = ()) -> bytes:
+    """What a page listed of these kinds, and what it paged that has nothing of them."""
+    listed = [each for item in items for each in _listed(item, kinds)]
+    return _ENCODER.encode([*listed, *(Listed("", "", "", 0, id_) for id_ in bare)])
 
 
 def listed_in(part: bytes) -> list[Listed]:
@@ -92,9 +98,10 @@ def listed_in(part: bytes) -> list[Listed]:
 
 
 def _listed(item: Item, kinds: Sequence[str]) -> list[Listed]:
+    id_, under = item.reading.id, item.reading.under
     found = [
-        Listed(item.reading.id, s.document.kind, s.document.id, item_of(s.document.id, s.digest))
+        Listed(id_, s.document.kind, s.document.id, item_of(s.document.id, s.digest), under)
         for s in item.stated
         if s.document.kind in kinds and s.is_own and not s.gone
     ]
-    return found or [Listed(item.reading.id, "", "", 0)]
+    return found or [Listed(id_, "", "", 0, under)]

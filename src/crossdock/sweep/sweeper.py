@@ -95,7 +95,7 @@ class Sweeper:
             found, over = within_blast(found, claimed, source)
             await store_apart(tx, claimed, source, items, found)
             if claimed.whole:
-                await sweeps.keep_part(tx, claimed, kept(items, source.tracked(claimed.kind)))
+                await sweeps.keep_part(tx, claimed, kept(items, source.tracked(claimed.kind), asked.bare))
             repairs = sum(each.repairs for each in found)
             differing = sum(not each.echo for each in found)
             turned = Turned(asked.place, len(items), differing, repairs, not asked.more, counted, asked.flaw)

@@ -17,6 +17,8 @@ from crossdock.connectors.shopify.cancellations import ask_about, cancel_order, 
 from crossdock.connectors.shopify.door import door
 from crossdock.connectors.shopify.fulfilments import find_parcels, show_parcel
 from crossdock.connectors.shopify.graphql_facts import customer_read, order_read
+from crossdock.connectors.shopify.parcel_facts import fulfilment_read
+from crossdock.connectors.shopify.parcel_reads import list_fulfilments, read_fulfilment
 from crossdock.connectors.shopify.reads import (
     count_customers,
     count_orders,
@@ -24,10 +26,10 @@ from crossdock.connectors.shopify.reads import (
     list_orders,
     read_customer,
     read_order,
-    read_return,
 )
 from crossdock.connectors.shopify.references import METAFIELDS_MAX, show_references
 from crossdock.connectors.shopify.refunds import ONCE, find_refunds, give_store_credit, record_return
+from crossdock.connectors.shopify.return_reads import list_returns, read_return
 from crossdock.connectors.shopify.returns_facts import return_read
 from crossdock.connectors.shopify.settings import Settings
 from crossdock.connectors.shopify.webhook_facts import (
@@ -69,6 +71,7 @@ connector.translate("fulfillments/create", "fulfillments/update")(fulfilment_sta
 connector.translate("graphql/order")(order_read)
 connector.translate("graphql/customer")(customer_read)
 connector.translate("graphql/return")(return_read)
+connector.translate("graphql/fulfillment")(fulfilment_read)
 
 
 @connector.translate("carts/create", "carts/update", "checkouts/create", "checkouts/update", "checkouts/delete")
@@ -87,7 +90,12 @@ connector.count("order")(count_orders)
 connector.read("customer")(read_customer)
 connector.list("customer")(list_customers)
 connector.count("customer")(count_customers)
+connector.read("fulfilment")(read_fulfilment)
+connector.list("fulfilment", shows=[Fulfilment])(list_fulfilments)
+connector.count("fulfilment")(count_orders)
 connector.read("return")(read_return)
+connector.list("return")(list_returns)
+connector.count("return")(count_orders)
 
 # Shopify keeps no idempotency key for fulfilments (the schema names the 19 mutations that take one). An order's
 # fulfilments are read from its database, not from the search index; a request ends within 30 s or not at all.

@@ -25,6 +25,8 @@ _FIRST_CALL_POINTS = {
     "RefundCreate": 10,
     "OrderFulfillmentOrders": 30,
     "Orders": 100,
+    "FulfillmentsOfOrders": 100,
+    "ReturnsOfOrders": 100,
 }
 """What a call is taken to cost until an answer has told; others 20."""
 

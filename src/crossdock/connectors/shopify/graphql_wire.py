@@ -150,7 +150,7 @@ class GraphRefund(
 
 
 class GraphParcelLine(msgspec.Struct, rename="camel", gc=False):
-    quantity: int | None
+    quantity: Units | None
     line_item: GraphId
 
 

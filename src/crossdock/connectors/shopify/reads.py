@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from crossdock.connect.documents import Page, Reading
 from crossdock.connect.link import Link
+from crossdock.connectors.shopify.all_lines import parcel_with_all_lines, refund_with_all_lines
 from crossdock.connectors.shopify.graphql import ask
 from crossdock.connectors.shopify.graphql_wire import PageInfo
+from crossdock.connectors.shopify.listing import Nodes, asked_for, page_of, place_of
 from crossdock.connectors.shopify.settings import Settings
 from crossdock.connectors.shopify.terms import gid
 from crossdock.kernel.faults import Rejected
-from crossdock.kernel.moments import parse
 
 # Shopify refuses a query reckoned above 1,000 points: 2 a connection, 1 an object, times `first`.
 _ONE_ORDER = {"lines": 40, "charges": 15, "transactions": 30}
 _MANY_ORDERS = {"orders": 5, "lines": 12, "charges": 2, "transactions": 3}
 _REFUNDS = {"refunds": 20, "lines": 10}
 _PARCELS = {"fulfillments": 20, "lines": 18}
-_ONE_RETURN = {"lines": 40, "places": 4, "goods": 20}
-_MORE_LINES = 200
 _MANY_CUSTOMERS = {"customers": 100}
-
-
-class _Cursor(msgspec.Struct):
-    """Where a listing stands: `since` what it asks, `after` which page, `latest` the last change it saw."""
-
-    since: str = ""
-    after: str | None = None
-    latest: str = ""
 
 
 class _Stub(msgspec.Struct, rename="camel"):
@@ -57,17 +46,12 @@ class _Connection(msgspec.Struct, rename="camel"):
     page_info: PageInfo
 
 
-class _Nodes(msgspec.Struct, rename="camel"):
-    nodes: list[msgspec.Raw]
-    page_info: PageInfo
-
-
 class _Orders(msgspec.Struct):
-    orders: _Nodes
+    orders: Nodes
 
 
 class _Customers(msgspec.Struct):
-    customers: _Nodes
+    customers: Nodes
 
 
 class _Counted(msgspec.Struct):
@@ -85,18 +69,6 @@ class _CustomersCount(msgspec.Struct, rename="camel"):
 
 class _OneOrder(msgspec.Struct):
     order: dict[str, Any] | None
-
-
-class _OneRefund(msgspec.Struct):
-    refund: dict[str, Any] | None
-
-
-class _OneParcel(msgspec.Struct):
-    fulfillment: dict[str, Any] | None
-
-
-class _OneReturn(msgspec.Struct):
-    of_return: msgspec.Raw = msgspec.field(name="return")
 
 
 class _OneCustomer(msgspec.Struct):
@@ -136,7 +108,7 @@ async def _read_refunds(order: dict[str, Any], number: str, link: Link[Settings]
     if answer.order is None or answer.order["updatedAt"] != order["updatedAt"]:
         return False
     order["refunds"] = [
-        await _with_all_lines(refund, "refundLineItems", "RefundLines", link)
+        await refund_with_all_lines(refund, link)
         for refund in _all_of(answer.order["refunds"], _REFUNDS["refunds"], "refunds", number)
     ]
     lines = [line for refund in order["refunds"] for line in refund["refundLineItems"]["nodes"]]
@@ -146,7 +118,7 @@ async def _read_refunds(order: dict[str, Any], number: str, link: Link[Settings]
     if answer.order is None or answer.order["updatedAt"] != order["updatedAt"]:
         return False
     order["fulfillments"] = [
-        await _with_all_lines(parcel, "fulfillmentLineItems", "ParcelLines", link)
+        await parcel_with_all_lines(parcel, link)
         for parcel in _all_of(answer.order["fulfillments"], _PARCELS["fulfillments"], "fulfillments", number)
     ]
     return True
@@ -159,30 +131,10 @@ def _all_of(found: list[dict[str, Any]], asked: int, what: str, number: str) -> 
     return found
 
 
-async def _with_all_lines(node: dict[str, Any], lines: str, operation: str, link: Link[Settings]) -> dict[str, Any]:
-    """A refund or a parcel with every page of its lines."""
-    while node[lines]["pageInfo"]["hasNextPage"]:
-        variables = {"id": node["id"], "lines": _MORE_LINES, "linesAfter": node[lines]["pageInfo"]["endCursor"]}
-        shape = _OneRefund if operation == "RefundLines" else _OneParcel
-        answer = await ask(operation, variables, shape, link)
-        more = answer.refund if isinstance(answer, _OneRefund) else answer.fulfillment
-        if more is None:
-            break
-        node[lines] = {"nodes": node[lines]["nodes"] + more[lines]["nodes"], "pageInfo": more[lines]["pageInfo"]}
-    return node
-
-
-async def read_return(number: str, link: Link[Settings]) -> Reading | None:
-    answer = await ask("Return", {"id": gid("Return", number), **_ONE_RETURN}, _OneReturn, link)
-    if bytes(answer.of_return) == b"null":
-        return None
-    return Reading(topic="graphql/return", id=number, body=bytes(answer.of_return))
-
-
 async def list_orders(cursor: str, link: Link[Settings]) -> Page:
     """Orders by their last change, the oldest first; one with more lines than the page shows is read by itself."""
-    at = _decoded(cursor)
-    answer = await ask("Orders", {**_asked(at, link), **_MANY_ORDERS}, _Orders, link)
+    at = place_of(cursor)
+    answer = await ask("Orders", {**asked_for(at, link), **_MANY_ORDERS}, _Orders, link)
     stubs = [msgspec.json.decode(node, type=_Stub) for node in answer.orders.nodes]
     readings = [
         Reading(topic="graphql/order", id=stub.legacy_resource_id, body=bytes(node))
@@ -191,7 +143,7 @@ async def list_orders(cursor: str, link: Link[Settings]) -> Page:
         for stub, node in zip(stubs, answer.orders.nodes, strict=True)
     ]
     readings = [reading for reading in readings if reading]
-    return _page(readings, stubs, answer.orders.page_info, at, _MANY_ORDERS["orders"])
+    return page_of(readings, stubs, answer.orders.page_info, at, _MANY_ORDERS["orders"])
 
 
 async def read_customer(number: str, link: Link[Settings]) -> Reading | None:
@@ -202,14 +154,14 @@ async def read_customer(number: str, link: Link[Settings]) -> Reading | None:
 
 
 async def list_customers(cursor: str, link: Link[Settings]) -> Page:
-    at = _decoded(cursor)
-    answer = await ask("Customers", {**_asked(at, link), **_MANY_CUSTOMERS}, _Customers, link)
+    at = place_of(cursor)
+    answer = await ask("Customers", {**asked_for(at, link), **_MANY_CUSTOMERS}, _Customers, link)
     stubs = [msgspec.json.decode(node, type=_Stub) for node in answer.customers.nodes]
     readings = [
         Reading(topic="graphql/customer", id=stub.legacy_resource_id, body=bytes(node))
         for stub, node in zip(stubs, answer.customers.nodes, strict=True)
     ]
-    return _page(readings, stubs, answer.customers.page_info, at, _MANY_CUSTOMERS["customers"])
+    return page_of(readings, stubs, answer.customers.page_info, at, _MANY_CUSTOMERS["customers"])
 
 
 async def count_orders(link: Link[Settings]) -> int | None:
@@ -223,29 +175,3 @@ async def count_customers(link: Link[Settings]) -> int | None:
 
 def _exact(counted: _Counted | None) -> int | None:
     return counted.count if counted and counted.precision == "EXACT" else None
-
-
-def _decoded(cursor: str) -> _Cursor:
-    return msgspec.json.decode(cursor, type=_Cursor) if cursor else _Cursor()
-
-
-def _asked(at: _Cursor, link: Link[Settings]) -> Mapping[str, object]:
-    """Since the last change seen and some time before it; the filter stays the same through all pages."""
-    if not at.since:
-        return {"since": None, "after": at.after}
-    since: datetime = parse(at.since) - timedelta(seconds=link.settings.overlap_seconds)
-    return {"since": f"updated_at:>='{since.isoformat()}'", "after": at.after}
-
-
-def _page(readings: list[Reading], stubs: list[_Stub], info: PageInfo, at: _Cursor, asked: int) -> Page:
-    latest = stubs[-1].updated_at if stubs else at.latest
-    behind = _encoded(_Cursor(at.since, info.end_cursor, latest)) if info.end_cursor is not None else ""
-    if info.has_next_page and behind:
-        return Page(items=readings, cursor=behind, more=True)
-    # What has changed up to the end is known; the next pass begins there.
-    cursor = _encoded(_Cursor(since=latest or at.since))
-    return Page(items=readings, cursor=cursor, more=False, asked=asked, beyond=behind)
-
-
-def _encoded(cursor: _Cursor) -> str:
-    return msgspec.json.encode(cursor).decode()

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import msgspec
 
 from crossdock.canonical.order import Order, OrderLine, ShippingCharge, Tax
-from crossdock.canonical.shipment import Fulfilment, FulfilmentLine, Tracking
+from crossdock.canonical.shipment import Fulfilment, Tracking
 from crossdock.connect.documents import Document, Hint, Ignore, Origin, Translated, Untranslatable
 from crossdock.connectors.shopify import terms
+from crossdock.connectors.shopify.parcel_facts import fulfilled
 from crossdock.connectors.shopify.refunded import NOTHING, Back, back_of, counted
 from crossdock.connectors.shopify.webhook_wire import (
     WireCustomer,
@@ -244,7 +245,7 @@ def _fulfilment(wire: WireFulfilment) -> Fulfilment:
     return Fulfilment(
         order=str(wire.order_id),
         shipment=str(wire.id),
-        lines=tuple([FulfilmentLine(line=str(line.id), units=line.quantity) for line in wire.line_items]),
+        lines=fulfilled((str(line.id), line.quantity) for line in wire.line_items),
         location="" if wire.location_id is None else str(wire.location_id),
         tracking=_tracking(wire),
     )

@@ -153,8 +153,10 @@ select p.entity, r.written
 from promise p join receipt r on r.slot = p.entity || '/' || p.name
 where p.entity = any(%(entity)b::text[]) and p.target = %(connection)s and p.noun = %(noun)s and p.verb = 1 and r.written is not null
 
--- made_by_acts: Which of these ids are what an act of ours at this connection became.
-select r.remote_id
-from promise p join receipt r on r.slot = p.entity || '/' || p.name and r.promise = p.id
-where p.entity = any(%(entity)b::text[]) and p.target = %(connection)s and p.noun = any(%(noun)b::text[]) and p.verb = 2
-  and r.remote_id = any(%(id)b::text[])
+-- made_by_acts: Which of these things are what an act of ours at this connection became, or may have become: sent, and not answered.
+select d.id
+from unnest(%(entity)b::text[], %(id)b::text[]) as d(entity, id)
+where exists (
+    select from promise p left join receipt r on r.slot = p.entity || '/' || p.name and r.promise = p.id
+    where p.entity = d.entity and p.target = %(connection)s and p.noun = any(%(noun)b::text[]) and p.verb = 2
+      and (r.remote_id = d.id or (r.slot is null and exists (select from due where due.promise = p.id and due.stage in (1, 2, 3)))))
