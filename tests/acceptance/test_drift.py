@@ -22,6 +22,7 @@ class Town:
     at: Silence
     orders: dict[str, Order] = field(default_factory=dict[str, Order])
     customers: dict[str, int] = field(default_factory=dict[str, int])
+    returns: dict[str, int] = field(default_factory=dict[str, int])
     expected: dict[str, tuple[Expected, str]] = field(default_factory=dict[str, tuple[Expected, str]])
     """By what happened, what it is found as, and the id of the thing."""
 
@@ -34,7 +35,7 @@ async def _before(town: Town) -> None:
     at = town.at
     for name in ("fewer", "cancelled", "moved", "clerk", "disputed", "deleted", "parcel", "discount", "more", "quiet"):
         town.orders[name] = await at.paid()
-    for name in ("failed", "won"):
+    for name in ("failed", "won", "packed", "unpacked", "returned", "fewer_back", "declined", "handmade", "unshipped"):
         town.orders[name] = await at.paid()
     town.orders["held"] = at.order()
     await at.do("psp", "pay", order=str(town.orders["held"].id), amount=2000, capture_method="manual")
@@ -44,8 +45,17 @@ async def _before(town: Town) -> None:
         made = at.shop.create_customer(name.title(), "Example", f"{name}@example.com", address=ROSE)
         town.customers[name] = made.id
     await at.sweep()
-    await at.sweep()  # what the first one made the hub do is in the lists, too
+    for name in ("unpacked", "returned", "fewer_back", "declined", "unshipped"):
+        await at.do("wms", "ship", reference=f"order:shop:{town.orders[name].id}", location="MAIN")
+    await at.sweep()
+    for name in ("fewer_back", "declined"):
+        town.returns[name] = at.shop.request_return(town.orders[name].id, _all_of(town.orders[name]), approved=True).id
+    await at.sweep()  # what was asked back is known, and what the hub itself did before is in the lists, too
     await at.checked()
+
+
+def _all_of(order: Order) -> dict[int, int]:
+    return {line.id: line.current for line in order.lines}
 
 
 async def _shop_drifts(town: Town) -> None:
@@ -71,6 +81,30 @@ async def _shop_drifts(town: Town) -> None:
     town.expect("customer deleted", "shop", "customer", "gone", town.customers["left"])
     made = at.shop.create_customer("New", "Example", "fresh@example.com")
     town.expect("customer never told", "shop", "customer", "unheard", made.id)
+
+
+async def _goods_drift(town: Town) -> None:
+    """Parcels and returns, of which no message came: in the shop, and in the ERP."""
+    at, orders = town.at, town.orders
+    by_hand = at.shop.fulfil_by_hand(orders["packed"].id, _all_of(orders["packed"]), "1Z-BY-HAND")
+    town.expect("fulfilment never told", "shop", "fulfilment", "unheard", by_hand.id)
+    [shown] = orders["unpacked"].fulfilments
+    at.shop.cancel_fulfilment(shown.id)
+    town.expect("fulfilment called off", "shop", "fulfilment", "gone", shown.id)
+    town.expect("the hub's own fulfilment called off", "shop", "fulfilment", "missing", shown.id)
+    asked = at.shop.request_return(orders["returned"].id, _all_of(orders["returned"]))
+    town.expect("return never told", "shop", "return", "unheard", asked.id)
+    at.shop.remove_from_return(town.returns["fewer_back"], orders["fewer_back"].lines[0].id, 1)
+    town.expect("return edited by a clerk", "shop", "return", "changed", town.returns["fewer_back"])
+    at.shop.cancel_return(town.returns["declined"])
+    town.expect("return called off", "shop", "return", "changed", town.returns["declined"])
+    entity = f"order:shop:{orders['handmade'].id}"
+    left = at.erp.ship("by-hand", entity, {"id": "", "lines": [{"sku": SKU, "units": 2}]})
+    town.expect("shipment by hand at the ERP", "erp", "erp_shipment", "unheard", left.id)
+    [issued] = [id_ for kind, id_ in at.erp.things if kind == "erp_shipment" and f":{orders['unshipped'].id}/" in id_]
+    at.erp.remove("erp_shipment", issued)
+    town.expect("shipment cancelled at the ERP", "erp", "erp_shipment", "gone", issued)
+    town.expect("the hub's own goods issue taken back", "erp", "erp_shipment", "missing", issued)
 
 
 async def _money_drifts(town: Town) -> None:
@@ -131,14 +165,15 @@ async def test_every_drift_is_found_in_one_sweep_and_only_what_is_owed_is_done(d
         known = {each.id for each in await at.drift()}
         refunds, accounts = at.refunded(), len(at.erp.ledger.select("account"))
         sales = {entry.key for entry in at.erp.ledger.select("sales_order")}
-        for drifts in (_shop_drifts, _money_drifts, _store_drifts, _erp_drifts):
+        for drifts in (_shop_drifts, _goods_drift, _money_drifts, _store_drifts, _erp_drifts):
             await drifts(town)
-        assert len(town.expected) >= 20
+        assert len(town.expected) >= 30
         ended = await at.sweep()
         assert {each.verdict for each in ended} == {"complete"}
         new = [each for each in await at.drift() if each.id not in known]
         assert [what for what, there in _found(town, new).items() if not there] == []
         _nothing_else_was_found(town, new)
+        _what_nobody_else_may_do_is_a_case(town)
         _only_what_is_owed_was_done(town, refunds, accounts, sales)
         await at.checked()
         known |= {each.id for each in new}
@@ -153,13 +188,26 @@ def _nothing_else_was_found(town: Town, new: list[Found]) -> None:
     assert others <= {("till", "capture"), ("till", "shipment"), ("till", "refund"), ("psp", "capture")}
 
 
+def _what_nobody_else_may_do_is_a_case(town: Town) -> None:
+    """What the hub did there and is not there any more, and what was done there without it."""
+    goods = {cause for cause in town.at.cases() if "shipment" in cause or "fulfilment" in cause}
+    assert goods == {"missing:erp:erp_shipment", "missing:shop:fulfilment", "unasked:erp:shipment"}
+
+
 def _only_what_is_owed_was_done(town: Town, refunds: list[tuple[str, int]], accounts: int, sales: set[str]) -> None:
     at = town.at
+    shipped = ("unpacked", "returned", "fewer_back", "declined", "unshipped", "parcel")
+    parcels = sorted(f"order:shop:{town.orders[name].id}" for name in shipped)
+    at_the_till = town.expected["sale at the till"][1]
+    issued = sorted(entry.details["entity"] for entry in at.erp.ledger.select("goods_issue"))
+    assert issued == sorted([*parcels, f"order:till:{at_the_till}"]), "each parcel once, and none for what a clerk did"
+    shown = [entry for entry in at.shop.ledger.select("fulfilment_created") if entry.details["by"] == "api"]
+    assert sorted(f"order:shop:{entry.key}" for entry in shown) == parcels
+    assert at.erp.ledger.select("goods_return") == [], "nothing came back yet"
     owed = {"fewer": 1000, "cancelled": 2000, "discount": 300}
     paid = [(f"order:shop:{town.orders[name].id}", minor) for name, minor in owed.items()]
     assert at.refunded() == sorted(refunds + paid)
     sold = {entry.key.split("/")[0] for entry in at.erp.ledger.select("sales_order") if entry.key not in sales}
-    at_the_till = town.expected["sale at the till"][1]
     assert sold == {f"order:shop:{town.orders[name].id}" for name in ("new", "more")} | {f"order:till:{at_the_till}"}
     told = [entry.key for entry in at.erp.ledger.select("account")[accounts:]]
     repaired = [f"customer:shop:{town.customers[name]}" for name in ("mailed", "renamed", "unmailed", "stale")]

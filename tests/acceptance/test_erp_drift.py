@@ -34,6 +34,11 @@ class Office:
         with closing(Session(self.at)) as session:
             session.call(f"{model}.write", ids, values)
 
+    def press(self, button: str, shipment: int) -> None:
+        """A button on a customer shipment."""
+        with closing(Session(self.at)) as session:
+            session.call(f"stock.shipment.out.{button}", [shipment])
+
     def credit_by_hand(self, invoice: int) -> None:
         """As a clerk does it: the button that credits an invoice, and posts what that made."""
         with closing(Session(self.at)) as session:
@@ -92,12 +97,28 @@ async def _sold(at: Silence, names: tuple[str, ...]) -> dict[str, Order]:
 
 
 async def test_what_clerks_do_in_the_erp_is_found_in_one_sweep(database_url: str, tmp_path: Path, office: Office):
-    names = ("renamed", "moved", "unmailed", "credited", "edited", "cancelled", "retaxed", "uninvoiced", "still")
+    names = (
+        "renamed",
+        "moved",
+        "unmailed",
+        "credited",
+        "edited",
+        "cancelled",
+        "retaxed",
+        "uninvoiced",
+        "still",
+        "recalled",
+    )
+    waiting: dict[str, Order] = {}
     async with silence(database_url, tmp_path, office.at) as at:
+        for name in ("halted", "carried"):
+            waiting[name] = await at.paid()
         orders = await _sold(at, names)
         known = {each.id for each in await at.drift()}
         sales = {row["web_id"]: row["id"] for row in office.rows("sale.sale", "id web_id")}
-        sale = {name: sales[f"order:shop:{order.id}"] for name, order in orders.items()}
+        sale = {name: sales[f"order:shop:{order.id}"] for name, order in (orders | waiting).items()}
+        shipments = {row["id"]: row["shipments"] for row in office.rows("sale.sale", "id shipments")}
+        [recalled], [halted], [carried] = (shipments[sale[name]] for name in ("recalled", "halted", "carried"))
         party = {row["code"]: row["id"] for row in office.rows("party.party", "id code")}
         whose = {name: party[f"customer:shop:{order.customer}"] for name, order in orders.items()}
         invoice = {row["sales"][0]: row["id"] for row in office.rows("account.invoice", "id sales")}
@@ -119,6 +140,10 @@ async def test_what_clerks_do_in_the_erp_is_found_in_one_sweep(database_url: str
         office.tamper(
             "update account_invoice set state = 'draft', number = null where id = ?", invoice[sale["uninvoiced"]]
         )
+        office.press("cancel", recalled)
+        office.press("cancel", halted)
+        for button in ("assign_force", "pick", "pack", "do"):
+            office.press(button, carried)
         [product] = office.rows("product.product", "id template", [["code", "=", SKU]])
         office.write("product.template", [product["template"]], {"list_price": _decimal("11.00")})
         [other] = office.rows("product.product", "id template", [["code", "=", "BAG-01"]])
@@ -134,15 +159,23 @@ async def test_what_clerks_do_in_the_erp_is_found_in_one_sweep(database_url: str
             *(("sale", str(sale[name]), "changed") for name in ("edited", "cancelled", "retaxed")),
             ("invoice", str(invoice[sale["uninvoiced"]]), "gone"),
             ("invoice", str(invoice[sale["uninvoiced"]]), "missing"),
+            ("erp_shipment", str(recalled), "gone"),
+            ("erp_shipment", str(recalled), "missing"),
+            ("sale", str(sale["halted"]), "changed"),
+            ("erp_shipment", str(carried), "unheard"),
         } <= found
+        assert {thing for kind, thing, _ in found if kind == "erp_shipment"} == {str(recalled), str(carried)}
         by_hand = [thing for kind, thing, cause in found if kind == "invoice" and cause == "unheard"]
         assert len(by_hand) == 1
         assert at.cases() == [
             "edited:erp:sale:cancelled",
             "edited:erp:sale:lines",
+            "edited:erp:sale:stopped",
             "edited:erp:sale:total",
+            "missing:erp:erp_shipment",
             "missing:erp:invoice",
             "unasked:erp:invoice",
+            "unasked:erp:shipment",
         ]
         _is_put_right(office, whose)
         assert (len(office.rows("sale.sale", "id")), len(office.rows("stock.shipment.out", "id"))) == before

@@ -143,6 +143,8 @@ class Shop:
             return [str(id_) for id_ in self.session.call("party.party.create", parties)]
         if kind == "sale":
             return self._drafts()
+        if kind == "erp_shipment":
+            return self._called_off()
         if kind == "invoice":  # Tryton takes 2 s to post one: those that are there have to do
             return []
         skus = [f"{kind}-{next(self.numbers)}" for _ in range(_LISTED)]
@@ -155,6 +157,17 @@ class Shop:
         )
         places = [""] if kind == "product" else [f"@{code}" for code in self.at.facts["locations"]]
         return [f"{sku}{place}" for sku in skus for place in places]
+
+    def _called_off(self) -> list[str]:
+        """Shipments of nothing, for a buyer of a sale that is there: cancelled, and so listed."""
+        [like] = self.session.rows(
+            "sale.sale", "company party shipment_address warehouse", [["id", "=", int(self.open_sale)]]
+        )
+        whole = {"customer": like["party"], "delivery_address": like["shipment_address"]}
+        shared = {**whole, "company": like["company"], "warehouse": like["warehouse"]}
+        made = self.session.call("stock.shipment.out.create", [shared for _ in range(_LISTED)])
+        self.session.call("stock.shipment.out.cancel", made)
+        return [str(id_) for id_ in made]
 
     def _drafts(self) -> list[str]:
         """Sales like one that is there, of other orders."""

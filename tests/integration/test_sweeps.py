@@ -33,7 +33,7 @@ async def test_what_nobody_told_is_found_by_one_sweep_and_by_the_next_one_nothin
         assert at.held("order", "2")
         assert at.held("refund", "r1")
         assert await at.causes() == [("order", "2", "unheard"), ("refund", "r1", "unheard")]
-        assert [each.differing for each in await at.sweep()] == [0, 0, 0, 0]
+        assert {each.differing for each in await at.sweep()} == {0}
         await at.checked()
 
 

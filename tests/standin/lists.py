@@ -1,6 +1,7 @@
 """A source that lists what it holds, by its last change: honest pages and counts, until a test has it cut, skip or miscount.
 
-Its connector reads orders, customers and refunds by id and lists them; it can also be told a customer's account.
+Its connector reads orders, customers and refunds by id and lists them; it can also be told a customer's account, and as an ERP
+it holds a shipment for each goods issue.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from crossdock.simulators.running import serving
 from tests import standin
 from tests.standin import Settings, Told
 
-KINDS = ("order", "customer", "refund", "party_account")
+KINDS = ("order", "customer", "refund", "party_account", "erp_shipment")
+_SHOWN = {"erp_shipment": [GoodsIssue]}
 PAGE = 50
 connector: Connector[Settings] = Connector("lists", Settings, door=standin.connector.door)
 connector.translate("document")(standin.stated)
@@ -78,7 +80,7 @@ def _counter(kind: str) -> Any:
 
 
 for _kind in KINDS:
-    connector.list(_kind)(_lister(_kind))
+    connector.list(_kind, shows=_SHOWN.get(_kind, ()))(_lister(_kind))
     connector.read(_kind)(_reader(_kind))
 for _kind in ("order", "party_account"):
     connector.count(_kind)(_counter(_kind))
@@ -145,6 +147,12 @@ class Lists:
     def body(self, kind: str, id_: str) -> Any:
         return self.things[kind, id_].body
 
+    def ship(self, id_: str, entity: str, parcel: dict[str, Any]) -> Told:
+        """Goods leave by its books: for a goods issue, or by a clerk's hand."""
+        lines = [{"sku": line["sku"], "units": line["units"]} for line in parcel["lines"]]
+        body = {"id": id_, "number": f"CS-{id_}", "reference": parcel["id"], "lines": lines}
+        return self.put(Told(kind="erp_shipment", id=id_, entity=entity, token=1, body=body))
+
     async def _list(self, request: web.Request) -> web.Response:
         if self.refuses:
             return web.Response(status=self.refuses)
@@ -173,6 +181,8 @@ class Lists:
         told = await request.json()
         if not any(entry.key == told["key"] for entry in self.ledger.select(told["noun"])):
             self.ledger.append(told["noun"], told["key"], entity=told["entity"], body=told["body"])
+            if told["noun"] == "goods_issue":
+                self.ship(told["key"], told["entity"], told["body"]["shipment"])
         return _json({})
 
     async def _accounts(self, request: web.Request) -> web.Response:
@@ -196,7 +206,7 @@ class Lists:
 
         app = web.Application(middlewares=[noted])
         app.router.add_get("/list/{kind}", self._list)
-        app.router.add_get("/one/{kind}/{id}", self._one)
+        app.router.add_get("/one/{kind}/{id:.+}", self._one)
         app.router.add_get("/count/{kind}", self._count)
         app.router.add_post("/acts", self._acts)
         app.router.add_post("/accounts", self._accounts)

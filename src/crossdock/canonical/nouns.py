@@ -9,7 +9,7 @@ import msgspec
 
 from crossdock.canonical.answers import Availability, PriceQuote
 from crossdock.canonical.correction import Correction
-from crossdock.canonical.erp import ErpSale
+from crossdock.canonical.erp import ErpSale, ErpShipment
 from crossdock.canonical.lookup import Lookup
 from crossdock.canonical.order import (
     ErpAddress,
@@ -64,6 +64,7 @@ FACTS: dict[str, type[msgspec.Struct]] = {
     "shipment": Shipment,
     "fulfilment": Fulfilment,
     "sale": ErpSale,
+    "erp_shipment": ErpShipment,
     "invoice": Invoice,
     "party_account": PartyAccount,
     "product": Product,

@@ -27,7 +27,7 @@ from crossdock.connectors.tryton.translate import read_as
 from crossdock.kernel.money import AnyMoney, from_decimal, minor_digits
 
 SALE, INVOICE = "sale.read", "invoice.read"
-_WEB_ID = re.compile(r"(order:[a-z0-9_]{1,60}:[^/#]{1,120})(?:#(\d{1,6}))?(/.*)?")
+WEB_ID = re.compile(r"(order:[a-z0-9_]{1,60}:[^/#]{1,120})(?:#(\d{1,6}))?(/.*)?")
 _STATES = {"confirmed": "open", "processing": "open", "done": "done", "cancelled": "cancelled"}
 _BILLED = [["type", "=", "out"], ["number", "!=", None], ["state", "in", ["posted", "paid", "cancelled"]]]
 
@@ -46,6 +46,8 @@ class _Sale(_Stamped, frozen=True, kw_only=True):
     web_id: str | None
     number: str | None
     state: str
+    shipment_state: str = "none"
+    """Missing in what was read before it was asked for."""
     untaxed_amount: Amount
     tax_amount: Amount
     total_amount: Amount
@@ -113,15 +115,15 @@ async def _sales_of(link: Link[Settings]) -> Where:
 
 @connector.read("sale")
 async def read_sale(id_: str, link: Link[Settings]) -> Reading | None:
-    found = await _one("sale.sale", id_, await _sales_of(link), _Sale, link)
-    return _readings(found, SALE)[0] if found else None
+    found = await one_of("sale.sale", id_, await _sales_of(link), _Sale, link)
+    return readings_of(found, SALE)[0] if found else None
 
 
 @connector.list("sale", shows=[SalesOrder])
 async def list_sales(cursor: str, link: Link[Settings]) -> Page:
     where = await _sales_of(link)
     found = await changed(cursor, link, "sale.sale", _Sale, where=where, related=[("lines", "sale.line")])
-    return Page(items=_readings(found.rows, SALE), cursor=found.place.cursor, more=found.more)
+    return Page(items=readings_of(found.rows, SALE), cursor=found.place.cursor, more=found.more)
 
 
 @connector.count("sale")
@@ -131,7 +133,7 @@ async def count_sales(link: Link[Settings]) -> int:
 
 @connector.read("invoice")
 async def read_invoice(id_: str, link: Link[Settings]) -> Reading | None:
-    found = await _one("account.invoice", id_, _BILLED, _Invoice, link)
+    found = await one_of("account.invoice", id_, _BILLED, _Invoice, link)
     return (await _invoices(found, link))[0] if found else None
 
 
@@ -146,7 +148,7 @@ async def count_invoices(link: Link[Settings]) -> int:
     return await counted(link, "account.invoice", _BILLED)
 
 
-async def _one(
+async def one_of(
     model: str, id_: str, where: Where, shape: type[msgspec.Struct], link: Link[Settings]
 ) -> list[msgspec.Raw]:
     asked: list[Any] = [[["id", "=", int(id_) if id_.isdigit() else 0], *where], 0, 1, None, [*fields_of(shape), "id"]]
@@ -167,7 +169,7 @@ async def _invoices(found: Sequence[msgspec.Raw], link: Link[Settings]) -> list[
     return readings
 
 
-def _readings(rows: Sequence[msgspec.Raw], topic: str) -> list[Reading]:
+def readings_of(rows: Sequence[msgspec.Raw], topic: str) -> list[Reading]:
     return [Reading(topic=topic, id=str(msgspec.json.decode(raw, type=_Named).id), body=bytes(raw)) for raw in rows]
 
 
@@ -177,7 +179,7 @@ def _readings(rows: Sequence[msgspec.Raw], topic: str) -> list[Reading]:
 @connector.translate(SALE)
 def sale_read(body: bytes, origin: Origin) -> Iterator[Translated]:
     held = read_as(body, _Sale)
-    named = _WEB_ID.fullmatch(held.web_id or "")
+    named = WEB_ID.fullmatch(held.web_id or "")
     state = _STATES.get(held.state)
     if named is None or named[3] or state is None:
         yield Ignore("sale_not_of_an_order" if named is None or named[3] else "sale_not_confirmed")
@@ -192,6 +194,7 @@ def sale_read(body: bytes, origin: Origin) -> Iterator[Translated]:
             id=str(held.id),
             number=number,
             part=int(named[2] or 1),
+            stopped=held.shipment_state == "exception",
             state=state,  # pyright: ignore[reportArgumentType]  # one of the three, by the table
             net=_money(held.untaxed_amount.value, held.currency),
             tax=_money(held.tax_amount.value, held.currency),
@@ -199,7 +202,7 @@ def sale_read(body: bytes, origin: Origin) -> Iterator[Translated]:
             lines_net=_money(lines, held.currency),
         ),
         token=held.token,
-        aliases=_names(number),
+        aliases=names_of(number),
     )
 
 
@@ -208,7 +211,7 @@ def invoice_read(body: bytes, origin: Origin) -> Iterator[Translated]:
     """An invoice or, with negative amounts, a credit note; one that was cancelled stands no more."""
     reading = read_as(body, _InvoiceReading)
     held = reading.invoice
-    orders = sorted({named[1] for web_id in reading.web_ids if (named := _WEB_ID.fullmatch(web_id))})
+    orders = sorted({named[1] for web_id in reading.web_ids if (named := WEB_ID.fullmatch(web_id))})
     if len(orders) != 1:
         yield Ignore("invoice_of_someone_else" if not orders else "invoice_of_several_orders")
         return
@@ -223,11 +226,11 @@ def invoice_read(body: bytes, origin: Origin) -> Iterator[Translated]:
         entity=orders[0],
         body=None if held.state == "cancelled" else stands,
         token=held.last_modified_at.token if held.last_modified_at else 0,
-        aliases=_names(number),
+        aliases=names_of(number),
     )
 
 
-def _names(number: str) -> tuple[str, ...]:
+def names_of(number: str) -> tuple[str, ...]:
     """What people call it by; a draft has no number."""
     return (number,) if number.strip() and number.isprintable() else ()
 

@@ -25,7 +25,7 @@ order by p.id
 -- receipts_of: What targets confirmed for the states of these entities, and for the acts whose facts are known by the id they answered.
 select p.entity, p.name, p.noun, r.at, r.written, r.repairs, r.remote_id
 from promise p join receipt r on r.slot = p.entity || '/' || p.name and r.promise = p.id
-where p.entity = any(%(entity)b::text[]) and (p.verb = 1 or p.noun in ('payment_capture', 'pickup_order', 'invoice_posting', 'credit_memo', 'supplementary_invoice'))
+where p.entity = any(%(entity)b::text[]) and (p.verb = 1 or p.noun in ('payment_capture', 'pickup_order', 'goods_issue', 'invoice_posting', 'credit_memo', 'supplementary_invoice'))
 
 -- withheld_of: What these entities would owe only by newer code, since when that is known, and the latest campaign that lets it through, if any.
 select w.entity, w.name, w.at, c.id, c.digest, c.count_max, c.expires_at, c.money_max
