@@ -8,12 +8,15 @@ from contextlib import closing
 import pytest
 
 from crossdock.canonical.answers import PriceQuote
+from crossdock.canonical.erp import ErpSale, ErpShipment, ErpShipmentLine
 from crossdock.canonical.order import PartyAccount
 from crossdock.canonical.stock import Product, StockLevel
 from crossdock.connect.connector import List
 from crossdock.connect.documents import Document, Origin, Reading
 from crossdock.connectors.tryton import connector
 from crossdock.connectors.tryton.answers import availability, price
+from crossdock.connectors.tryton.held import read_sale
+from crossdock.connectors.tryton.held_shipments import count_shipments, list_shipments
 from crossdock.connectors.tryton.parties import as_account, keep_accounts
 from crossdock.connectors.tryton.reads import list_accounts, list_levels, list_products, read_account, read_level
 from crossdock.kernel.money import usd
@@ -117,3 +120,35 @@ async def test_what_is_there_and_what_it_costs_is_answered_at_once_as_the_lists_
     assert {each.location for each in there.levels} >= {"MAIN", "EAST"}
     assert all(levels[f"MUG-01@{each.location}"].body == each for each in there.levels)
     assert costs == PriceQuote(sku="MUG-01", unit_price=usd(990), includes_tax=False)
+
+
+async def test_what_left_is_listed_until_it_is_cancelled_and_a_sale_whose_rest_is_cancelled_is_stopped(
+    at: Tryton,
+) -> None:
+    order = order_of("77", [Bought("BAG-01", 3)])
+    async with site(at) as here:
+        sale = await sold(here, order)
+        issued = await shipped(here, parcel(order, "P77", {0: 2}, sale))
+        left, cursor = await listed(list_shipments, here)
+        whole = document(await read_sale(sale, here.link)).body
+        with closing(Session(at)) as people:
+            planned = people.call(
+                "stock.shipment.out.search", [["state", "=", "waiting"], ["moves.sale", "=", int(sale)]]
+            )
+            people.call("stock.shipment.out.cancel", planned)
+            stopped = document(await read_sale(sale, here.link)).body
+            people.call("stock.shipment.out.cancel", [int(issued.id)])
+        after, _ = await listed(list_shipments, here, cursor)
+        count = await count_shipments(here.link)
+    lines = (ErpShipmentLine(sku="BAG-01", units=2),)
+    assert left[issued.id].body == ErpShipment(id=issued.id, number=issued.aliases[0], reference="P77", lines=lines)
+    assert left[issued.id].entity == "order:shop:77"
+    assert planned
+    assert str(planned[0]) not in left, "what is only planned is no fact"
+    assert isinstance(whole, ErpSale)
+    assert isinstance(stopped, ErpSale)
+    assert (whole.stopped, stopped.stopped) == (False, True)
+    assert after[issued.id].body is None
+    assert after[issued.id].token > left[issued.id].token
+    assert after[str(planned[0])].body is None, "it has never left"
+    assert count == len(left) + len(planned)
