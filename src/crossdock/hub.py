@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import Literal
 
@@ -55,6 +56,7 @@ from crossdock.settle.settling import settle_dirty
 from crossdock.settle.translation import translate_pending
 from crossdock.store import cases, delivery, documents, hearing, settling
 from crossdock.store.database import Database
+from crossdock.store.fronts import Front
 from crossdock.store.leases import LeaseLost, Leases
 from crossdock.sweep.sweeper import Sweeper
 
@@ -106,13 +108,15 @@ class Hub:
     """By connection, one for each lane: a shared one would be cleared by the first to wake, before a busy one looked."""
     watch: Watch | None = None
     rounds: int = 0
+    pending: Front[datetime] = field(default_factory=Front[datetime])
+    dirty: Front[datetime] = field(default_factory=Front[datetime])
     connectors: dict[str, Connector[msgspec.Struct]] = field(init=False)
 
     def __post_init__(self) -> None:
         self.connectors = dict(self.settings.translators)
 
     async def translate(self) -> int:
-        done = await translate_pending(self.database, self.connectors, self.settings.hub.settle_batch)
+        done = await translate_pending(self.database, self.connectors, self.settings.hub.settle_batch, self.pending)
         if done:
             self.known.set()
         return done
@@ -120,7 +124,7 @@ class Hub:
     async def settle(self) -> int:
         try:
             batch = self.settings.hub.settle_batch
-            return await settle_dirty(self.database, self.leases, self.rules, batch, self.wake)
+            return await settle_dirty(self.database, self.leases, self.rules, batch, self.wake, self.dirty)
         except LeaseLost:
             await self.leases.beat()
             return 0

@@ -19,8 +19,8 @@ _ROWS = (
 )
 _LOOPS = ("deliver", "settle", "documents", "inbox", "accounts")
 _WALKED_IN_ORDER = {
-    ("settle", "dirty_entities", "dirty"),  # the longest waiting first, up to a limit
-    ("inbox", "take_pending", "inbox_pending"),
+    ("settle", "front", "dirty"),  # the longest waiting one
+    ("inbox", "front", "inbox_pending"),
     ("documents", "waiting_names", "document"),  # every two seconds: what waits for a name, and has an index of its own
     ("accounts", "all_accounts", "account"),  # for people
     ("deliver", "release_mapped", "mapping"),

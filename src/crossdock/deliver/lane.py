@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from crossdock.canonical.nouns import COMMANDS
 from crossdock.connect.documents import Reading
@@ -28,6 +29,7 @@ from crossdock.store import brakes, delivery, recovery
 from crossdock.store.brakes import Brake, Permit
 from crossdock.store.database import LOST, UNSTORABLE, Database, Transaction
 from crossdock.store.delivery import Claimed, Wake, nobody_to_wake
+from crossdock.store.fronts import Front
 
 # Rounds that lose their answers one after another before the lane is stopped: one slow item is no outage.
 _LOST_ROUNDS_MAX = 3
@@ -64,6 +66,7 @@ class Lane:
     """Is told the highest fence of each round, once it is committed and before anything is called."""
     timekeeper: Timekeeper | None = None
     """Holds what is claimed against time that only rises."""
+    front: Front[list[datetime]] = field(default_factory=Front[list[datetime]])
     _ramp: int = 200
     _items_per_call: float = 1.0
     _lost_rounds: int = 0
@@ -101,11 +104,12 @@ class Lane:
     async def _claim(self, tx: Transaction) -> tuple[list[Claimed], Permit]:
         """What may be called for now; the brake is asked about only when there is nothing, for that is how it shows."""
         target, limit = self.line.connection, min(self._ramp, self._affordable())
-        if claimed := await delivery.claim(tx, target, limit, self.lease_seconds):
+        since = await self.front.found(partial(delivery.front, tx, target))
+        if claimed := await delivery.claim(tx, target, limit, self.lease_seconds, front=since):
             return claimed, "free"
         permit = await brakes.permit(tx, target, self.probe_seconds)
         if permit == "probe":
-            return await delivery.claim(tx, target, 1, self.lease_seconds, probe=True), permit
+            return await delivery.claim(tx, target, 1, self.lease_seconds, probe=True, front=since), permit
         if permit == "braked":
             self._ramp = 1
         return [], permit

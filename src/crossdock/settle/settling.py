@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import partial
 
 import msgspec
 
@@ -19,6 +21,7 @@ from crossdock.store import approvals, cases, delivery, documents, hearing, sett
 from crossdock.store.cases import Raised
 from crossdock.store.database import Database, Row, Transaction
 from crossdock.store.delivery import Wake, nobody_to_wake
+from crossdock.store.fronts import Front
 from crossdock.store.leases import Leases
 from crossdock.store.settling import NewPromise, Opened, Settlement, Unsettled
 
@@ -46,7 +49,12 @@ def basis_of(each: Read, rules: Rules) -> Basis:
 
 
 async def settle_dirty(
-    database: Database, leases: Leases, rules: Rules, limit: int, wake: Wake = nobody_to_wake
+    database: Database,
+    leases: Leases,
+    rules: Rules,
+    limit: int,
+    wake: Wake = nobody_to_wake,
+    front: Front[datetime] | None = None,
 ) -> int:
     """Settle the longest waiting entities of my buckets; answers how many. `LeaseLost` when they are not mine any more."""
     held = dict(leases.held)
@@ -54,7 +62,8 @@ async def settle_dirty(
         return 0
     began = spans.now()
     async with database.reading() as tx:
-        batch = await settling.dirty_entities(tx, held, limit)
+        since = await front.found(partial(settling.front, tx)) if front else None
+        batch = await settling.dirty_entities(tx, held, limit, since)
         if not batch:
             return 0
         record = await settling.on_record(tx, batch, rules.code)

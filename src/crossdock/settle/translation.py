@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
 
 import msgspec
 
@@ -20,6 +22,7 @@ from crossdock.store import documents, inbox
 from crossdock.store.brakes import Brake, apply_brake
 from crossdock.store.database import Database, Row, Transaction
 from crossdock.store.documents import Statement
+from crossdock.store.fronts import Front
 from crossdock.store.inbox import Fate, Outcome, Pending
 
 Connectors = Mapping[str, Connector[msgspec.Struct]]
@@ -149,10 +152,13 @@ def hint(connection: str, kind: str, id_: str, entity: str, reason: tuple[int, i
     )
 
 
-async def translate_pending(database: Database, connectors: Connectors, limit: int) -> int:
+async def translate_pending(
+    database: Database, connectors: Connectors, limit: int, front: Front[datetime] | None = None
+) -> int:
     """Translate the oldest pending messages in one transaction; answers how many."""
     async with database.transaction() as tx:
-        messages = await inbox.take_pending(tx, limit)
+        since = await front.found(partial(inbox.front, tx)) if front else None
+        messages = await inbox.take_pending(tx, limit, since)
         if not messages:
             return 0
         batch = translate(messages, connectors)

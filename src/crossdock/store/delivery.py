@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from crossdock.store.accounts import Movement, movements
 from crossdock.store.database import Row, Transaction, columns, rows, run
+from crossdock.store.fronts import LATE_SECONDS
 from crossdock.store.statements import load
 
 _SQL = load("deliver")
@@ -111,14 +112,25 @@ class Follow:
 
 
 async def claim(
-    tx: Transaction, target: str, limit: int, lease_seconds: float, *, probe: bool = False
+    tx: Transaction,
+    target: str,
+    limit: int,
+    lease_seconds: float,
+    *,
+    probe: bool = False,
+    front: Sequence[datetime] | None = None,
 ) -> list[Claimed]:
-    """Lease what is due in a lane, urgent first, none of a braked lane unless as a probe.
+    """Lease what is due in a lane, urgent first, none of a braked lane unless as a probe; nothing due before its front.
 
     A lease that runs out is somebody else's to take.
     """
-    parameters = {"target": target, "limit": limit, "lease_seconds": lease_seconds, "probe": probe}
+    parameters = {"target": target, "limit": limit, "lease_seconds": lease_seconds, "probe": probe, "front": front}
     return [Claimed(*row) for row in await rows(tx, _SQL["claim"], parameters)]
+
+
+async def front(tx: Transaction, target: str) -> list[datetime]:
+    """Since when anything is due in this lane, by priority."""
+    return (await rows(tx, _SQL["front"], {"target": target, "late_seconds": LATE_SECONDS}))[0][0]
 
 
 async def has_open(tx: Transaction, target: str) -> bool:

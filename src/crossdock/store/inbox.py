@@ -12,6 +12,7 @@ from crossdock.observe import spans
 from crossdock.store import cases, traces
 from crossdock.store.cases import Raised
 from crossdock.store.database import Row, Transaction, columns, rows, run
+from crossdock.store.fronts import LATE_SECONDS
 from crossdock.store.statements import load
 from crossdock.store.traces import message_name
 
@@ -132,9 +133,14 @@ def _stored(message: Message) -> Row:
     )
 
 
-async def take_pending(tx: Transaction, limit: int) -> list[Pending]:
-    """Take messages to translate; they are pending again if the transaction doesn't commit."""
-    return [Pending(*row) for row in await rows(tx, _SQL["take_pending"], {"limit": limit})]
+async def front(tx: Transaction) -> datetime:
+    """Since when anything is pending."""
+    return (await rows(tx, _SQL["front"], {"late_seconds": LATE_SECONDS}))[0][0]
+
+
+async def take_pending(tx: Transaction, limit: int, since: datetime | None = None) -> list[Pending]:
+    """Take messages to translate, from their front on; they are pending again if the transaction doesn't commit."""
+    return [Pending(*row) for row in await rows(tx, _SQL["take_pending"], {"limit": limit, "front": since})]
 
 
 async def record_outcomes(tx: Transaction, outcomes: Sequence[Outcome]) -> None:

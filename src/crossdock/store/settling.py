@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from crossdock.store.accounts import amounts, move_accounts
 from crossdock.store.database import Asked, Row, Transaction, columns, rows, rows_each, run
+from crossdock.store.fronts import LATE_SECONDS
 from crossdock.store.statements import load
 
 _SQL = load("settle")
@@ -84,9 +85,17 @@ class Settlement:
     """Other entities that promises need; unknown ones become placeholders."""
 
 
-async def dirty_entities(tx: Transaction, buckets: Iterable[int], limit: int) -> list[Unsettled]:
-    """The longest waiting entities of these buckets."""
-    found = await rows(tx, _SQL["dirty_entities"], {"buckets": list(buckets), "limit": limit})
+async def front(tx: Transaction) -> datetime:
+    """Since when anything is dirty."""
+    return (await rows(tx, _SQL["front"], {"late_seconds": LATE_SECONDS}))[0][0]
+
+
+async def dirty_entities(
+    tx: Transaction, buckets: Iterable[int], limit: int, since: datetime | None = None
+) -> list[Unsettled]:
+    """The longest waiting entities of these buckets; none dirty since before the front of them all."""
+    parameters = {"buckets": list(buckets), "limit": limit, "front": since}
+    found = await rows(tx, _SQL["dirty_entities"], parameters)
     return [Unsettled(*row) for row in found]
 
 

@@ -5,6 +5,7 @@ with picked as materialized (
     cross join lateral (
         select q.promise from due q join entity e on e.key = q.entity
         where q.target = %(target)s and q.priority = p.priority and q.due_at <= now()
+          and q.due_at >= coalesce((%(front)b::timestamptz[])[p.priority + 1], '-infinity')
           and (q.stage <> 0 or e.revision = e.settled)
           -- After the database was set back no act is done before the sources were read again.
           and (q.stage > 1 or not exists (select from recovery where go_on_at is null)
@@ -33,6 +34,15 @@ from leased l
 join promise p on p.id = l.promise
 left join intent i on i.promise = l.promise and i.ordinal = l.ordinal
 order by l.promise
+
+-- front: Since when anything is due in this lane, by priority. What becomes due in a transaction that is under way may be due since it began.
+select array(
+    select least(d.due_at, now() - make_interval(secs => %(late_seconds)s))
+    from generate_series(0, 4) as p(priority)
+    left join lateral (
+        select due_at from due where target = %(target)s and due.priority = p.priority order by due_at limit 1
+    ) d on true
+    order by p.priority)
 
 -- has_open: Whether this lane will have something to call for by itself.
 select exists (select from due where target = %(target)s and due_at < 'infinity')

@@ -18,9 +18,14 @@ with stored as (
 insert into inbox_pending (id, received_at)
 select id, received_at from stored where outcome = 0
 
+-- front: Since when anything is pending. What a transaction stores that is under way may be so since it began.
+select least((select since from inbox_pending order by since limit 1), now() - make_interval(secs => %(late_seconds)s))
+
 -- take_pending: The oldest messages nobody else is translating; they stay pending unless this transaction commits.
 with taken as materialized (
-    select id, received_at from inbox_pending order by id limit %(limit)s for update skip locked
+    select id, received_at from inbox_pending
+    where since >= coalesce(%(front)b::timestamptz, '-infinity')
+    order by since, id limit %(limit)s for update skip locked
 ), removed as (
     delete from inbox_pending where id = any(array(select id from taken))
 )

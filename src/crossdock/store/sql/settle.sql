@@ -1,6 +1,13 @@
+-- front: Since when anything is dirty. What becomes so in a transaction that is under way may be so since it began.
+select least((select since from dirty order by since limit 1), now() - make_interval(secs => %(late_seconds)s))
+
 -- dirty_entities: The longest waiting entities in my buckets, each with the revision that is about to be settled.
 select d.entity, e.revision, e.settled_at, e.code
-from (select entity, since from dirty where bucket = any(%(buckets)b::smallint[]) order by since limit %(limit)s) d
+from (
+    select entity, since from dirty
+    where bucket = any(%(buckets)b::smallint[]) and since >= coalesce(%(front)b::timestamptz, '-infinity')
+    order by since limit %(limit)s
+) d
 join entity e on e.key = d.entity
 
 -- entities_by_key: The same for named entities, dirty or not.

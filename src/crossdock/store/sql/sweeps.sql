@@ -15,7 +15,7 @@ delete from sweep_stale where connection = %(connection)s and kind in (select ki
 -- permit: May this connection be swept now? Not while it is braked, and not while anything waits that comes first.
 select case
     when exists (select from brake where connection = %(connection)s) then 'braked'
-    when (select received_at from inbox_pending order by id limit 1) < now() - make_interval(secs => %(wait_seconds)s)
+    when (select received_at from inbox_pending order by since limit 1) < now() - make_interval(secs => %(wait_seconds)s)
       or (select since from dirty order by since limit 1) < now() - make_interval(secs => %(wait_seconds)s)
       or exists (
           select from generate_series(0, 4) as p(priority)
