@@ -10,6 +10,7 @@ PYTHON ?= python3
 JOBS ?= 3
 BENCH ?=
 ONCE ?=
+STEADY ?=
 ARGS ?=
 MINUTES ?= 5
 SEED ?=
@@ -37,13 +38,17 @@ GENERATED := crossdock.canonical.schemas crossdock.connect.matrix crossdock.gove
 # Built once per machine, so that its two minutes are shown and no test has to wait for them.
 PREPARE_ERP := $(BIN)/python -u -c 'from crossdock.simulators.tryton import prepare; prepare(say=print)'
 
+define CAMPAIGN
+$(BIN)/python -m tests.chaos.campaign --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) --faults "$(FAULTS)" --erp $(ERP) --record $(RECORD)
+endef
+
 ##@ Try it
 .PHONY: help demo
 help: ## list the verbs (this)
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
 	  /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@printf '\nVariables: ONCE=1 (demo), BENCH=orders,door ORDERS=1000000 (bench), JOBS=3 (tests at once), ARGS="-k parcel" (tests)\n           MINUTES=5, SEED=7, FAULTS="kill", ERP=tryton (chaos)\n'
+	@printf '\nVariables: ONCE=1 (demo), BENCH=orders,door ORDERS=1000000 (bench), BENCH=steady MINUTES=60 RATE=200, JOBS=3 (tests at once), ARGS="-k parcel" (tests)\n           MINUTES=5, SEED=7, FAULTS="kill", ERP=tryton, STEADY=60 (chaos)\n'
 
 demo: $(STAMP) ## play an order through a real ERP, then keep running; ONCE=1 checks every ledger and exits
 	@$(BIN)/crossdock demo $(if $(ONCE),--once)
@@ -87,14 +92,15 @@ judge: $(STAMP) ## the API judged at length: Spectral with OWASP's rules, schema
 	@.ci/spectral
 	@CROSSDOCK_API_EXAMPLES=200 $(BIN)/pytest tests/contract/test_openapi.py $(ARGS)
 
-chaos: $(STAMP) ## strike a retailer's day with faults for MINUTES=5, and judge it; SEED=7 for one day again
-	@$(BIN)/python -m tests.chaos.campaign --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) --faults "$(FAULTS)" --erp $(ERP) --record $(RECORD)
+chaos: $(STAMP) ## strike a retailer's day with faults for MINUTES=5, and judge it; SEED=7 for one day again; STEADY=60: an hour's load
+	@$(if $(STEADY),MINUTES=$(STEADY) $(BIN)/python -m bench steady,$(CAMPAIGN))
 
 nightly: judge ## what takes hours: judge, every test of chaos, 10,000 lives with wrong clocks, an hour of chaos, each planted bug hunted
 	@$(PREPARE_ERP)
 	@$(BIN)/pytest -n $(JOBS) -m chaos $(ARGS)
 	@CROSSDOCK_CLOCKS=10000 $(BIN)/pytest -n $(JOBS) tests/lives/test_clocks.py
 	@$(BIN)/python -m tests.chaos.campaign --minutes 60 --record $(RECORD)
+	@MINUTES=60 $(BIN)/python -m bench steady
 	@$(BIN)/python -m tests.chaos.campaign.planting
 
 clean: ## remove what was installed and built here; the caches in ~/.cache/crossdock stay

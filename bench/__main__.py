@@ -19,6 +19,7 @@ NAMES = (
     "outage",
     "console",
     "tryton",
+    "steady",
 )
 
 

@@ -15,7 +15,7 @@ import resource
 import sys
 import time
 from collections import deque
-from typing import cast
+from typing import Protocol, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -36,10 +36,16 @@ class Came(msgspec.Struct):
     waited_seconds: list[float]
 
 
-class Sender(asyncio.Protocol):
-    """One kept-alive connection; `free` is called when its answer is there."""
+class Waiting(Protocol):
+    """Who waits for answers."""
 
-    def __init__(self, load: Load) -> None:
+    def answered(self, sender: Sender, due: float, *, refused: bool) -> None: ...
+
+
+class Sender(asyncio.Protocol):
+    """One kept-alive connection; whoever waits is told when its answer is there."""
+
+    def __init__(self, load: Waiting) -> None:
         self._load = load
         self._answer = b""
         self._due = 0.0
@@ -100,7 +106,8 @@ class Load:
             self._all_answered.set()
 
 
-def _request(host: str, webhook: webhooks.Webhook) -> bytes:
+def request(host: str, webhook: webhooks.Webhook) -> bytes:
+    """A webhook as its bytes go to the shop's door."""
     headers, body = webhook
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     head = f"POST /in/shop HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n{lines}\r\n"
@@ -109,7 +116,7 @@ def _request(host: str, webhook: webhooks.Webhook) -> bytes:
 
 async def main(address: str, first: int, count: int, connections: int, rate: float | None) -> None:
     where = urlsplit(address)
-    requests = [_request(where.netloc, webhook) for webhook in webhooks.webhooks(first, count)]
+    requests = [request(where.netloc, webhook) for webhook in webhooks.webhooks(first, count)]
     orders = [n for n in range(first, first + count) for _ in range(webhooks.times_sent(n))]
     load = Load(requests, rate)
     loop = asyncio.get_running_loop()

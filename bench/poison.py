@@ -13,6 +13,7 @@ from bench import webhooks
 from bench.figures import percentile, show
 from bench.orders import warm
 from bench.stage import Program, Stage, staged
+from bench.webhooks import Webhook
 from crossdock.simulators.shop import SECRET
 from crossdock.simulators.shop_load import order_webhook
 from crossdock.simulators.shop_signing import signature
@@ -62,14 +63,16 @@ def _poison(door: Program, first: int, count: int) -> None:
     """One after the other, spread over the run."""
     pause, ended = threading.Event(), _SECONDS / max(count, 1)
     for n in range(count):
-        headers, body = order_webhook(first + n, 1)
-        broken = body.replace(b'"line_items":[', b'"line_items":[7,', 1)
-        assert broken != body
-        told = {
-            **headers,
-            "X-Shopify-Event-Id": f"poison-{first}-{n}",
-            "X-Shopify-Hmac-Sha256": signature(broken, SECRET.encode()),
-        }
+        told, broken = broken_order(first + n)
         where = urlsplit(door.address)
         urllib.request.urlopen(urllib.request.Request(f"http://{where.netloc}/in/shop", broken, told)).close()
         pause.wait(ended)
+
+
+def broken_order(n: int) -> Webhook:
+    """An order that no translation can take."""
+    headers, body = order_webhook(n, 1)
+    broken = body.replace(b'"line_items":[', b'"line_items":[7,', 1)
+    assert broken != body
+    signed = {"X-Shopify-Event-Id": f"poison-{n}", "X-Shopify-Hmac-Sha256": signature(broken, SECRET.encode())}
+    return {**headers, **signed}, broken

@@ -43,6 +43,18 @@ warehouse = "warehouse"
 [policy.deadlines]
 parcels_minutes = 5_256_000
 """
+_ALL_ON = """
+[people]
+finance = ["fay@example.com"]
+[[policy.returns]]
+approve_over = {{ USD = "10.00" }}
+[[policy.recognition]]
+when = "ordered"
+[observe]
+listen = "127.0.0.1:0"
+traces = "{traces}/v1/traces"
+"""
+_SWEEP_MINUTES = 0.1
 _CONNECTIONS = {
     "shop": 'connector = "bench.shop"\nwebhook_secrets = ["env:BENCH_SECRET"]',
     "erp": 'connector = "bench.standin"',
@@ -71,10 +83,17 @@ class Program:
 
     def told_to_go(self) -> str:
         """Let a program that waits for a line on its input go on; answers the line that it prints at its end."""
+        self.tell("go")
+        return self.said()
+
+    def tell(self, line: str) -> None:
         assert self.process.stdin
-        assert self.process.stdout
-        self.process.stdin.write("go\n")
+        self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
+
+    def said(self) -> str:
+        """The next line it prints."""
+        assert self.process.stdout
         return self.process.stdout.readline()
 
     def stop(self) -> None:
@@ -117,6 +136,10 @@ class Cast:
     """With a limit the ERP is a stand-in of its own, which can be taken off the network."""
     erp_pace: str = ""
     """What the hub's settings say of it."""
+    shop: str = ""
+    """A module that is a shop: its connector, and as a program its other side. Else all that is told it goes to a stand-in."""
+    all_on: bool = False
+    """Policies, metrics, traces of everything and sweeps are switched on."""
 
 
 @dataclass
@@ -130,12 +153,15 @@ class Stage:
     cast: Cast
     erp: Program
     """The same as the stand-in, where it has no limit."""
+    shop: Program
+    """The same, where the cast has none of its own."""
     hubs: list[Program] = field(default_factory=list[Program])
 
     def start_hubs(self, *roles: Sequence[str], connection: str = "") -> list[Program]:
         """One hub process for each list of roles; `connection` is added to the settings of each connection."""
         file = self.folder / "crossdock.toml"
-        file.write_text(_settings(self.folder, self.standin.address, self.erp.address, self.cast, connection))
+        addresses = _addresses(self.standin, self.erp, self.shop)
+        file.write_text(_settings(self.folder, addresses, self.cast, connection))
         command = [sys.executable, "-m", "crossdock.main", "--config", str(file), "run"]
         started: list[Program] = []
         for names in roles:
@@ -219,12 +245,23 @@ class Stage:
         self.wait_for(f"select {' + '.join(counts)}", 0, seconds)
 
 
-def _settings(folder: Path, target: str, erp: str, cast: Cast, connection: str = "") -> str:
+def _addresses(standin: Program, erp: Program, shop: Program) -> Mapping[str, str]:
+    """By connection; all others are at the stand-in, which is under no name."""
+    return {"": standin.address, "erp": erp.address, "shop": shop.address}
+
+
+def _settings(folder: Path, addresses: Mapping[str, str], cast: Cast, connection: str = "") -> str:
     roles = "".join(f'{role} = "{name}"\n' for role, name in cast.roles.items())
     text = _SETTINGS.format(data=folder, roles=roles)
+    if cast.all_on:
+        text += _ALL_ON.format(traces=addresses[""])
     for name, connector in (_CONNECTIONS | dict.fromkeys(cast.standins, 'connector = "bench.standin"')).items():
-        url, pace = (erp, cast.erp_pace) if name == "erp" else (target, "")
+        if name == "shop" and cast.shop:
+            connector = connector.replace("bench.shop", cast.shop)
+        pace = cast.erp_pace if name == "erp" else ""
+        url = addresses.get(name, addresses[""])
         text += f'[connections.{name}]\nurl = "{url}"\n{connector}\n{connection}\n{pace}\n'
+        text += f"[connections.{name}.sweep]\nevery_minutes = {_SWEEP_MINUTES}\n" if cast.all_on else ""
     return text
 
 
@@ -246,11 +283,15 @@ def staged(cast: Cast = Cast()) -> Generator[Stage]:
         if cast.erp_calls_per_second:
             erp = start(sys.executable, "-m", "bench.standin", str(cast.erp_calls_per_second))
             stack.callback(erp.stop)
+        shop = standin
+        if cast.shop:
+            shop = start(sys.executable, "-m", cast.shop)
+            stack.callback(shop.stop)
         file = folder / "crossdock.toml"
-        file.write_text(_settings(folder, standin.address, erp.address, cast))
+        file.write_text(_settings(folder, _addresses(standin, erp, shop), cast))
         # Used by us as by a hub process: the last one to leave stops the server.
         url = stack.enter_context(database_of(read_settings(file)))
         sql = stack.enter_context(psycopg.connect(url, autocommit=True))
-        stage = Stage(folder, url, sql, standin, cast, erp)
+        stage = Stage(folder, url, sql, standin, cast, erp, shop)
         stack.callback(stage.stop_hubs)
         yield stage

@@ -22,10 +22,10 @@ import msgspec
 import uvloop
 
 from crossdock.canonical.nouns import decoder
-from crossdock.canonical.order import OpenUnits, OrderReference, PartyAccount, SalesOrder
+from crossdock.canonical.order import ErpAddress, OpenUnits, OrderReference, PartyAccount, SalesOrder
 from crossdock.canonical.payment import PaymentRefund
 from crossdock.canonical.returns import CreditMemo, GoodsReturn, ReturnRecord
-from crossdock.canonical.shipment import Fulfilment, GoodsIssue, InvoicePosting, ShipmentLines, ShipmentOrder
+from crossdock.canonical.shipment import Fulfilment, GoodsIssue, InvoicePosting, ShipmentLines, ShipmentOrder, ShipTo
 from crossdock.connect.connector import Command, Connector
 from crossdock.connect.documents import Document, Origin, Translated
 from crossdock.connect.effects import Keyed
@@ -115,6 +115,16 @@ async def put_parties(commands: Sequence[Command[PartyAccount]], link: Link[Sett
     return await _post("parties", commands, link)
 
 
+@connector.state(ErpAddress, size=BULK)
+async def put_addresses(commands: Sequence[Command[ErpAddress]], link: Link[Settings]) -> Mapping[str, Outcome]:
+    return await _post("addresses", commands, link)
+
+
+@connector.state(ShipTo, size=BULK)
+async def put_destinations(commands: Sequence[Command[ShipTo]], link: Link[Settings]) -> Mapping[str, Outcome]:
+    return await _post("destinations", commands, link)
+
+
 @connector.bulk_act(CreditMemo, effect=[Keyed()], size=BULK)
 async def post_credit_memos(commands: Sequence[Command[CreditMemo]], link: Link[Settings]) -> Mapping[str, Outcome]:
     return await _post("credit-memos", commands, link)
@@ -197,6 +207,10 @@ class Ledger:
         self.repeats += len(items) - (len(self.at) - before)
         return msgspec.json.encode([Receipt(item.key, f"{kind[0].upper()}{self.numbers[item.key]}") for item in items])
 
+    def listed(self, url: str) -> bytes:
+        """A stand-in that sells nothing has nothing to list."""
+        raise NotImplementedError(url)
+
     def told(self) -> Told:
         used = resource.getrusage(resource.RUSAGE_SELF)
         last_at = max(self.at.values(), default=0.0)
@@ -233,6 +247,10 @@ class Conversation(asyncio.Protocol):
                 body = msgspec.json.encode(self._ledger.told())
             case b"/_times":
                 body = msgspec.json.encode(self._ledger.at)
+            case b"/v1/traces":
+                body = b""  # spans are taken and forgotten
+            case url if url.startswith(b"/list/"):
+                body = self._ledger.listed(url.decode())
             case _ if self._ledger.limit and not self._ledger.limit.allows():
                 self._transport.write(_TOO_MANY)
                 return
