@@ -1,0 +1,97 @@
+"""What every peer is to the measurement: a store, a door, and workers; each is started, measured and killed alike."""
+
+from __future__ import annotations
+
+import platform
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from bench.peers.running import Running, free_port, start, until_open
+from bench.peers.stores import Store
+
+
+@dataclass
+class Peer(ABC):
+    """One peer in one configuration, in a folder of its own, selling to the ERP at an address."""
+
+    name: ClassVar[str]
+    variant: ClassVar[str]
+    configuration: ClassVar[Mapping[str, str]]
+    """What differs from what comes by itself, by option."""
+
+    folder: Path
+    erp: str
+    store: Store = field(init=False)
+    door: Running | None = None
+    workers: list[Running] = field(default_factory=list[Running])
+    port: int = field(default_factory=free_port)
+
+    def __post_init__(self) -> None:
+        self.store = self.new_store()
+
+    @abstractmethod
+    def new_store(self) -> Store: ...
+    @abstractmethod
+    def prepare(self) -> None:
+        """Make the tables, on a store that runs."""
+
+    @abstractmethod
+    def door_command(self) -> Sequence[str]: ...
+    @abstractmethod
+    def worker_commands(self) -> Sequence[Sequence[str]]: ...
+    @abstractmethod
+    def environment(self) -> Mapping[str, str]: ...
+    @abstractmethod
+    def held(self) -> int:
+        """How many orders are still to be sold, as far as the store knows."""
+
+    def versions(self) -> dict[str, str]:
+        return {"Python": platform.python_version(), **self.store.versions()}
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start_store(self) -> None:
+        self.store.start()
+
+    def start_door(self) -> None:
+        self.door = start(self.door_command(), self.environment(), self.folder / "door.log")
+        until_open(self.port, self.door)
+
+    def start_workers(self) -> None:
+        for n, command in enumerate(self.worker_commands()):
+            environment = {**self.environment(), "PEER_WORKER": f"worker-{n}"}
+            self.workers.append(start(command, environment, self.folder / f"worker{n}.log"))
+
+    def kill_workers(self) -> None:
+        for each in self.workers:
+            each.killed()
+        self.workers.clear()
+
+    def kill_everything(self) -> None:
+        """Workers, door and store, as when somebody trips over the cable; the disk keeps what it was given."""
+        self.kill_workers()
+        assert self.door
+        self.door.killed()
+        self.store.killed()
+
+    def stop(self) -> None:
+        for each in [*self.workers, self.door]:
+            if each:
+                each.stop()
+        self.store.stop()
+
+    def cpu_seconds(self) -> dict[str, float]:
+        """Processor seconds so far, by part."""
+        assert self.door
+        workers = sum(each.cpu_seconds() for each in self.workers)
+        return {"door": self.door.cpu_seconds(), "workers": workers, "store": self.store.cpu_seconds()}
+
+    def rss_bytes(self) -> int:
+        """Resident memory of door and workers."""
+        assert self.door
+        return sum(each.rss_bytes() for each in [self.door, *self.workers])

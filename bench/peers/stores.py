@@ -1,0 +1,130 @@
+"""Where a peer keeps its queue: a Redis of its own, or a PostgreSQL of its own, each in a folder, each to be killed."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+import psycopg
+
+from bench.peers.running import Running, cpu_seconds_of, free_port, kill, start, tree_of, until_open
+from crossdock.store.postgres import start_or_attach
+
+
+class Missing(RuntimeError):
+    """A program that the measurement needs isn't installed; the message says which, and the remedy."""
+
+
+class Store(Protocol):
+    """A queue's home."""
+
+    address: str
+
+    def start(self) -> None: ...
+    def killed(self) -> None: ...
+    def stop(self) -> None: ...
+    def cpu_seconds(self) -> float: ...
+    def bytes_used(self) -> int:
+        """Memory of a Redis, disk of a PostgreSQL."""
+        ...
+
+    def versions(self) -> dict[str, str]: ...
+
+
+@dataclass
+class Redis:
+    """redis-server as Debian's package brings it, with its own default settings but for the port, the folder and `options`."""
+
+    folder: Path
+    options: Mapping[str, str]
+    address: str = ""
+    _port: int = 0
+    _running: Running | None = field(default=None)
+
+    def start(self) -> None:
+        program = shutil.which("redis-server")
+        if program is None:
+            raise Missing("redis-server isn't installed; on Debian: apt-get install redis-server")
+        self._port = self._port or free_port()
+        self.address = f"redis://127.0.0.1:{self._port}/0"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        words = ["--bind", "127.0.0.1", "--port", str(self._port), "--dir", str(self.folder)]
+        for name, value in self.options.items():
+            words += [f"--{name}", value]
+        self._running = start([program, *words], {}, self.folder / "redis.log")
+        until_open(self._port, self._running)
+        while b"PONG" not in self.ask("ping"):  # it listens before it has read what it kept
+            time.sleep(0.1)
+
+    def killed(self) -> None:
+        assert self._running
+        self._running.killed()
+
+    def stop(self) -> None:
+        if self._running:
+            self._running.stop()
+
+    def cpu_seconds(self) -> float:
+        assert self._running
+        return self._running.cpu_seconds()
+
+    def bytes_used(self) -> int:
+        told = self.ask("info", "memory").decode()
+        return int(next(line.split(":")[1] for line in told.splitlines() if line.startswith("used_memory:")))
+
+    def ask(self, *words: str) -> bytes:
+        """What redis-cli, of the same package, says to a command."""
+        command = ["redis-cli", "-p", str(self._port), *words]
+        return subprocess.run(command, capture_output=True, check=False, timeout=30).stdout
+
+    def versions(self) -> dict[str, str]:
+        told = self.ask("info", "server").decode()
+        return {"Redis": next(line.split(":")[1] for line in told.splitlines() if line.startswith("redis_version:"))}
+
+
+@dataclass
+class Postgres:
+    """The PostgreSQL that the hub brings, with the settings that it gives it: every commit is on disk."""
+
+    folder: Path
+    address: str = ""
+
+    def start(self) -> None:
+        self.address = start_or_attach(self.folder).url
+
+    def killed(self) -> None:
+        kill(self._tree())
+
+    def stop(self) -> None:
+        if tree := self._tree():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                tree[0].send_signal(2)  # fast
+                tree[0].wait(30)
+
+    def cpu_seconds(self) -> float:
+        return cpu_seconds_of(self._tree())
+
+    def bytes_used(self) -> int:
+        return self.count("select pg_database_size(current_database())")
+
+    def count(self, query: str) -> int:
+        with psycopg.connect(self.address, autocommit=True) as sql:
+            found = sql.execute(query).fetchone()  # pyright: ignore[reportArgumentType,reportCallIssue]
+        assert found
+        return int(found[0])
+
+    def versions(self) -> dict[str, str]:
+        with psycopg.connect(self.address) as sql:
+            return {"PostgreSQL": sql.info.parameter_status("server_version") or ""}
+
+    def _tree(self) -> list[psutil.Process]:
+        with contextlib.suppress(FileNotFoundError):
+            return tree_of(int((self.folder / "postmaster.pid").read_text().split()[0]))
+        return []
