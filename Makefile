@@ -33,7 +33,8 @@ export NPM_FROM_WHEEL
 
 # What is generated from the code, each with --write and --check.
 GENERATED := crossdock.canonical.schemas crossdock.connect.matrix crossdock.govern.configuration crossdock.cli.reference \
-  crossdock.gateway.openapi crossdock.gateway.asyncapi tests.lives.grid tests.chaos.campaign.report
+  crossdock.gateway.openapi crossdock.gateway.asyncapi tests.lives.grid tests.chaos.campaign.report \
+  bench.peers.report
 
 # Built once per machine, so that its two minutes are shown and no test has to wait for them.
 PREPARE_ERP := $(BIN)/python -u -c 'from crossdock.simulators.tryton import prepare; prepare(say=print)'
@@ -85,7 +86,7 @@ drift: $(STAMP) ## what is generated from the code still says what it says, and 
 docs: $(STAMP) ## write what is generated from the code
 	@for each in $(GENERATED); do $(BIN)/python -m $$each --write; done
 
-bench: $(STAMP) ## measure; BENCH=orders,door for some; one JSON object a line
+bench: $(STAMP) ## measure; BENCH=orders,door for some, BENCH=peers for what others do; one JSON object a line
 	@$(BIN)/python -m bench $(BENCH)
 
 judge: $(STAMP) ## the API judged at length: Spectral with OWASP's rules, schemathesis with 200 examples an operation

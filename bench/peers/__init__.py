@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from statistics import median
+from typing import TypeVar
 
 import msgspec
 import psutil
@@ -21,10 +24,13 @@ from bench.peers.hub import HUBS, Crossdock
 from bench.peers.others import OTHERS
 from bench.peers.peer import Peer
 from bench.peers.stores import Missing
+from bench.stage import Stuck
 
 ORDERS = int(os.environ.get("ORDERS", "20000"))
-_RATE_RUNS = 3
+_RATE_RUNS, _STRIKES_AT_ONCE = 3, 3
 _MEGABYTE = 1024 * 1024
+
+T = TypeVar("T")
 
 
 def measure() -> None:
@@ -32,12 +38,8 @@ def measure() -> None:
     kinds = [kind for kind in _chosen() if _described(kind)]
     _show_machine()
     _rates(kinds)
-    for kind in kinds:
-        if kind.variant in ("default", Crossdock.variant):
-            _queue(kind)
-    for everything in (False, True):
-        for kind in kinds:
-            _strike(kind, everything=everything)
+    _queues(kinds)
+    _strikes(kinds)
 
 
 def _chosen() -> Sequence[type[Peer]]:
@@ -73,33 +75,58 @@ def _rates(kinds: Sequence[type[Peer]]) -> None:
     found: dict[type[Peer], list[runs.Rate]] = {kind: [] for kind in kinds}
     for _ in range(_RATE_RUNS):
         for kind in kinds:
-            found[kind].append(_said(kind, "rate", runs.rate(kind)))
+            found[kind] += _tried(kind, "rate", lambda kind=kind: runs.rate(kind))
     for kind, rates in found.items():
-        _show(kind, "orders per second", [each.orders_per_second for each in rates], "1/s")
-        for part in ("door", "workers", "store"):
-            _show(kind, part, [each.cpu_ms[part] for each in rates], "CPU-ms/order")
-        both = [each.cpu_ms["workers"] + each.cpu_ms["store"] for each in rates]
-        _show(kind, "workers and store", both, "CPU-ms/order")
-        _show(kind, "memory of door and workers", [each.memory_bytes / _MEGABYTE for each in rates], "MB")
-        wrong = [each.verdict.lost + each.verdict.held_back + each.verdict.doubled for each in rates]
-        repeated = median(each.verdict.doubled_by_repeats for each in rates)
-        _show(kind, "wrong without a fault", wrong, "orders", orders=rates[0].verdict.orders, by_repeats=repeated)
+        if rates:
+            _show_rates(kind, rates)
 
 
-def _queue(kind: type[Peer]) -> None:
-    queued = _said(kind, "queue", runs.queue(kind, ORDERS))
-    _show(kind, "one more queued order", [queued.bytes_each], "bytes", orders=ORDERS)
-    if queued.settled_bytes_each is not None:
-        _show(kind, "one more order, settled and waiting for the ERP", [queued.settled_bytes_each], "bytes")
+def _show_rates(kind: type[Peer], rates: Sequence[runs.Rate]) -> None:
+    _show(kind, "orders per second", [each.orders_per_second for each in rates], "1/s")
+    for part in ("door", "workers", "store"):
+        _show(kind, part, [each.cpu_ms[part] for each in rates], "CPU-ms/order")
+    both = [each.cpu_ms["workers"] + each.cpu_ms["store"] for each in rates]
+    _show(kind, "workers and store", both, "CPU-ms/order")
+    _show(kind, "memory of door and workers", [each.memory_bytes / _MEGABYTE for each in rates], "MB")
+    wrong = [each.verdict.lost + each.verdict.held_back + each.verdict.doubled for each in rates]
+    repeated = median(each.verdict.doubled_by_repeats for each in rates)
+    _show(kind, "wrong without a fault", wrong, "orders", orders=rates[0].verdict.orders, by_repeats=repeated)
 
 
-def _strike(kind: type[Peer], *, everything: bool) -> None:
-    struck = _said(kind, "strike", runs.strike(kind, everything=everything))
-    killed = "workers, door and store" if everything else "workers"
+def _queues(kinds: Sequence[type[Peer]]) -> None:
+    """The size is the same however a peer is configured."""
+    for kind in kinds:
+        if kind.variant in ("default", Crossdock.variant):
+            for queued in _tried(kind, "queue", lambda kind=kind: runs.queue(kind, ORDERS)):
+                _show(kind, "one more queued order", [queued.bytes_each], "bytes", orders=ORDERS)
+                if queued.settled_bytes_each is not None:
+                    _show(kind, "one more order, settled and waiting for the ERP", [queued.settled_bytes_each], "bytes")
+
+
+def _strikes(kinds: Sequence[type[Peer]]) -> None:
+    """A few at a time: they wait for leases and time-outs more than they work, and are counted, not timed."""
+    with ThreadPoolExecutor(_STRIKES_AT_ONCE) as some:
+        for everything in (False, True):
+            for kind, found in zip(kinds, some.map(partial(_struck, everything=everything), kinds), strict=True):
+                for struck in found:
+                    _show_struck(kind, struck, "workers, door and store" if everything else "workers")
+
+
+def _struck(kind: type[Peer], *, everything: bool) -> list[runs.Struck]:
+    return _tried(kind, "strike", lambda: runs.strike(kind, everything=everything))
+
+
+def _show_struck(kind: type[Peer], struck: runs.Struck, killed: str) -> None:
     counts = msgspec.to_builtins(struck.verdict)
     _show(kind, "lost", [struck.verdict.lost], "orders", killed=killed, seconds=round(struck.seconds, 1), **counts)
 
 
-def _said(kind: type[Peer], what: str, found: runs.T) -> runs.T:
+def _tried(kind: type[Peer], what: str, run: Callable[[], T]) -> list[T]:
+    """What a run found; nothing when it did not come to its end, which is said, and the others go on."""
+    try:
+        found = run()
+    except Stuck as stuck:
+        _show(kind, "not measured", [0], "", why=f"{what}: {str(stuck).splitlines()[0]}")
+        return []
     print(f"{kind.name} ({kind.variant}), {what}: {found}", file=sys.stderr)
-    return found
+    return [found]

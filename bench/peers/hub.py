@@ -20,6 +20,7 @@ _SETTINGS = """
 listen = "127.0.0.1:{port}"
 data = "{folder}"
 database_url = "{database}"
+{hub}
 [roles]
 erp = "erp"
 [policy.deadlines]
@@ -42,14 +43,14 @@ class Crossdock(Peer):
         "effect of the ERP's sale": "Searchable: looked for by our reference where the answer was lost",
         "PostgreSQL": "as it brings it: fsync and synchronous_commit on",
     }
-    pace = "bulk_max = 1"
+    hub, pace = "", "bulk_max = 1"
 
     def new_store(self) -> Postgres:
         return Postgres(self.folder / "postgres")
 
     def prepare(self) -> None:
         names = {"port": self.port, "folder": self.folder, "database": self.store.address}
-        settings = _SETTINGS.format(erp=self.erp, pace=self.pace, **names)
+        settings = _SETTINGS.format(erp=self.erp, hub=self.hub, pace=self.pace, **names)
         (self.folder / "crossdock.toml").write_text(settings)
 
     def environment(self) -> Mapping[str, str]:
@@ -92,11 +93,14 @@ class Crossdock(Peer):
 
 
 class BulkCrossdock(Crossdock):
-    variant = "up to 100 orders a call"
-    pace = ""
+    variant = "up to 100 orders a call, short lease"
+    hub, pace = "call_lease_seconds = 10", "timeout_seconds = 5"
     configuration: ClassVar[Mapping[str, str]] = {
-        name: value for name, value in Crossdock.configuration.items() if name != "bulk_max"
-    } | {"size of the ERP's bulk call": "100, as its connector declares"}
+        "bulk call": "100 orders, as the ERP's connector declares",
+        "call_lease_seconds": "10 (by itself 60): so long a killed process's calls wait for another",
+        "timeout_seconds": "5 (by itself 30)",
+        **{name: value for name, value in Crossdock.configuration.items() if name != "bulk_max"},
+    }
 
 
 HUBS: Sequence[type[Peer]] = (Crossdock, BulkCrossdock)

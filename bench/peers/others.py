@@ -141,7 +141,7 @@ class TunedPgQueuer(PgQueuer):
     variant = "tuned"
     configuration: ClassVar[Mapping[str, str]] = {
         "dedupe_key, on_conflict": "the order's reference, skip",
-        "heartbeat_timeout": "10 s (by itself 30 s)",
+        "heartbeat_timeout, dequeue_timeout": "10 s each (by themselves 30 s)",
         "batch_size": "25 (by itself 10)",
         "DatabaseRetryEntrypointExecutor": "10 attempts",
         "pgq autovac": "run",

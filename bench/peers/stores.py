@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ import psycopg
 
 from bench.peers.running import Running, cpu_seconds_of, free_port, kill, start, tree_of, until_open
 from crossdock.store.postgres import start_or_attach
+
+_ONE_AT_A_TIME = threading.Lock()
+"""The lock that the wheel starts a server under is one between processes, not between threads."""
 
 
 class Missing(RuntimeError):
@@ -97,7 +101,8 @@ class Postgres:
     address: str = ""
 
     def start(self) -> None:
-        self.address = start_or_attach(self.folder).url
+        with _ONE_AT_A_TIME:
+            self.address = start_or_attach(self.folder).url
 
     def killed(self) -> None:
         kill(self._tree())

@@ -39,7 +39,8 @@ async def work() -> None:
                 await answer.read()
 
         if TUNED:
-            await pgq.run(batch_size=25, heartbeat_timeout=timedelta(seconds=10))
+            ten = timedelta(seconds=10)
+            await pgq.run(batch_size=25, dequeue_timeout=ten, heartbeat_timeout=ten)
         else:
             await pgq.run()
 
