@@ -23,11 +23,12 @@ from bench.peers import runs
 from bench.peers.hub import HUBS, Crossdock
 from bench.peers.others import OTHERS
 from bench.peers.peer import Peer
+from bench.peers.stillness import watched
 from bench.peers.stores import Missing
 from bench.stage import Stuck
 
 ORDERS = int(os.environ.get("ORDERS", "20000"))
-_RATE_RUNS, _STRIKES_AT_ONCE = 3, 3
+_RATE_RUNS, _STRIKES_AT_ONCE, _TRIES_MAX = 3, 3, 6
 _MEGABYTE = 1024 * 1024
 
 T = TypeVar("T")
@@ -122,11 +123,27 @@ def _show_struck(kind: type[Peer], struck: runs.Struck, killed: str) -> None:
 
 
 def _tried(kind: type[Peer], what: str, run: Callable[[], T]) -> list[T]:
-    """What a run found; nothing when it did not come to its end, which is said, and the others go on."""
+    """What a run found; nothing when it did not come to its end, which is said, and the others go on.
+
+    A run in which the machine stood still is made again: it would show time-outs, and not the peer.
+    """
+    found: T | Stuck = Stuck("not tried")
+    for _ in range(_TRIES_MAX):
+        with watched() as still:
+            found = _found(kind, what, run)
+        if not still.spoilt:
+            break
+        found = Stuck(f"the machine stood still for {still.seconds:.1f} s, {_TRIES_MAX} times")
+    if isinstance(found, Stuck):
+        _show(kind, "not measured", [0], "", why=f"{what}: {str(found).splitlines()[0]}")
+        return []
+    return [found]
+
+
+def _found(kind: type[Peer], what: str, run: Callable[[], T]) -> T | Stuck:
     try:
         found = run()
-    except Stuck as stuck:
-        _show(kind, "not measured", [0], "", why=f"{what}: {str(stuck).splitlines()[0]}")
-        return []
+    except (Stuck, OSError) as failed:
+        found = failed if isinstance(failed, Stuck) else Stuck(str(failed))
     print(f"{kind.name} ({kind.variant}), {what}: {found}", file=sys.stderr)
-    return [found]
+    return found

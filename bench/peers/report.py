@@ -13,6 +13,17 @@ from crossdock.govern.generated import write_or_check
 
 PAGE = Path("docs/peers.md")
 RECORD = Path("docs/peers.jsonl")
+_DOCUMENTED: Mapping[str, str] = {
+    "Celery with Redis": "[Using Redis](https://docs.celeryq.dev/en/stable/getting-started/backends-and-brokers/redis.html), "
+    "[Configuration](https://docs.celeryq.dev/en/stable/userguide/configuration.html), "
+    "[Redis persistence](https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/)",
+    "DBOS": "[Queues](https://docs.dbos.dev/python/tutorials/queue-tutorial), "
+    "[Configuration](https://docs.dbos.dev/python/reference/configuration), "
+    "[Queue worker](https://docs.dbos.dev/python/examples/queue-worker)",
+    "PgQueuer": "[Reliability](https://github.com/janbjorge/pgqueuer/blob/main/docs/guides/reliability.md), "
+    "[Performance tuning](https://github.com/janbjorge/pgqueuer/blob/main/docs/guides/performance-tuning.md)",
+}
+"""Where each peer's own documentation says what was done here."""
 
 Line = Mapping[str, Any]
 
@@ -164,6 +175,7 @@ def _configurations(lines: Sequence[Line]) -> Iterator[str]:
             set_to = "; ".join(f"{name}: {value}" for name, value in each["configuration"].items())
             yield f"- **{each['peer']}, {each['variant']}** ({versions}). {set_to or 'Nothing set'}."
     yield ""
+    yield "By their documentation: " + "; ".join(f"{peer}: {pages}" for peer, pages in _DOCUMENTED.items()) + ".\n"
 
 
 def _by_peer(lines: Sequence[Line]) -> dict[tuple[str, str], dict[str, Line]]:

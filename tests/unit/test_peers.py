@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import json
+import sys
+import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
+import psutil
 import pytest
 
 from bench import webhooks
@@ -11,6 +15,7 @@ from bench.peers.erp import Bookings
 from bench.peers.judge import Unexplained, judged
 from bench.peers.programs import sale
 from bench.peers.report import page
+from bench.peers.running import start
 from crossdock.canonical.order import SalesOrder
 from crossdock.connectors.shopify import connector as shopify
 
@@ -77,3 +82,21 @@ def test_a_loss_stands_out_on_the_page() -> None:
     text = page(lines)
     assert "| Queue | default | **7** | 0 | 0 | 0 | 12 s |" in text
     assert "**Queue, default**: not measured: redis-server isn't installed" in text
+
+
+_PARENT = """
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+print(child.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def test_who_is_killed_takes_along_what_it_started(tmp_path: Path) -> None:
+    parent = start([sys.executable, "-c", _PARENT], {}, tmp_path / "said")
+    until = time.monotonic() + 30
+    while not (said := (tmp_path / "said").read_text().strip()) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert psutil.pid_exists(int(said))
+    parent.killed()
+    assert not psutil.pid_exists(int(said))
