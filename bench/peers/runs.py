@@ -22,7 +22,7 @@ from bench.stage import Program, Stuck, fetch, start
 from bench.standin import Told
 from crossdock.simulators.shop_load import order_id_of
 
-RATE_ORDERS, STRUCK_ORDERS = 800, 600
+RATE_ORDERS, STRUCK_ORDERS = 300, 600
 TRAVEL_SECONDS = 0.02
 PATIENCE_SECONDS = 90.0
 """Longer than Crossdock's lease of a call (60 s) and PgQueuer's heartbeat (30 s), far shorter than Celery's hour."""
@@ -69,7 +69,7 @@ class Scene:
         while self.ledger().done.get("sales", 0) < count:
             if time.monotonic() > until:
                 return False
-            time.sleep(0.02)
+            time.sleep(0.05)
         return True
 
     def until_nothing_is_held(self, seconds: float = PATIENCE_SECONDS) -> None:

@@ -18,6 +18,7 @@ import psycopg
 from bench.peers.running import Running, cpu_seconds_of, free_port, kill, start, tree_of, until_open
 from crossdock.store.postgres import start_or_attach
 
+_RECOVERED_SECONDS = 90.0
 _ONE_AT_A_TIME = threading.Lock()
 """The lock that the wheel starts a server under is one between processes, not between threads."""
 
@@ -101,8 +102,17 @@ class Postgres:
     address: str = ""
 
     def start(self) -> None:
-        with _ONE_AT_A_TIME:
-            self.address = start_or_attach(self.folder).url
+        """Start it; the wheel waits for ten seconds, and reading the log again after a kill may take longer."""
+        until = time.monotonic() + _RECOVERED_SECONDS
+        while True:
+            try:
+                with _ONE_AT_A_TIME:
+                    self.address = start_or_attach(self.folder).url
+                    return
+            except subprocess.SubprocessError:
+                if time.monotonic() > until:
+                    raise
+            time.sleep(1)
 
     def killed(self) -> None:
         kill(self._tree())
