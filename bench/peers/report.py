@@ -25,6 +25,8 @@ _DOCUMENTED: Mapping[str, str] = {
 }
 """Where each peer's own documentation says what was done here."""
 
+_NOT_RECORDED = "Not measured in the run that this page was made of.\n"
+
 Line = Mapping[str, Any]
 
 _WHAT = """\
@@ -116,6 +118,9 @@ def _where(machine: Line) -> Iterator[str]:
 def _rates(lines: Sequence[Line], machine: Line) -> Iterator[str]:
     yield "## Without a fault\n"
     runs = max((len(each["runs"]) for each in lines if each["metric"] == "orders per second"), default=0)
+    if not runs:
+        yield _NOT_RECORDED
+        return
     yield (
         f"{machine['rate_orders']:,} orders after as many to warm up, from the first webhook to the last sale; the ERP answers "
         f"at once. Runs of each: {runs}; the medians, and the lowest and highest beside the first.\n"
@@ -156,6 +161,9 @@ def _struck_cells(line: Line) -> Iterator[str]:
 
 def _queued(lines: Sequence[Line]) -> Iterator[str]:
     yield "## Waiting\n"
+    if not any(each["metric"] == "one more queued order" for each in lines):
+        yield _NOT_RECORDED
+        return
     yield "What one more order takes in the store while it waits: memory of a Redis, tables and indexes of a PostgreSQL.\n"
     yield "| | bytes | orders that waited |\n| --- | ---: | ---: |"
     for each in lines:
