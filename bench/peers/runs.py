@@ -98,7 +98,7 @@ class Scene:
 def playing(kind: type[Peer], travel_seconds: float = 0.0) -> Generator[Scene]:
     """A peer whose store and door run, in a folder and with an ERP of its own; all of it is gone afterwards."""
     # Short: the path of a socket must stay under 107 bytes.
-    folder = Path(tempfile.mkdtemp(prefix="cdp", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="cpeer", dir="/tmp"))
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         erp = start(sys.executable, "-m", "bench.peers.erp", str(travel_seconds))
