@@ -1,7 +1,6 @@
 """PgQueuer: the door puts the webhook into a table of PostgreSQL, the worker maps it and calls the ERP.
 
-`uvicorn pgqueuer_shop:web` is the door, `python pgqueuer_shop.py` the worker, `pgq install` makes the tables. The worker runs by
-itself, as documented, for `pgq run` of 1.6.0 fails with the version of typer that its lock resolves to.
+`uvicorn pgqueuer_shop:web` is the door, `python pgqueuer_shop.py` the worker, `pgq install` makes the tables.
 """
 
 from __future__ import annotations
