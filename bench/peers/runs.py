@@ -22,7 +22,7 @@ from bench.stage import Program, Stuck, fetch, start
 from bench.standin import Told
 from crossdock.simulators.shop_load import order_id_of
 
-RATE_ORDERS, STRUCK_ORDERS = 300, 600
+RATE_ORDERS, STRUCK_ORDERS = 800, 600
 TRAVEL_SECONDS = 0.02
 PATIENCE_SECONDS = 90.0
 """Longer than Crossdock's lease of a call (60 s) and PgQueuer's heartbeat (30 s), far shorter than Celery's hour."""
