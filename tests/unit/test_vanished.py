@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from crossdock.canonical.order import OpenLine, OpenUnits, SalesOrder
-from crossdock.canonical.payment import Capture, Refund
+from crossdock.canonical.payment import Capture, PaymentRefund, Refund
+from crossdock.canonical.returns import Allowance
 from crossdock.canonical.shipment import GoodsIssue
 from crossdock.kernel.money import usd
+from crossdock.promises.money import slot
 from crossdock.promises.obligations import Trouble
 from crossdock.promises.orders import owed_for_order
 from crossdock.promises.policy import Policy, Roles
@@ -55,6 +57,14 @@ def test_what_was_taken_off_before_does_not_have_to_leave() -> None:
 def test_money_for_what_was_never_sold_is_told_unless_it_went_back() -> None:
     assert said(fact("capture", CAPTURE)) == ["30.00 USD was paid for it, and it was never sold"]
     assert said(fact("capture", CAPTURE), fact("refund", REFUND)) == []
+
+
+def test_what_nothing_was_given_back_for_is_told_whatever_another_one_of_a_longer_name_got() -> None:
+    granted = fact("allowance", Allowance(id="1", amount=usd(500), reason="late", granted_by="us", granted_at=NOW))
+    body = PaymentRefund(payment="p1", tender="card", amount=usd(500), reason="late")
+    for cause, told in (("allowance:psp:10", ["nothing was given back for allowance:psp:1"]), ("allowance:psp:1", [])):
+        asked = Sealed(slot("refund", cause, "p1", 1), body, confirmed=True)
+        assert said(fact("shipment", PARCEL), granted, sealed=(SOLD, ISSUED, asked)) == told
 
 
 def test_an_order_that_was_only_heard_of_and_one_that_is_not_gone_are_nobodys_trouble() -> None:

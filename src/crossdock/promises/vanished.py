@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from crossdock.kernel.money import Money
-from crossdock.promises.money import OPEN_UNITS, SALE
+from crossdock.promises.money import OPEN_UNITS, SALE, cause_in
 from crossdock.promises.obligations import Obligation, Trouble
 from crossdock.promises.standing import Standing
 
@@ -49,9 +49,9 @@ def _left_open(standing: Standing) -> Iterator[str]:
 def _unsettled(standing: Standing) -> Iterator[str]:
     """Returns and allowances that no refund was asked for, and no till has paid out."""
     paid = {fact.body.for_return for fact in standing.of("refund")}
+    asked = {cause_in(name) for name in standing.sealed if name.startswith(("refund:", "store_credit:"))}
     for fact in (*standing.of("return"), *standing.of("allowance")):
-        asked = any(name.startswith((f"refund:{fact.id}", f"store_credit:{fact.id}")) for name in standing.sealed)
-        if not asked and fact.body.id not in paid and getattr(fact.body, "settle_by", "") != "nothing":
+        if fact.id not in asked and fact.body.id not in paid and getattr(fact.body, "settle_by", "") != "nothing":
             yield fact.id
 
 
