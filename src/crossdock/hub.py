@@ -38,6 +38,7 @@ from crossdock.gateway.health import Health, with_health
 from crossdock.gateway.inlet import Inlet
 from crossdock.gateway.notifying import Notifier
 from crossdock.gateway.serving import served
+from crossdock.gateway.sharing import Share
 from crossdock.gateway.watched import Watched, watched
 from crossdock.govern.allowing import keep_policy
 from crossdock.govern.database import database_of, keep_running, make_days
@@ -81,7 +82,7 @@ _UNBOUND_MINUTES_MAX = 15
 _FAILED_SECONDS = 1.0
 # Lists are due in minutes, so looking for one that is costs next to nothing.
 _SWEEP_IDLE_SECONDS_MAX = 2.0
-# How many subscriptions a process tells at once: a receiver that is slow to answer keeps one of these from the others.
+# How many subscriptions a process tells at once. Receivers that are slow to answer keep all but one of these from others.
 _NOTIFIERS = 4
 _NOTIFY_IDLE_SECONDS_MAX = 1.0
 # How often the console looks whether something is to be counted or decided; nobody waits for it.
@@ -281,7 +282,8 @@ def _work(hub: Hub, roles: Collection[Role], watched: Watched) -> list[Coroutine
             name, full = f"deliver to {lane.line.connection}", lane.batch_max
             work.append(_keep_on(name, lane.round, promised, full, soon_seconds=_IDLE_SECONDS))
     if "notify" in roles:
-        work += [_notify(hub) for _ in range(_NOTIFIERS)]
+        share = Share(_NOTIFIERS)
+        work += [_notify(hub, share) for _ in range(_NOTIFIERS)]
     if "sweep" in roles:
         work += [
             _keep_on(f"sweep {each.source.connection}", each.round, idle_seconds_max=_SWEEP_IDLE_SECONDS_MAX)
@@ -335,8 +337,8 @@ def _count_round(name: str, began: float) -> None:
         seen.rounds.labels(name).observe(time.perf_counter() - began)
 
 
-async def _notify(hub: Hub) -> None:
-    notifier = Notifier(hub.database, hub.settings, strongbox_of(hub.settings))
+async def _notify(hub: Hub, share: Share) -> None:
+    notifier = Notifier(hub.database, hub.settings, strongbox_of(hub.settings), share)
     try:
         await _keep_on("notify", notifier.round, idle_seconds_max=_NOTIFY_IDLE_SECONDS_MAX)
     finally:

@@ -18,6 +18,7 @@ from crossdock.connect.outward import BadUrl, checked_url, connector_within, ref
 from crossdock.gateway import seeing
 from crossdock.gateway.callers import Caller
 from crossdock.gateway.feed import as_cloud_event, channels_of
+from crossdock.gateway.sharing import Share
 from crossdock.gateway.signing import signed_headers
 from crossdock.govern.outside import SubscriptionSettings
 from crossdock.govern.settings import Settings
@@ -68,6 +69,8 @@ class Notifier:
     database: Database
     settings: Settings
     box: Strongbox
+    share: Share = field(default_factory=Share)
+    """With the others of its process."""
     luck: random.Random = field(default_factory=random.Random)
     _session: aiohttp.ClientSession | None = None
 
@@ -77,15 +80,14 @@ class Notifier:
 
     async def round(self) -> int:
         """One subscription that is due is told what there is; answers how many it was told, or 0 when none was due."""
-        began = time.monotonic()
-        async with self.database.transaction() as tx:
-            turn = await notifying.claim(tx, _LEASE_SECONDS)
-        if turn is None:
-            return 0
-        if await self._is_too_late(turn):
-            return 0
+        async with self.share.turn(self.database, _LEASE_SECONDS) as turn:
+            if turn is None or await self._is_too_late(turn):
+                return 0
+            return await self._take(turn, time.monotonic() + _TURN_SECONDS)
+
+    async def _take(self, turn: Turn, until: float) -> int:
         whole = await self._feed(turn)
-        told, wait_seconds = await self._tell(turn, began + _TURN_SECONDS)
+        told, wait_seconds = await self._tell(turn, until)
         async with self.database.transaction() as tx:
             await notifying.leave(tx, turn, wait_seconds if whole or wait_seconds > _LOOK_SECONDS else 0.0)
         return told

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -74,8 +74,9 @@ class Attempt(NamedTuple):
     wait_seconds: float
 
 
-async def claim(tx: Transaction, lease_seconds: float) -> Turn | None:
-    found = await rows(tx, _SQL["claim"], {"lease_seconds": lease_seconds})
+async def claim(tx: Transaction, lease_seconds: float, without: Collection[str] = ()) -> Turn | None:
+    """The one that is due for longest; none of these consumers'."""
+    found = await rows(tx, _SQL["claim"], {"lease_seconds": lease_seconds, "without": list(without)})
     return Turn(*found[0]) if found else None
 
 

@@ -55,11 +55,11 @@ update subscription set past = %(past)s, xid = %(xid)s, event = %(event)s, at = 
     fence = nextval('fence_seq'), until = '-infinity'
 where id = %(id)s
 
--- claim: A subscription that is due, mine until the lease ends. One whose consumer may not be told any more rests.
+-- claim: A subscription that is due, mine until the lease ends; of some consumers none. One whose consumer may not be told any more rests.
 with picked as materialized (
     select s.id, c.tenant, c.connection from subscription s join consumer c on c.name = s.consumer
     where s.state = 'active' and s.next_at <= now() and s.until <= now()
-      and c.ended_at is null and 'subscriptions:write' = any(c.scopes)
+      and c.ended_at is null and 'subscriptions:write' = any(c.scopes) and s.consumer <> all(%(without)b::text[])
     order by s.next_at limit 1 for update of s skip locked
 )
 update subscription s set until = now() + make_interval(secs => %(lease_seconds)s), fence = nextval('fence_seq')
