@@ -23,6 +23,7 @@ from crossdock.observe.spans import Spans, place_in
 from crossdock.store.database import Database
 from tests.desk import desk
 from tests.integration.watching import parsed
+from tests.promtool import promtool
 from tests.stage import Stage, order, staged, told
 from tests.standin.target import Target
 
@@ -102,6 +103,17 @@ async def test_metrics_say_what_is_due_where_and_for_how_long(database_url: str)
         assert found["crossdock_database_connections", frozenset({("pool", "loops"), ("state", "idle")})] >= 1
         assert found["crossdock_buckets_held", frozenset()] == 256
         assert "order:shop" not in str(found)
+
+
+async def test_prometheus_itself_finds_nothing_to_complain_of_in_the_metrics(database_url: str) -> None:
+    async with Target().serve() as target, staged(database_url, target) as stage:
+        await stage.tell(order("1"), order("2", skus=["NONE-1"]))
+        async with Database(database_url, connections_max=1) as reports, _measured(stage, reports) as address:
+            await stage.deliver("erp")
+            async with aiohttp.ClientSession() as session, session.get(f"{address}/metrics") as said:
+                page = await said.read()
+    assert b"crossdock_due_promises{" in page
+    assert promtool("check", "metrics", given=page) == ""
 
 
 async def test_without_a_database_old_figures_are_not_shown_as_new_ones(database_url: str) -> None:
