@@ -250,6 +250,19 @@ async def test_of_two_who_decide_the_second_is_told_who_was_faster(database_url:
         assert "is closed already, by Otto" in closed.text
 
 
+async def test_whose_case_it_was_is_on_record(database_url: str) -> None:
+    await stuck(database_url, "1")
+    async with house(database_url) as desk:
+        otto = await desk.person("Otto")
+        case = f"case/{await case_of(desk)}"
+        for revision, name in enumerate(("mara", "Otto")):
+            assert (await otto.post(f"{case}/assign", revision=revision, assignee=name)).status == 303
+        async with desk.desk.looking() as tx:
+            told = "select detail ->> 'before', detail ->> 'to' from decision where what = 'assign' order by id"
+            found = await (await tx.execute(told)).fetchall()
+        assert found == [("nobody", "mara"), ("mara", "Otto")]
+
+
 async def test_the_home_page_says_unknown_for_whatever_is_old_missing_or_could_not_be_counted(
     database_url: str,
 ) -> None:

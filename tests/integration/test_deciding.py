@@ -66,7 +66,11 @@ async def test_a_mapping_releases_what_it_blocked_and_a_case_is_tried_again(data
         assert (status, "no open case" in told["detail"]) == (409, True)
         for name in ("none", "-1", "٣", str(2**63)):
             assert (await at.ask("POST", f"/v1/cases/{name}/retry", {}, who="Olga"))[0] == 404
-        assert at.stage.rows("select by from decision where what = 'map'") == [("Olga",)]
+        told = "select by, detail ->> 'before', detail ->> 'value' from decision where what = 'map' order by id"
+        assert at.stage.rows(told) == [("Olga", None, "MUG-1")]
+        async with at.stage.person() as decider:
+            await decider.map("erp", "product", "NONE-1", "MUG-2")
+        assert at.stage.rows(told)[1][1:] == ("MUG-1", "MUG-2")
 
 
 async def test_a_stopped_connection_goes_on_by_a_persons_word(database_url: str) -> None:

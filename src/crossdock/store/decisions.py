@@ -35,12 +35,10 @@ class Decider:
 
     async def map(self, connection: str, kind: str, key: str, value: str) -> int:
         """Say what `key` is called at a target; answers how many promises that releases."""
-        await run(
-            self.tx,
-            _SQL["map"],
-            {"connection": connection, "kind": kind, "key": key, "value": value, "by": self.by},
-        )
-        await self.record("map", connection=connection, kind=kind, key=key, value=value)
+        about = {"connection": connection, "kind": kind, "key": key}
+        held = await rows(self.tx, _SQL["mapped"], about)
+        await run(self.tx, _SQL["map"], {**about, "value": value, "by": self.by})
+        await self.record("map", **about, before=held[0][0] if held else None, value=value)
         released = await delivery.release(self.tx, [f"map/{connection}/{kind}/{key}"])
         await cases.close_empty(self.tx, self.by)
         return released
@@ -77,7 +75,7 @@ class Decider:
 
     async def release(self, connection: str) -> bool:
         """Let a stopped lane go on; answers whether it was stopped."""
-        await self.record("release", connection=connection)
+        await self.record("release", connection=connection, before=await stopped_by(self.tx, connection))
         return await lift_brake(self.tx, connection, self.by)
 
     async def open_epoch(self, connection: str) -> int:

@@ -194,8 +194,9 @@ async def hold_case(tx: Transaction, case_id: int, seen: int) -> None:
 
 
 async def assign(decider: Decider, case_id: int, assignee: str | None) -> None:
-    await run(decider.tx, _SQL["assign"], {"id": case_id, "assignee": assignee})
-    await decider.record("assign", case=case_id, to=assignee or "nobody")
+    was = await rows(decider.tx, _SQL["assign"], {"id": case_id, "assignee": assignee})
+    before = was[0][0] if was else None
+    await decider.record("assign", case=case_id, before=before or "nobody", to=assignee or "nobody")
 
 
 async def snooze(decider: Decider, case_id: int, *, quiet: bool) -> None:

@@ -9,6 +9,9 @@ insert into mapping (connection, kind, key, value, by, at)
 values (%(connection)s, %(kind)s, %(key)s, %(value)s, %(by)s, now())
 on conflict (connection, kind, key) do update set value = excluded.value, by = excluded.by, at = excluded.at
 
+-- mapped: What it is called so far; nobody else says so before commit.
+select value from mapping where connection = %(connection)s and kind = %(kind)s and key = %(key)s for update
+
 -- promises_in_case: The open promises of a case, with what each needs to go on.
 select d.promise, d.entity, d.stage, d.actor, p.name, p.within::text, d.document
 from case_item i join due d on d.promise = i.promise join promise p on p.id = d.promise

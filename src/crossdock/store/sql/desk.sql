@@ -111,8 +111,9 @@ select revision, closed_at, closed_by, title from cases where id = %(id)s for up
 -- last_word: Who decided last about a case.
 select by, what, at from decision where detail ? 'case' and detail ->> 'case' = %(id)s::text order by id desc limit 1
 
--- assign: Whose case it is.
-update cases set assignee = %(assignee)s where id = %(id)s
+-- assign: Whose case it is; tells whose it was.
+update cases c set assignee = %(assignee)s from (select id, assignee from cases where id = %(id)s for update) was
+where c.id = was.id returning was.assignee
 
 -- snooze: Out of sight until it has more items than now; null brings it back.
 update cases set quiet_until = case when %(quiet)s then (select count(*) from case_item i where i.case_id = cases.id) end
