@@ -18,6 +18,7 @@ import pytest
 
 from crossdock.canonical.returns import Return, ReturnLine
 from crossdock.kernel.money import usd
+from crossdock.observe import metrics
 from crossdock.store import operations
 from crossdock.store.operations import Claim
 from tests.desk import desk
@@ -344,8 +345,13 @@ async def test_a_fault_of_the_hub_is_told_as_one_and_says_nothing_of_anybody(
 ) -> None:
     async with desk(database_url) as at:
         at.stage.sql("alter table own_fact rename to own_fact_of_ada")
-        status, told = await at.post("1/returns", {"lines": [{"line": "1-0", "units": 1}]})
+        counted = metrics.turn_on("0", {})
+        try:
+            status, told = await at.post("1/returns", {"lines": [{"line": "1-0", "units": 1}]})
+        finally:
+            metrics.turn_off()
         assert (status, told["type"]) == (500, "urn:crossdock:problem:broken")
+        assert b'crossdock_api_requests_total{operation="openReturn",status="500"} 1.0' in counted.exposed()
         assert "ada" not in str(told).lower()
         said = capsys.readouterr().out
         assert "api: failed" in said

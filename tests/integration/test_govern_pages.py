@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import html
+import re
+
+import msgspec
+
 from crossdock.console.app import ROUTES
 from crossdock.govern.inviting import VIEWING
 from crossdock.govern.settings import Settings
@@ -45,6 +50,27 @@ async def test_every_page_is_there_for_whoever_may_look(database_url: str) -> No
             path = "/".join("1" if part == "*" else part for part in route.pattern)
             answer = await vera.post(path, verdict="approve")
             assert answer.status in (403, 409), (path, answer.status)
+
+
+async def test_the_api_and_its_events_are_browsed_part_by_part(database_url: str) -> None:
+    async with house(database_url, governed()) as desk:
+        vera = await desk.person("vera", VIEWING)
+        for name, whole, part, shown in (
+            ("api", "/v1/openapi.json", "openReturn", "POST /v1/orders/{order}/returns"),
+            ("events", "/v1/asyncapi.json", "crossdock.order.gone", "crossdock.order.gone"),
+        ):
+            page = (await vera.get(f"govern/contract/{name}")).text
+            assert f'href="{whole}"' in page
+            links = re.findall(r'href="/console/([^"#]*part=[^"#]*)#schema"', page)
+            assert len(links) > 20
+            [link] = [each for each in links if each.endswith(f"part={part}")]
+            one = (await vera.get(html.unescape(link))).text
+            told = html.unescape(one[one.index('id="schema"') :])
+            assert shown in told
+            assert len(one) < len(page) + 60_000
+            shapes = msgspec.json.decode(told[told.index("{\n") : told.index("</pre>")])["shapes"]
+            assert {"openReturn": "ReplacementAsked", "crossdock.order.gone": "FactTold"}[part] in shapes
+            assert (await vera.get(f"govern/contract/{name}?part=nothing")).status == 404
 
 
 async def test_another_name_is_asked_for_by_one_and_allowed_by_another(database_url: str) -> None:

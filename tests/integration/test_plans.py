@@ -22,7 +22,6 @@ _WALKED_IN_ORDER = {
     ("settle", "front", "dirty"),  # the longest waiting one
     ("inbox", "front", "inbox_pending"),
     ("documents", "waiting_names", "document"),  # every two seconds: what waits for a name, and has an index of its own
-    ("accounts", "all_accounts", "account"),  # for people
     ("deliver", "release_mapped", "mapping"),
     ("deliver", "claim", "recovery"),  # one row at most
     # On a person's word, a part of the inbox by time.

@@ -302,6 +302,8 @@ async def test_what_happened_is_told_again_from_a_time_or_a_cursor(database_url:
         assert it.receiver.subjects[1:3] == it.receiver.subjects[3:5]
         ids = [each["id"] for each in it.receiver.taken]
         assert ids[1:3] == ids[3:5]  # so that whoever keeps what they have seen is not told twice
+        told_ = "select what, detail ->> 'subscription', detail ? 'before' from decision where what = 'replay'"
+        assert it.at.stage.rows(told_) == [("replay", it.id, True)] * 2
         for body in ({}, {"after": cursor, "since": since}, {"since": "2020-01-01T00:00:00Z"}, {"after": "AAAA"}):
             status, _ = await it.at.ask("POST", f"/v1/subscriptions/{it.id}/replay", body, who="feed")
             assert status == 422, body
@@ -341,6 +343,8 @@ async def test_an_ended_one_is_not_told_and_not_there(database_url: str) -> None
         assert (await it.at.ask("DELETE", f"/v1/subscriptions/{it.id}", who="feed"))[0] == 404
         assert await it.notifier.round() == 0
         assert it.at.stage.count("select count(*) from subscription_secret") == 0
+        [(before,)] = it.at.stage.rows("select detail -> 'before' from decision where what = 'end subscription'")
+        assert (before["url"], before["state"]) == (it.receiver.url, "active")
 
 
 async def test_nobody_is_told_of_another_tenant_s_orders_nor_sees_another_s_subscription(database_url: str) -> None:
@@ -482,6 +486,32 @@ async def test_no_hostile_url_is_subscribed_to_and_no_more_than_so_many(database
             body = {"url": f"https://hooks.example.com/{nth}"}
             status, _ = await it.at.ask("POST", "/v1/subscriptions", body, who="feed")
             assert status == (201 if nth < 2 else 409)
+
+
+async def test_a_type_that_only_looks_like_one_is_refused(database_url: str) -> None:
+    async with telling(database_url) as it:
+        for wrong in ("crossdock.order.recorded\n", "crossdock.order", "order.recorded"):
+            body = {"url": it.receiver.url, "types": ["crossdock.order.gone", wrong]}
+            status, said = await it.at.ask("POST", "/v1/subscriptions", body, who="feed")
+            assert (status, said["field"]) == (422, "types[1]"), said
+
+
+async def test_what_is_gone_is_told_after_a_replay_from_what_is_kept_and_a_word_to_go_on(database_url: str) -> None:
+    """As docs/howto/subscribe.md has it: replay first, which moves its place, then let it go on."""
+    async with telling(database_url) as it:
+        await it.subscribe()
+        it.at.stage.sql("update subscription set at = now() - interval '31 days'")
+        await it.at.stage.tell(order("2"))
+        await it.turns(lambda: it.state()[0] == "disabled")
+        path, since = f"/v1/subscriptions/{it.id}", (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+        go_on = ("PUT", path, {"url": it.receiver.url})
+        assert (await it.at.ask(*go_on, who="feed", **{"If-Match": "*"}))[0] == 200
+        await it.turns(lambda: it.state()[0] == "disabled")  # it stands where nothing is kept, still
+        status, said = await it.at.ask("POST", f"{path}/replay", {"since": since}, who="feed")
+        assert (status, said["state"]) == (200, "disabled")
+        assert (await it.at.ask(*go_on, who="feed", **{"If-Match": "*"}))[0] == 200
+        await it.turns(lambda: "order:shop:2" in it.receiver.subjects)
+        assert (it.state(), it.at.stage.cases()) == (("active", ""), [])
 
 
 async def test_an_address_that_is_allowed_no_longer_is_not_called(database_url: str) -> None:

@@ -13,13 +13,16 @@ import msgspec
 from crossdock.canonical.nouns import NAMES
 from crossdock.console.asking import Answered, Asked, Denied, see, to
 from crossdock.console.deciding import text_of
+from crossdock.console.describing import WHOLE, pieces_of
 from crossdock.console.desk import Desk
 from crossdock.console.governing import said, waits_of
 from crossdock.console.signing_in import Person
+from crossdock.gateway import asyncapi
+from crossdock.gateway.deprecating import described
 from crossdock.govern.changing import Changing, ContractWanted
 from crossdock.govern.compatibility import LEVELS
 from crossdock.govern.registry import Registry
-from crossdock.govern.released import Release, releases
+from crossdock.govern.released import API, EVENTS, Release, releases
 from crossdock.govern.settings import Settings
 from crossdock.store import callers, governing, traffic
 from crossdock.store.governing import Held
@@ -98,13 +101,18 @@ async def contract(desk: Desk, asked: Asked, person: Person, name: str) -> Answe
     """One contract: its latest version, or the one asked for, with all before it."""
     async with desk.looking() as tx:
         held = next((each for each in await governing.contracts(tx) if each.name == name), None)
-        versions: list[Any] = list(await governing.versions(tx, name)) if held else _released(name)
+        versions: list[Any] = list(await governing.versions(tx, name)) if held else _own_versions(name, desk.settings)
         fields = await traffic.fields(tx, held.connection, held.topic) if held else []
     wanted = asked.of_query("version")
     found = [each for each in versions if wanted in ("", str(each.version))]
     if not found:
         raise Denied(404, "There is no such contract", "The list of contracts names all there are.")
     latest = found[-1]
+    pieces = pieces_of(name, latest.schema)
+    part = asked.of_query("part")
+    piece = next((each for each in pieces if each.name == part), None)
+    if part and piece is None:
+        raise Denied(404, "It has no such part", "The contract's page lists all there are.")
     return desk.pages.page(
         "contract.html",
         asked,
@@ -113,7 +121,10 @@ async def contract(desk: Desk, asked: Asked, person: Person, name: str) -> Answe
         held=held,
         version=latest,
         versions=versions[::-1],
-        schema=_pretty(latest.schema),
+        pieces=pieces,
+        piece=piece,
+        whole=WHOLE.get(name),
+        schema=_pretty(piece.told if piece else latest.schema),
         example=None if latest.example is None else _pretty(latest.example),
         fields=fields,
     )
@@ -129,15 +140,19 @@ class _Released:
     approved_by: str = ""
 
 
-def _released(name: str) -> list[_Released]:
-    return [
+def _own_versions(name: str, settings: Settings) -> list[_Released]:
+    """The registered ones, and of a description the one that this hub serves."""
+    served = {API: lambda: described(settings.api.deprecated), EVENTS: asyncapi.document}.get(name)
+    now = [_Released("served", msgspec.json.decode(served()), None, by="this hub, now")] if served else []
+    registered = [
         _Released(each.version, each.contracts[name].schema, each.contracts[name].example)
         for each in releases()
         if name in each.contracts
     ]
+    return registered + now
 
 
-# The API's description is longer than anybody reads on a page; it is served whole at /v1/openapi.json.
+# The API's description is longer than anybody reads on a page; it is shown piece by piece, and served whole.
 _SHOWN_CHARACTERS_MAX = 60_000
 
 

@@ -14,7 +14,7 @@ from psycopg_pool import PoolTimeout
 
 from crossdock.deliver.asking import Asker
 from crossdock.deliver.lines import Line
-from crossdock.gateway import problems
+from crossdock.gateway import asyncapi, problems
 from crossdock.gateway.audits import Audits
 from crossdock.gateway.callers import Caller, identified
 from crossdock.gateway.catalogue import ROUTES
@@ -41,6 +41,12 @@ _SAFE = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"x-frame-options", b"DENY"),
 )
+
+DESCRIBED: Mapping[tuple[str, ...], Callable[[Settings], bytes]] = {
+    ("v1", "openapi.json"): lambda settings: described(settings.api.deprecated),
+    ("v1", "asyncapi.json"): lambda _: asyncapi.document(),
+}
+"""What can be asked, and what is told, for anybody who wants to know."""
 
 log = structlog.get_logger("crossdock")
 
@@ -90,7 +96,7 @@ class Api:
             headers["traceparent"] = asked.trace
             asked = replace(asked, trace=seen.followed(asked.trace, asked.headers.get("traceparent", "")))
             done = await self._serve(asked, receive, headers, seen)
-            await _send(send, done.status, done.body, _JSON, headers | done.headers)
+            await _send(send, done.status, done.body, _JSON, _both(headers, done.headers))
             seen.answered(done.status, done.headers.get("Correlation-Id", ""))
         except Problem as problem:
             headers.setdefault("traceparent", trace_of({}))
@@ -105,6 +111,7 @@ class Api:
         except Exception as error:  # noqa: BLE001  # one request's failure is told to who asked, and ends nothing else
             log.error("api: failed", error=_where(error), traceparent=headers.get("traceparent"))
             problem = Problem("broken", "this is a fault of the hub, and in its log")
+            seen.answered(problem.status)
             await _send(send, problem.status, problem.body(), problems.CONTENT_TYPE, headers)
 
     async def _serve(self, asked: Incoming, receive: Receive, headers: Headers, seen: Request) -> Done:
@@ -113,9 +120,9 @@ class Api:
             _check_method(asked.method, "POST")
             opened = OPEN[asked.parts]
             return Done(*await opened(self._database, self._house, asked.headers, await body_of(receive)))
-        if asked.parts == ("v1", "openapi.json"):
+        if asked.parts in DESCRIBED:
             _check_method(asked.method, "GET")
-            return Done(200, described(self._house.settings.api.deprecated), {})
+            return Done(200, DESCRIBED[asked.parts](self._house.settings), {})
         caller = await self._let_in(asked, headers)
         route, parts = _found(asked)
         seen.operation = route.name
@@ -232,8 +239,14 @@ def _location(status: int, operation: str) -> Headers:
 
 
 def _about(reply: Reply) -> Headers:
-    told = {"Correlation-Id": reply.about, "ETag": reply.tag}
+    told = {"Correlation-Id": reply.about, "ETag": reply.tag, "Link": reply.link}
     return {name: value for name, value in told.items() if value}
+
+
+def _both(headers: Headers, more: Headers) -> Headers:
+    """A list that is to go links to its next page, and to what explains that it goes."""
+    links = [each["Link"] for each in (headers, more) if "Link" in each]
+    return headers | more | ({"Link": ", ".join(links)} if links else {})
 
 
 async def _send(send: Send, status: int, body: bytes, kind: bytes, headers: Headers) -> None:

@@ -13,7 +13,7 @@ from crossdock.govern.settings import Settings
 from crossdock.promises.difference import Changes, Stage
 from crossdock.settle.rehearsal import rehearse
 from crossdock.settle.rules import live_rules
-from crossdock.store import accounts, cases, checking, tracing
+from crossdock.store import cases, checking, tracing
 from crossdock.store.database import Database
 from crossdock.store.inbox import Part
 from crossdock.store.tracing import TracedIntent
@@ -33,11 +33,6 @@ class Audits:
         async with self.database.transaction() as tx:
             found = await checking.check(tx)
         return {"holds": found.holds, **msgspec.to_builtins(found)}
-
-    async def accounts(self) -> list[Any]:
-        """Every account, by key; amounts in minor units or whatever the account counts."""
-        async with self.database.transaction() as tx:
-            return [msgspec.to_builtins(each) for each in await accounts.all_accounts(tx)]
 
     async def intents(self, entity: str) -> list[Mapping[str, Any]]:
         """Every intent of an order, the oldest first."""

@@ -60,6 +60,11 @@ def header(said: str, *, required: bool = True, **schema: Any) -> Told:
 _HEADERS = {
     "RateLimit": header("What is left of the quota; not told before it is known who asks.", required=False),
     "Retry-After": header("How many seconds to wait."),
+    "Correlation-Id": header("The key of the order or customer whose business it was.", required=False),
+    "Idempotent-Replayed": header("`true` where the answer was given before.", required=False),
+    "Deprecation": header("Since when it is to go (RFC 9745), where it is.", required=False),
+    "Sunset": header("From when on it may be gone (RFC 8594).", required=False),
+    "Link": header("The `next` page of a list; or what explains that it is to go.", required=False),
     # No page of another site may read an answer, so the header that would let it is never there.
     "Access-Control-Allow-Origin": header(
         "Never sent: no page of another site may read this.", required=False, const=""

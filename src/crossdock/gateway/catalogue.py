@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from crossdock.gateway import auditing, deciding, feed, operations, orders, retiring, submitting
+from crossdock.gateway import auditing, deciding, feed, operations, orders, retiring, returned, submitting
 from crossdock.gateway.deciding import (
     ApprovalsTold,
     CaseTold,
@@ -21,7 +21,9 @@ from crossdock.gateway.deciding import (
 from crossdock.gateway.feed import EventsAsked, EventsTold
 from crossdock.gateway.operations import OperationTold
 from crossdock.gateway.orders import OrderTold, TimelineTold
+from crossdock.gateway.paging import PageAsked
 from crossdock.gateway.retiring import DeprecationTold
+from crossdock.gateway.returned import ReturnsTold, ReturnTold
 from crossdock.gateway.returning import AllowanceAsked, CancellationAsked, ReceiptAsked, ReturnAsked, ShortageAsked
 from crossdock.gateway.route import Route
 from crossdock.gateway.submission import OrderSubmitted
@@ -29,6 +31,10 @@ from crossdock.gateway.telling import SUBSCRIPTION_EXAMPLE, TELLING
 
 _ORDER = "/v1/orders/{order}"
 _RETURN = f"{_ORDER}/returns/{{return}}"
+
+_OF_ORDER = {"order": "$response.body#/order"}
+_OF_RETURN = _OF_ORDER | {"return": "$response.body#/thing"}
+_THIS_VERSION = {"If-Match": "$response.header.ETag"}
 
 ORDER_EXAMPLE = {
     "id": "M-1001",
@@ -56,6 +62,8 @@ ROUTES: tuple[Route, ...] = (
         answers=OperationTold,
         status=202,
         refuses=("conflict",),
+        versioned=True,
+        leads={"getSubmission": _OF_ORDER, "replaceOrder": _OF_ORDER | _THIS_VERSION},
     ),
     Route(
         name="getSubmission",
@@ -66,6 +74,7 @@ ROUTES: tuple[Route, ...] = (
         perform=submitting.tell_submission,
         answers=OrderSubmitted,
         refuses=("not-found", "conflict"),
+        versioned=True,
     ),
     Route(
         name="replaceOrder",
@@ -79,6 +88,7 @@ ROUTES: tuple[Route, ...] = (
         answers=OperationTold,
         status=202,
         refuses=("not-found", "conflict"),
+        versioned=True,
     ),
     Route(
         name="getOrder",
@@ -141,6 +151,27 @@ ROUTES: tuple[Route, ...] = (
         example={"lines": [{"sku": "MUG", "units": 2, "reason": "too small"}], "settle_by": "refund"},
         answers=OperationTold,
         status=202,
+        refuses=("not-found", "conflict"),
+        leads=dict.fromkeys(("getReturn", "receiveReturn", "inspectReturn", "cancelReturn"), _OF_RETURN),
+    ),
+    Route(
+        name="listReturns",
+        method="GET",
+        path=f"{_ORDER}/returns",
+        says="The returns of an order, whichever system opened them",
+        right="orders:read",
+        perform=returned.tell_returns,
+        answers=ReturnsTold,
+        refuses=("not-found", "conflict"),
+    ),
+    Route(
+        name="getReturn",
+        method="GET",
+        path=_RETURN,
+        says="Where a return stands: its goods, its money, and what is still to come",
+        right="orders:read",
+        perform=returned.tell_return,
+        answers=ReturnTold,
         refuses=("not-found", "conflict"),
     ),
     Route(
@@ -228,6 +259,7 @@ ROUTES: tuple[Route, ...] = (
         query=EventsAsked,
         answers=EventsTold,
         refuses=("unfit", "too-old"),
+        leads={"listEvents": {"after": "$response.body#/next"}},
     ),
     *TELLING,
     Route(
@@ -257,8 +289,10 @@ ROUTES: tuple[Route, ...] = (
         says="Every account, its limit, and what is taken of it",
         right="audit:read",
         perform=auditing.tell_accounts,
+        query=PageAsked,
         answers=list[dict[str, Any]],
         whole_house=True,
+        refuses=("unfit",),
     ),
     Route(
         name="listCases",
@@ -267,8 +301,10 @@ ROUTES: tuple[Route, ...] = (
         says="The open cases",
         right="audit:read",
         perform=deciding.tell_cases,
+        query=PageAsked,
         answers=list[CaseTold],
         whole_house=True,
+        refuses=("unfit",),
     ),
     Route(
         name="retryCase",
@@ -327,7 +363,9 @@ ROUTES: tuple[Route, ...] = (
         says="What waits for people's word",
         right="audit:read",
         perform=deciding.tell_approvals,
+        query=PageAsked,
         answers=ApprovalsTold,
+        refuses=("unfit",),
     ),
     Route(
         name="decideApproval",

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
+from crossdock.gateway.paging import page, paged, place_asked
 from crossdock.gateway.problems import conflicting, unfit, unknown
 from crossdock.gateway.returning import Text
 from crossdock.gateway.route import Call, Moment, Reply
@@ -16,10 +17,14 @@ from crossdock.govern.changing import Changing
 from crossdock.govern.persons import people_of
 from crossdock.kernel.money import AnyMoney
 from crossdock.store import cases
+from crossdock.store.cases import OpenCase
 from crossdock.store.decisions import Decider, NotDecidable
+from crossdock.store.events import Position
 
 T = TypeVar("T")
 _ID_END = 2**63
+_ENTITIES_MAX = 1000
+CASES, APPROVALS = "/v1/cases", "/v1/approvals"
 
 
 class CaseTold(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +39,7 @@ class CaseTold(msgspec.Struct, frozen=True, kw_only=True):
     items: int
     detail: str | None
     entities: list[str]
+    """At most 1,000 of those it is about."""
 
 
 class Nothing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -129,7 +135,12 @@ class WordTold(msgspec.Struct, frozen=True, kw_only=True):
 
 async def tell_cases(call: Call) -> Reply:
     """The open cases, the oldest first."""
-    return Reply([msgspec.convert(each, CaseTold, from_attributes=True) for each in await cases.open_cases(call.tx)])
+    found = await cases.open_after(call.tx, place_asked(call, CASES).id, call.query.limit + 1, _ENTITIES_MAX)
+    return paged(call, CASES, found, lambda each: Position(0, "0", each.id), _case)
+
+
+def _case(case: OpenCase) -> CaseTold:
+    return msgspec.convert(case, CaseTold, from_attributes=True)
 
 
 async def retry_case(call: Call) -> Reply:
@@ -165,8 +176,22 @@ async def release_connection(call: Call) -> Reply:
 
 
 async def tell_approvals(call: Call) -> Reply:
-    waiting = [each for each in await what_waits(call.tx) if call.caller.sees(each.request.entity, call.house.settings)]
-    return Reply(ApprovalsTold(approvals=[_asked(each) for each in waiting]))
+    behind = place_asked(call, APPROVALS)
+    waiting = [
+        each
+        for each in await what_waits(call.tx)
+        if call.caller.sees(each.request.entity, call.house.settings) and _is_behind(each, behind)
+    ]
+    told, link = page(call, APPROVALS, waiting, _place, _asked)
+    return Reply(ApprovalsTold(approvals=told), link=link)
+
+
+def _place(asked: Asked) -> Position:
+    return Position(0, "0", asked.request.id, asked.request.until)
+
+
+def _is_behind(asked: Asked, place: Position) -> bool:
+    return place.at is None or (asked.request.until, asked.request.id) > (place.at, place.id)
 
 
 async def decide_approval(call: Call) -> Reply:

@@ -113,14 +113,15 @@ async def send_test(call: Call) -> Reply:
     if held.state != "active":
         raise conflicting(f"it is {held.state}; let it go on first, or nothing is sent")
     id_ = f"test-{new_id()}"
-    event = _test_event(id_, held.id, await settling.now(call.tx))
+    event = silent_event(id_, held.id, await settling.now(call.tx))
     await subscriptions.add_one(call.tx, held.id, id_, event.subject, msgspec.json.encode(event))
     waiting, _ = await subscriptions.of_event(call.tx, held.id, id_)
     assert waiting is not None
     return Reply(_told(held.id, waiting, "waiting"))
 
 
-def _test_event(id_: str, subscription: str, at: datetime) -> CloudEvent:
+def silent_event(id_: str, subscription: str, at: datetime) -> CloudEvent:
+    """The event that says nothing."""
     return CloudEvent(
         specversion="1.0",
         id=id_,

@@ -14,7 +14,7 @@ from crossdock.gateway.bounding import completed, header
 from crossdock.gateway.catalogue import ROUTES
 from crossdock.gateway.incoming import KEY_PATTERN, NAME_CHARACTERS_MAX
 from crossdock.gateway.problems import CONTENT_TYPE, KINDS, TYPE_PREFIX, ProblemTold
-from crossdock.gateway.route import Route
+from crossdock.gateway.route import Leads, Route
 from crossdock.gateway.signing_in import SignIn, TokenRefused, TokenTold
 from crossdock.govern.configuration import notes_of
 from crossdock.govern.generated import write_or_check
@@ -37,9 +37,10 @@ _QUOTA = {
     "traceparent": "W3C trace context.",
 }
 
-_FOLLOWED = {
-    "operation": {"operationId": "getOperation", "parameters": {"operation": "$response.body#/id"}},
-    "order": {"operationId": "getOrder", "parameters": {"order": "$response.body#/order"}},
+_MAY = ("Correlation-Id", "Deprecation", "Sunset", "Link")
+_FOLLOWED: Leads = {
+    "getOperation": {"operation": "$response.body#/id"},
+    "getOrder": {"order": "$response.body#/order"},
 }
 
 
@@ -139,14 +140,24 @@ def _queried(query: type[msgspec.Struct]) -> Iterator[dict[str, Any]]:
 
 
 def _done(route: Route, shapes: dict[Any, dict[str, Any]]) -> dict[str, Any]:
-    headers = _QUOTA | ({"Location": "The operation that follows it."} if route.status == 202 else {})
-    links = {"links": _FOLLOWED} if route.status == 202 else {}
+    has = _QUOTA | ({"Location": "The operation that follows it."} if route.status == 202 else {})
+    has |= {"ETag": "The version it is, for If-Match."} if route.versioned else {}
+    may = [*_MAY, *(["Idempotent-Replayed"] if route.once else [])]
+    links = dict(_links(route))
     return {
-        **links,
+        **({"links": links} if links else {}),
         "description": "Stored, and followed by an operation." if route.status == 202 else "Done.",
-        "headers": {name: header(said) for name, said in headers.items()},
+        "headers": {name: header(said) for name, said in has.items()}
+        | {name: {"$ref": f"#/components/headers/{name}"} for name in may},
         "content": {_JSON: {"schema": shapes[route.answers]}},
     }
+
+
+def _links(route: Route) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What can be asked next, with what the answer says."""
+    followed = [*(_FOLLOWED.items() if route.status == 202 else ()), *route.leads.items()]
+    for name, parameters in followed:
+        yield name, {"operationId": name, "parameters": dict(parameters)}
 
 
 def _said_of(route: Route) -> str:

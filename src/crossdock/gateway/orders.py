@@ -98,7 +98,7 @@ class TimelineTold(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def tell_order(call: Call) -> Reply:
-    entity, told = await _record(call)
+    entity, told = await record_of(call)
     order = next(_facts(told, "order", Order), None)
     if order is None:
         raise conflicting(f"{entity} is spoken of, but was not read yet; ask again in a minute")
@@ -117,26 +117,27 @@ async def tell_order(call: Call) -> Reply:
             payment=order.payment,
             lines=[_line(each) for each in seen.lines],
             parcels=list(_parcels(_facts(told, "shipment", Shipment))),
-            milestones=[_milestone(each) for each in told["promises"]],
-            expected=[Expected(what=e["what"], of=e["of"], until=e["until"]) for e in told["expected"]],
+            milestones=[milestone(each) for each in told["promises"]],
+            expected=[expected(each) for each in told["expected"]],
         ),
         entity,
     )
 
 
 async def tell_timeline(call: Call) -> Reply:
-    entity, told = await _record(call)
+    entity, told = await record_of(call)
     events = [EventTold(at=e["at"], happened=e["happened"], what=e["what"]) for e in told["timeline"]]
     return Reply(TimelineTold(order=entity, events=events), entity)
 
 
 async def tell_record(call: Call) -> Reply:
     """Everything on record, personal data included: for people who look into it."""
-    entity, told = await _record(call)
+    entity, told = await record_of(call)
     return Reply(told, entity)
 
 
-async def _record(call: Call) -> tuple[str, Mapping[str, Any]]:
+async def record_of(call: Call) -> tuple[str, Mapping[str, Any]]:
+    """(the order's key, everything on record about it)"""
     entity = await entity_of(call, call.parts["order"])
     [told] = await call.house.told(call.tx, [entity])
     return entity, told
@@ -165,7 +166,11 @@ def _parcels(shipments: Iterable[Shipment]) -> Iterator[ParcelTold]:
         )
 
 
-def _milestone(promise: Mapping[str, Any]) -> Milestone:
+def expected(wait: Mapping[str, Any]) -> Expected:
+    return Expected(what=wait["what"], of=wait["of"], until=wait["until"])
+
+
+def milestone(promise: Mapping[str, Any]) -> Milestone:
     return Milestone(
         name=promise["name"],
         system=promise["target"],

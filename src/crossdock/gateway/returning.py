@@ -304,7 +304,7 @@ def printable(asked: object, where: str = "") -> Iterator[Problem]:
         case msgspec.Struct():
             for name in asked.__struct_fields__:
                 yield from printable(getattr(asked, name), f"{where}.{name}".lstrip("."))
-        case tuple():
+        case tuple() | list():
             for at, each in enumerate(asked):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
                 yield from printable(each, f"{where}[{at}]")  # pyright: ignore[reportUnknownArgumentType]
         case _:

@@ -20,6 +20,7 @@ from crossdock.store.database import Transaction
 
 Told = Callable[[Transaction, Sequence[str]], Awaitable[Sequence[Mapping[str, Any]]]]
 Method = Literal["GET", "POST", "PUT", "DELETE"]
+Leads = Mapping[str, Mapping[str, str]]
 Moment = Annotated[datetime, Meta(tz=True)]
 """A time with its offset."""
 
@@ -70,6 +71,8 @@ class Reply:
     about: str = ""
     tag: str = ""
     """The ETag of what was told or made, where others may replace it."""
+    link: str = ""
+    """Where more of it is, as `Link` has it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +99,10 @@ class Route:
     """A POST that changes nothing: its question has a body, and its answer may take others' time."""
     whole_house: bool = False
     """Only for people who may see every tenant."""
+    versioned: bool = False
+    """Its answer has an ETag."""
+    leads: Leads = field(default_factory=dict[str, Mapping[str, str]])
+    """What can be asked next, by its name: its parameters, as OpenAPI's expressions of this answer."""
     segments: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:

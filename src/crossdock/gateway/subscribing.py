@@ -12,6 +12,7 @@ from crossdock.canonical.nouns import FACTS
 from crossdock.connect.outward import BadUrl, checked_url
 from crossdock.gateway.cursors import position_of
 from crossdock.gateway.feed import WHAT, check_kept
+from crossdock.gateway.paging import paged, place_asked
 from crossdock.gateway.problems import conflicting, unfit, unknown
 from crossdock.gateway.returning import Text
 from crossdock.gateway.route import Call, Moment, Reply
@@ -21,10 +22,12 @@ from crossdock.govern.strongbox import strongbox_of
 from crossdock.kernel.ids import new_id
 from crossdock.store import cases, settling, subscriptions
 from crossdock.store.decisions import Decider
+from crossdock.store.events import Position
 from crossdock.store.subscriptions import SecretKept, Subscription, Wanted
 
 EventType = Annotated[str, Meta(pattern=rf"^crossdock\.({'|'.join(FACTS)})\.({'|'.join(WHAT)})$")]
 _ROTATION_HOURS_MAX = 168
+SUBSCRIPTIONS = "/v1/subscriptions"
 
 
 class SubscriptionAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -104,7 +107,7 @@ async def subscribe(call: Call) -> Reply:
     id_ = f"sub_{new_id().replace('-', '')}"
     await subscriptions.add(call.tx, id_, consumer, wanted)
     await _add_secret(call, id_, 0)
-    await Decider(call.tx, consumer).record("subscribe", subscription=id_, after=wanted._asdict())
+    await Decider(call.tx, consumer).record("subscribe", subscription=id_, before=None, after=wanted._asdict())
     return await _told(call, id_)
 
 
@@ -113,7 +116,16 @@ async def tell_subscriptions(call: Call) -> Reply:
     caller = call.caller
     tenants = None if caller.tenants is None else sorted(caller.tenants)
     found = await subscriptions.held(call.tx, consumer="" if caller.person else caller.id, tenants=tenants)
-    return Reply([as_told(each) for each in found])
+    behind = place_asked(call, SUBSCRIPTIONS)
+    return paged(call, SUBSCRIPTIONS, [each for each in found if _is_behind(each, behind)], _place, as_told)
+
+
+def _place(held: Subscription) -> Position:
+    return Position(0, held.id, 0, held.made_at)
+
+
+def _is_behind(held: Subscription, place: Position) -> bool:
+    return place.at is None or (held.made_at, held.id) > (place.at, place.xid)
 
 
 async def tell_subscription(call: Call) -> Reply:
@@ -126,9 +138,8 @@ async def change_subscription(call: Call) -> Reply:
     wanted = _wanted(call, call.asked)
     await subscriptions.change(call.tx, held.id, wanted)
     await _close_cases(call, held.id)
-    before = Wanted(held.url, held.types, held.note, held.state)
     decider = Decider(call.tx, call.caller.id)
-    await decider.record("change subscription", subscription=held.id, before=before._asdict(), after=wanted._asdict())
+    await decider.record("change subscription", subscription=held.id, before=_as_was(held), after=wanted._asdict())
     return await _told(call, held.id)
 
 
@@ -137,7 +148,9 @@ async def unsubscribe(call: Call) -> Reply:
     held = await _mine(call)
     await subscriptions.close(call.tx, held.id)
     await _close_cases(call, held.id)
-    await Decider(call.tx, call.caller.id).record("end subscription", subscription=held.id)
+    await Decider(call.tx, call.caller.id).record(
+        "end subscription", subscription=held.id, before=_as_was(held), after=None
+    )
     return Reply(as_told(held))
 
 
@@ -152,7 +165,8 @@ async def rotate_secret(call: Call) -> Reply:
     """The new secret is told by `tell_secrets` alone: answers to a POST are kept."""
     held = await _mine(call)
     await _add_secret(call, held.id, call.asked.keep_hours * 3600)
-    await Decider(call.tx, call.caller.id).record("rotate secret", subscription=held.id)
+    keeps = call.asked.keep_hours
+    await Decider(call.tx, call.caller.id).record("rotate secret", subscription=held.id, keeps_hours=keeps)
     return await _told(call, held.id)
 
 
@@ -169,7 +183,8 @@ async def replay(call: Call) -> Reply:
     await subscriptions.move(call.tx, held.id, to)
     # That it is disabled, if it is, it stays: only an edit lets it go on.
     await cases.close(call.tx, subscriptions.causes(held.id)[1], call.caller.id)
-    await Decider(call.tx, call.caller.id).record("replay", subscription=held.id, since=asked.since or to.at)
+    decider = Decider(call.tx, call.caller.id)
+    await decider.record("replay", subscription=held.id, before=held.at, since=asked.since or to.at)
     return await _told(call, held.id)
 
 
@@ -201,6 +216,11 @@ async def _close_cases(call: Call, id_: str) -> None:
     """Its consumer sees to it."""
     for cause in subscriptions.causes(id_):
         await cases.close(call.tx, cause, call.caller.id)
+
+
+def _as_was(held: Subscription) -> dict[str, object]:
+    """For the audit."""
+    return Wanted(held.url, held.types, held.note, held.state)._asdict()
 
 
 def _wanted(call: Call, asked: SubscriptionAsked) -> Wanted:

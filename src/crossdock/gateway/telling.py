@@ -6,6 +6,7 @@ from crossdock.gateway import asking, deliveries, subscribing
 from crossdock.gateway.asking import AvailabilityTold, CustomerAsked, CustomerTold, PriceTold, ProductAsked
 from crossdock.gateway.deciding import Nothing
 from crossdock.gateway.deliveries import DeliveriesAsked, DeliveriesTold, DeliveryTold, DeliveryWithAttempts
+from crossdock.gateway.paging import PageAsked
 from crossdock.gateway.route import Route
 from crossdock.gateway.subscribing import (
     ReplayAsked,
@@ -21,6 +22,9 @@ SUBSCRIPTION_EXAMPLE = {
     "url": "https://hooks.example.com/crossdock",
     "types": ["crossdock.order.recorded", "crossdock.shipment.recorded"],
 }
+
+_MADE = {"subscription": "$response.body#/id"}
+_SAME = {"subscription": "$request.path.subscription"}
 
 TELLING: tuple[Route, ...] = (
     Route(
@@ -74,6 +78,8 @@ TELLING: tuple[Route, ...] = (
         answers=SubscriptionTold,
         status=201,
         refuses=("conflict",),
+        versioned=True,
+        leads={"getSubscription": _MADE, "testSubscription": _MADE},
     ),
     Route(
         name="listSubscriptions",
@@ -82,7 +88,9 @@ TELLING: tuple[Route, ...] = (
         says="Your subscriptions",
         right="events:read",
         perform=subscribing.tell_subscriptions,
+        query=PageAsked,
         answers=list[SubscriptionTold],
+        refuses=("unfit",),
     ),
     Route(
         name="getSubscription",
@@ -93,6 +101,7 @@ TELLING: tuple[Route, ...] = (
         perform=subscribing.tell_subscription,
         answers=SubscriptionTold,
         refuses=("not-found",),
+        versioned=True,
     ),
     Route(
         name="changeSubscription",
@@ -105,6 +114,7 @@ TELLING: tuple[Route, ...] = (
         example=SUBSCRIPTION_EXAMPLE | {"paused": True},
         answers=SubscriptionTold,
         refuses=("not-found",),
+        versioned=True,
     ),
     Route(
         name="unsubscribe",
@@ -137,6 +147,7 @@ TELLING: tuple[Route, ...] = (
         example={"keep_hours": 24},
         answers=SubscriptionTold,
         refuses=("not-found",),
+        versioned=True,
     ),
     Route(
         name="replaySubscription",
@@ -149,6 +160,7 @@ TELLING: tuple[Route, ...] = (
         example={"since": "2026-03-02T09:30:00Z"},
         answers=SubscriptionTold,
         refuses=("not-found", "too-old"),
+        versioned=True,
     ),
     Route(
         name="testSubscription",
@@ -161,6 +173,7 @@ TELLING: tuple[Route, ...] = (
         answers=DeliveryTold,
         status=201,
         refuses=("not-found", "conflict"),
+        leads={"getDelivery": _SAME | {"event": "$response.body#/event"}},
     ),
     Route(
         name="listDeliveries",
@@ -172,6 +185,7 @@ TELLING: tuple[Route, ...] = (
         query=DeliveriesAsked,
         answers=DeliveriesTold,
         refuses=("unfit", "not-found"),
+        leads={"listDeliveries": _SAME | {"after": "$response.body#/next"}},
     ),
     Route(
         name="getDelivery",

@@ -27,8 +27,9 @@ class Account:
     posted: int
 
 
-async def all_accounts(tx: Transaction) -> list[Account]:
-    return [Account(*row) for row in await rows(tx, _SQL["all_accounts"])]
+async def after(tx: Transaction, key: str, limit: int) -> list[Account]:
+    """So many of those behind a key, by key."""
+    return [Account(*row) for row in await rows(tx, _SQL["after"], {"key": key, "limit": limit})]
 
 
 def movements(within: str) -> list[Movement]:

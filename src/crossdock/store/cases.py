@@ -124,5 +124,11 @@ async def close(tx: Transaction, cause: str, by: str) -> bool:
     return bool(await rows(tx, _SQL["close_by_cause"], {"cause": cause, "by": by}))
 
 
+async def open_after(tx: Transaction, case: int, limit: int, entities_max: int) -> list[OpenCase]:
+    """So many of those after one, the oldest first, each with so many of its entities."""
+    asked = {"case": case, "limit": limit, "entities_max": entities_max}
+    return [OpenCase(*row) for row in await rows(tx, _SQL["open_after"], asked)]
+
+
 async def open_cases(tx: Transaction) -> list[OpenCase]:
     return [OpenCase(*row) for row in await rows(tx, _SQL["open_now"])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import urllib.error
 import urllib.request
@@ -11,10 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urljoin
 
 _SECONDS_MAX = 20.0
 _NOT_NOW, _ASKED_AGAIN, _AGAIN_SECONDS = 503, 10, 1.0
+_NEXT = re.compile('<([^>]*)>; rel="next"')
 # What was sealed under a wrong clock may reach its target so much later.
 _SEALED_BEFORE = timedelta(seconds=60)
 
@@ -184,7 +186,8 @@ def _read_once(url: str, default: Any, headers: Mapping[str, str] | None) -> Any
         with urllib.request.urlopen(
             urllib.request.Request(url, headers=dict(headers or {})), timeout=_SECONDS_MAX
         ) as answer:
-            return json.load(answer)
+            told, more = json.load(answer), _NEXT.search(answer.headers.get("Link", ""))
+        return [*told, *_read(urljoin(url, more[1]), headers=headers)] if more else told
     except urllib.error.HTTPError as error:
         if error.code in (404, 405) and default is not ...:
             return default

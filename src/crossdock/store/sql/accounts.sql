@@ -12,5 +12,5 @@ update account a set pending = a.pending + m.pending, posted = a.posted + m.post
 from unnest(%(key)b::text[], %(pending)b::bigint[], %(posted)b::bigint[]) as m(key, pending, posted)
 where a.key = m.key
 
--- all_accounts: Every account, with what seals have taken of it.
-select key, "limit", pending, posted from account order by key
+-- after: The accounts behind a key, with what seals have taken of them.
+select key, "limit", pending, posted from account where key > %(key)s order by key limit %(limit)s

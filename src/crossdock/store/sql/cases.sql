@@ -53,6 +53,14 @@ from cases c left join case_item i on i.case_id = c.id
 where c.closed_at is null
 group by c.id order by count(i.*) desc, c.id
 
+-- open_after: The open cases after one, the oldest first, each with so many of its entities at most.
+select c.id, c.cause, c.kind, c.title, c.remedy, c.opened_at, i.items, i.detail, i.entities
+from (select * from cases where closed_at is null and id > %(case)s order by id limit %(limit)s) c cross join lateral (
+    select count(*) as items, coalesce(min(detail), '') as detail,
+           coalesce((array_agg(distinct entity) filter (where entity <> ''))[1:%(entities_max)s], '{}') as entities
+    from case_item where case_id = c.id) i
+order by c.id
+
 -- unbound: Documents that could not be attributed for this long, and are in no case yet.
 select d.connection, d.kind, d.id, d.about,
        array(select a.entity from alias a where a.name = d.about and d.about <> '' order by 1 limit 5)
