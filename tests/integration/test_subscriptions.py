@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from crossdock.gateway.catalogue import ORDER_EXAMPLE
 from crossdock.gateway.notifying import Notifier
 from crossdock.govern.strongbox import strongbox_of
 from crossdock.observe import spans
@@ -486,6 +487,21 @@ async def test_no_hostile_url_is_subscribed_to_and_no_more_than_so_many(database
             body = {"url": f"https://hooks.example.com/{nth}"}
             status, _ = await it.at.ask("POST", "/v1/subscriptions", body, who="feed")
             assert status == (201 if nth < 2 else 409)
+
+
+async def test_a_repeat_is_answered_with_the_etag_and_correlation_id_of_the_first(database_url: str) -> None:
+    async with telling(database_url, more={"connections": {"market": {"connector": "partner"}}}) as it:
+        await it.at.admit("market", ["orders:write"], "main", "market")
+        for who, path, body in (
+            ("feed", "/v1/subscriptions", {"url": it.receiver.url}),
+            ("market", "/v1/orders", ORDER_EXAMPLE),
+        ):
+            said = [(await it.at.ask("POST", path, body, who=who, key="once"), it.at.headers) for _ in range(2)]
+            (first, headers), (second, again) = said
+            assert (first, again["Idempotent-Replayed"]) == (second, "true")
+            for name in ("ETag", "Correlation-Id", "Location"):
+                assert headers.get(name) == again.get(name), name
+            assert headers["ETag"] == '"1"'
 
 
 async def test_a_type_that_only_looks_like_one_is_refused(database_url: str) -> None:

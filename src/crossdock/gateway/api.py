@@ -199,7 +199,8 @@ class Api:
             version = asked.headers.get("if-match", "")
             reply = await route.perform(Call(tx, self._house, caller, operation.id, parts, given, asked.trace, version))
             encoded = msgspec.json.encode(reply.body)
-            await operations.keep_answer(tx, operation.id, route.status, encoded)
+            answered = operations.Earlier(operation.id, wanted, route.status, encoded, reply.tag, reply.about)
+            await operations.keep_answer(tx, answered)
         return Done(route.status, encoded, _about(reply) | _location(route.status, operation.id))
 
 
@@ -231,7 +232,8 @@ def _again(earlier: operations.Earlier, wanted: bytes) -> Done:
     if earlier.request != wanted:
         detail = "this Idempotency-Key asked for something else; take a new one"
         raise Problem("key-reused", detail, "Idempotency-Key")
-    return Done(earlier.status, earlier.answer, _location(earlier.status, earlier.id) | {"Idempotent-Replayed": "true"})
+    had = _about(Reply(None, earlier.about, earlier.tag)) | _location(earlier.status, earlier.id)
+    return Done(earlier.status, earlier.answer, had | {"Idempotent-Replayed": "true"})
 
 
 def _location(status: int, operation: str) -> Headers:

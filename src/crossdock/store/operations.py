@@ -62,6 +62,10 @@ class Earlier:
     request: bytes
     status: int
     answer: bytes
+    tag: str = ""
+    """Its ETag, where it had one."""
+    about: str = ""
+    """The entity whose business it was."""
 
 
 async def hold_key(tx: Transaction, claim: Claim) -> bool:
@@ -77,8 +81,10 @@ async def claim(tx: Transaction, wanted: Claim) -> Earlier | None:
     return Earlier(*found)
 
 
-async def keep_answer(tx: Transaction, id_: str, status: int, answer: bytes) -> None:
-    await run(tx, _SQL["keep_answer"], {"id": id_, "status": status, "answer": answer})
+async def keep_answer(tx: Transaction, given: Earlier) -> None:
+    """What is answered to an operation, now and to every repeat."""
+    told = {"id": given.id, "status": given.status, "answer": given.answer, "tag": given.tag, "about": given.about}
+    await run(tx, _SQL["keep_answer"], told)
 
 
 async def describe(tx: Transaction, id_: str, entity: str, kind: str, thing: str, connection: str) -> None:

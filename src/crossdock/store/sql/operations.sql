@@ -8,10 +8,10 @@ on conflict (client, route, key) do nothing
 returning id
 
 -- claimed: What this key asked before, and was answered.
-select id, request, status, answer from operation where client = %(client)s and route = %(route)s and key = %(key)s
+select id, request, status, answer, tag, about from operation where client = %(client)s and route = %(route)s and key = %(key)s
 
 -- keep_answer: What was answered, to be answered again.
-update operation set status = %(status)s, answer = %(answer)b where id = %(id)s
+update operation set status = %(status)s, answer = %(answer)b, tag = %(tag)s, about = %(about)s where id = %(id)s
 
 -- describe: What it came to.
 update operation set entity = %(entity)s, kind = %(kind)s, thing = %(thing)s, connection = %(connection)s
