@@ -164,7 +164,11 @@ class Shop:
             "sale.sale", "company party shipment_address warehouse", [["id", "=", int(self.open_sale)]]
         )
         whole = {"customer": like["party"], "delivery_address": like["shipment_address"]}
-        shared = {**whole, "company": like["company"], "warehouse": like["warehouse"]}
+        [there] = self.session.rows(
+            "stock.location", "output_location storage_location", [["id", "=", like["warehouse"]]]
+        )
+        places = {"warehouse_output": there["output_location"], "warehouse_storage": there["storage_location"]}
+        shared = {**whole, **places, "company": like["company"], "warehouse": like["warehouse"]}
         made = self.session.call("stock.shipment.out.create", [shared for _ in range(_LISTED)])
         self.session.call("stock.shipment.out.cancel", made)
         return [str(id_) for id_ in made]
