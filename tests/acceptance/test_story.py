@@ -82,6 +82,13 @@ def count(database_url: str, query: Any) -> int:
         return int(found[0])
 
 
+def _ledger(database_url: str) -> dict[str, int]:
+    """What the books of the hub come to."""
+    with psycopg.connect(database_url) as connection:
+        query = "select what, sum(minor)::bigint from ledger_entry where minor is not null group by what"
+        return dict(connection.execute(query).fetchall())
+
+
 async def test_the_story_ends_as_told(tmp_path: Path, database_url: str) -> None:
     said: list[str] = []
     async with opened(tmp_path, database_url) as retailer:
@@ -92,6 +99,13 @@ async def test_the_story_ends_as_told(tmp_path: Path, database_url: str) -> None
         holds = (await retailer.ask_json("check"))["holds"]
         assert list(disagreements(books)) == [], "\n".join(said)
     assert holds
+    assert _ledger(database_url) == {
+        "captured": 10428,
+        "sold": 10428,
+        "invoiced": 10428,
+        "refunded": 1650,
+        "credited": 1650,
+    }
     assert [sale["total"] for sale in books.sales or ()] == ["104.28"]
     assert sorted(invoice["total"] for invoice in books.billed) == ["43.78", "60.50"]
     assert [parcel["ship_to"]["city"] for parcel in books.parcels] == ["Boston", "Cambridge"]

@@ -10,12 +10,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from crossdock.canonical.payment import Refund
+from crossdock.canonical.shipment import Invoice, InvoicePosting
 from crossdock.console.summing import sum_up
 from crossdock.kernel.money import usd
-from crossdock.store import ledger, tally
+from crossdock.store import delivery, ledger, tally
 from crossdock.store.inbox import Message
 from crossdock.store.ledger import Wanted
 from tests.integration.crowd import crowd
@@ -116,6 +118,35 @@ async def test_what_a_clock_that_was_put_back_dates_before_the_sums_is_in_them_a
         await summed(stage)
         await summed(stage)
         assert [row[3:] for row in await table(stage, live=False)] == [("captured", 3000)]
+
+
+async def _differing(stage: Stage) -> list[tuple[str, int, int]]:
+    async with stage.database.transaction() as tx:
+        return [(each.entity, each.minor, each.wrong) for each in await tally.differing(tx, 10)]
+
+
+async def test_what_was_invoiced_is_in_the_books_once_and_makes_nobody_owe_more(database_url: str) -> None:
+    async with books(database_url) as stage:
+        await stage.tell(PLACED, *paid(3000))
+        await summed(stage)
+        before = await _differing(stage)
+        posting = msgspec.json.encode(InvoicePosting(shipment="s1", invoice_date=PLACED_AT))
+        stage.sql(
+            """insert into promise select (jsonb_populate_record(p, jsonb_build_object(
+                   'id', nextval('promise_seq'), 'name', 'invoice:s1', 'noun', 'invoice_posting', 'body', %s::bytea))).*
+               from promise p where name = 'sale'""",
+            posting,
+        )
+        [(promise,)] = stage.rows("select id from promise where noun = 'invoice_posting'")
+        said = msgspec.json.encode(Invoice(number="INV-7", net=usd(2500), tax=usd(500), total=usd(3000)))
+        for each in (said, None):  # the second time it was found, and nothing was said of it
+            async with stage.database.transaction() as tx:
+                answered = delivery.Answered(promise, "order:shop:1/invoice:s1", "7", "INV-7", None, 0, each)
+                await delivery.confirm(tx, [answered])
+            await summed(stage)
+            assert [row[3:] for row in await table(stage, live=False)] == [("captured", 3000), ("invoiced", 3000)]
+            assert await table(stage, live=True) == await table(stage, live=False)
+        assert await _differing(stage) == before
 
 
 async def test_an_order_that_the_rules_fail_on_holds_up_no_other(database_url: str) -> None:

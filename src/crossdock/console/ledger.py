@@ -1,4 +1,4 @@
-"""The books by day, channel and currency: what came in, went back, was sold and credited; down to its lines, and as CSV."""
+"""The books by day, channel and currency: what came in, went back, was sold, invoiced and credited; to its lines, and as CSV."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from crossdock.store.figures import Figure
 from crossdock.store.ledger import Entry, Wanted
 
 _TITLES = ("day", "at", "channel", "entity", "what", "id", "system", "amount", "currency", "status")
-COLUMNS = ("captured", "refunded", "disputed", "sold", "billed further", "credited")
+COLUMNS = ("captured", "refunded", "disputed", "sold", "invoiced", "billed further", "credited")
 _DAYS = 7
 _DAYS_MAX = 92
 # An export is read and sent in spans of time, so that a day of any size is one file: so many lines hold up the door 20 ms.

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from crossdock.canonical.nouns import COMMANDS, NAMES, decoder
-from crossdock.canonical.shipment import ShipmentLines
+from crossdock.canonical.shipment import Invoice, ShipmentLines
 from crossdock.connect.connector import Connector
 from crossdock.connect.documents import Reading
 from crossdock.connect.receipts import Confirmed
@@ -110,7 +110,8 @@ def _answered(claimed: Claimed, connector: Connector[Any], confirmed: Confirmed)
     written = _written(claimed, connector, confirmed) if claimed.verb == Verb.STATE else None
     number = confirmed.aliases[0] if confirmed.aliases else confirmed.id
     body = None if written is None else msgspec.json.encode(written)
-    return Answered(claimed.promise, claimed.slot, confirmed.id, number, body, int(claimed.repair))
+    said = msgspec.json.encode(confirmed.body) if isinstance(confirmed.body, Invoice) else None
+    return Answered(claimed.promise, claimed.slot, confirmed.id, number, body, int(claimed.repair), said)
 
 
 def _written(claimed: Claimed, connector: Connector[Any], confirmed: Confirmed) -> msgspec.Struct:

@@ -89,6 +89,8 @@ class Answered:
     number: str
     written: bytes | None
     repairs: int
+    said: bytes | None = None
+    """What the target said of an act that the books tell of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +185,8 @@ async def confirm(tx: Transaction, answered: Sequence[Answered]) -> Confirmation
     """Keep receipts, even late ones."""
     if not answered:
         return Confirmations(set(), set(), set())
-    records: list[Row] = [(a.promise, a.slot, a.remote_id, a.number, a.written, a.repairs) for a in answered]
-    names = ("promise", "slot", "remote_id", "number", "written", "repairs")
+    records: list[Row] = [(a.promise, a.slot, a.remote_id, a.number, a.written, a.repairs, a.said) for a in answered]
+    names = ("promise", "slot", "remote_id", "number", "written", "repairs", "said")
     [(closed, released, given_back)] = await rows(tx, _SQL["confirm"], columns(names, records))
     return Confirmations(set(closed), set(released), set(given_back))
 

@@ -93,14 +93,18 @@ on conflict do nothing
 -- confirm: The target did it: receipts are kept, promises are met, and what waited for them is ready. Says which were still open, and whose lanes have something to do now.
 with answered as (
     select * from unnest(%(promise)b::bigint[], %(slot)b::text[], %(remote_id)b::text[], %(number)b::text[],
-                         %(written)b::bytea[], %(repairs)b::int[])
-    as a(promise, slot, remote_id, number, written, repairs)
+                         %(written)b::bytea[], %(repairs)b::int[], %(said)b::bytea[])
+    as a(promise, slot, remote_id, number, written, repairs, said)
 ), kept as (
-    insert into receipt as r (slot, promise, at, remote_id, number, written, repairs)
-    select slot, promise, now(), remote_id, number, written, repairs from answered order by slot
+    insert into receipt as r (slot, promise, at, remote_id, number, written, repairs, said)
+    select slot, promise, now(), remote_id, number, written, repairs, said from answered order by slot
     on conflict (slot) do update
-    set promise = excluded.promise, at = excluded.at, remote_id = excluded.remote_id, number = excluded.number,
-        written = excluded.written,
+    set promise = excluded.promise,
+        -- An act that is heard of again was done when it was heard of first: the books' sums have it already.
+        at = case when r.promise = excluded.promise and r.written is null and excluded.written is null
+                  then r.at else excluded.at end,
+        remote_id = excluded.remote_id, number = excluded.number,
+        written = excluded.written, said = coalesce(excluded.said, r.said),
         repairs = case when r.promise = excluded.promise then r.repairs  -- recorded before
                        when excluded.repairs > 0 then r.repairs + excluded.repairs else 0 end
     where r.promise <= excluded.promise
