@@ -70,7 +70,8 @@ class Problem(Exception):
 
     def __init__(self, kind: str, detail: str, field: str | None = None, **headers: str) -> None:
         super().__init__(detail)
-        self.kind, self.detail, self.field = kind, detail, field
+        # What was asked is told back, and need not be storable or printable.
+        self.kind, self.detail, self.field = kind, detail.replace("\0", "␀"), field
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
     @property
