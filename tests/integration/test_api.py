@@ -247,7 +247,7 @@ async def test_nobody_does_anything_without_a_key_or_beyond_its_scopes(database_
         await at.refused(400, "Idempotency-Key", "1/returns", mugs(1), key="k" * 201)
         for method, path, allowed in (
             ("PUT", "/v1/orders/1", "GET"),
-            ("GET", "/v1/orders/1/returns", "POST"),
+            ("GET", "/v1/orders/1/allowances", "POST"),
             ("DELETE", "/v1/operations/1", "GET"),
         ):
             assert (await at.ask(method, path))[0] == 405
