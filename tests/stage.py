@@ -166,7 +166,7 @@ class Stage:
                 await delivery.release_met(tx)
             if not done and not self.count("select count(*) from due where due_at < 'infinity'"):
                 return
-        raise AssertionError(f"not at rest after {rounds} rounds: {self.rows('select * from due')}")
+        raise AssertionError(f"not at rest after {rounds} rounds: {self.stages()}, {self.cases()}")
 
     def hurry(self) -> None:
         """What is scheduled for later is due now; call leases, too."""
