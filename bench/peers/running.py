@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,8 +107,8 @@ def kill(processes: Iterable[psutil.Process]) -> None:
     psutil.wait_procs(everyone, timeout=_STOP_SECONDS)
 
 
-def _or_nothing(ask: object) -> float:
+def _or_nothing(ask: Callable[[], float]) -> float:
     try:
-        return ask()  # type: ignore[operator]
+        return ask()
     except psutil.NoSuchProcess:
         return 0
