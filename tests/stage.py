@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import itertools
 import time
@@ -33,7 +32,6 @@ PLACED_AT = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
 SAGE = Address(name="Ada Example", street=("1 Sage Street",), city="Springfield", postal_code="62701", country="US")
 ROSE = Address(name="Ada Example", street=("2 Rose Street",), city="Springfield", postal_code="62701", country="US")
 _ids = itertools.count(1)
-_PATIENCE_SECONDS = 10.0
 
 
 def order(id_: str = "1", *, skus: Iterable[str] = ("MUG",), units: int = 3, **rest: Any) -> Order:
@@ -159,13 +157,14 @@ class Stage:
         await self.receive(*said)
         await self.settle()
 
-    async def run(self, rounds: int = 60) -> None:
-        """Everything to its end, waiting for nothing but what waits for an event; time is skipped."""
-        # What is searched for shows after a while of its own, which a quick machine's rounds may end before.
-        until = time.monotonic() + _PATIENCE_SECONDS
-        while rounds > 0 or time.monotonic() < until:
-            if (rounds := rounds - 1) < 0:
-                await asyncio.sleep(0.05)
+    async def run(self, seconds: float = 10.0) -> None:
+        """Everything to its end, waiting for nothing but what waits for an event; time is skipped.
+
+        Bounded by time and not by rounds: what is searched for shows after a while of its own, which a quick machine's rounds
+        would end before.
+        """
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
             await self.settle()
             done = await self.deliver()
             self.hurry()
@@ -173,7 +172,7 @@ class Stage:
                 await delivery.release_met(tx)
             if not done and not self.count("select count(*) from due where due_at < 'infinity'"):
                 return
-        raise AssertionError(f"not at rest after {_PATIENCE_SECONDS} s: {self.stages()}, {self.cases()}")
+        raise AssertionError(f"not at rest after {seconds} s: {self.stages()}, {self.cases()}")
 
     def hurry(self) -> None:
         """What is scheduled for later is due now; call leases, too."""

@@ -234,7 +234,7 @@ async def test_another_role_policy_or_code_opens_nothing_over_settled_orders(dat
             for start in range(0, count, 500):
                 some = [order(str(at)) for at in range(start + 1, min(start + 500, count) + 1)]
                 await stage.tell(*some, *(shipment(f"s{each.id}", each) for each in some))
-            await stage.run(rounds=2000)
+            await stage.run(seconds=600.0)
             assert stage.count("select count(*) from receipt") >= 4 * count
         for nth, change in enumerate(changes):
             async with staged(database_url, target, **{"mail": False, **change}) as stage:

@@ -55,7 +55,7 @@ class Watch:
         if command.target not in ("psp", "shop"):
             return
         truth = self.look()  # what was taken since the last happening can be owed back, too
-        asked = self._asked_bycause_of()
+        asked = self._asked_by_cause()
         # An edit may be heard after what came later: then the order still owes back what it did before it.
         unheard = self.peaks["order"] + sum(amount for cause, amount in truth.by_cause.items() if cause != "order")
         most = max(self.peak, unheard)
@@ -78,7 +78,7 @@ class Watch:
     def _exchange_slack(self) -> int:
         return sum(1 for came in self.reality.returns if came.settle_by == "exchange") * 10**9
 
-    def _asked_bycause_of(self) -> Counter[str]:
+    def _asked_by_cause(self) -> Counter[str]:
         asked: Counter[str] = Counter()
         for entry in self.reality.psp.refunds.values():
             if entry.reference and entry.status != "failed":
@@ -144,7 +144,7 @@ class Watch:
             del off[key]
 
     def _money(self, truth: Truth, hub: Hub) -> Iterator[str]:
-        outside, settled = self._outside(), sum(self._asked_bycause_of().values())
+        outside, settled = self._outside(), sum(self._asked_by_cause().values())
         settled += outside
         least = max(0, truth.entitled - truth.debt)
         if self.policy.capture_when == "shipped":
@@ -164,7 +164,7 @@ class Watch:
 
     def _taken(self, truth: Truth, hub: Hub) -> Iterator[str]:
         """What has left and is kept was taken, and nobody's card is held for nothing."""
-        settled, open_ = sum(self._asked_bycause_of().values()) + self._outside(), self._held()
+        settled, open_ = sum(self._asked_by_cause().values()) + self._outside(), self._held()
         beyond = max(0, settled - truth.entitled - truth.exchanged)
         short = truth.left_and_kept - (truth.captured - settled) - beyond - truth.lent
         if short > 0 and open_ and not hub.cases:
@@ -271,7 +271,7 @@ class Watch:
             if books[f"money/{tender.id}"] != tender.left or tender.left < 0:
                 yield f"S2: {tender.id} holds {books[f'money/{tender.id}']}, its provider says {tender.left}"
         deposit = truth.worth - sum(truth.should_bill.values())
-        settled = sum(self._asked_bycause_of().values()) + self._outside()
+        settled = sum(self._asked_by_cause().values()) + self._outside()
         disputed = sum(dispute.amount for dispute in self.reality.disputes if dispute.status == "open")
         unsettled = truth.captured - settled - disputed - truth.worth
         misbilled = sum(self.billed().values()) - sum(truth.should_bill.values())
