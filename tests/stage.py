@@ -157,11 +157,11 @@ class Stage:
         await self.receive(*said)
         await self.settle()
 
-    async def run(self, seconds: float = 10.0) -> None:
+    async def run(self, seconds: float = 60.0) -> None:
         """Everything to its end, waiting for nothing but what waits for an event; time is skipped.
 
         Bounded by time and not by rounds: what is searched for shows after a while of its own, which a quick machine's rounds
-        would end before.
+        would end before; a real ERP takes seconds a round.
         """
         until = time.monotonic() + seconds
         while time.monotonic() < until:
