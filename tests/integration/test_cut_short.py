@@ -16,9 +16,9 @@ from crossdock.connect.link import Link
 from crossdock.connect.outward import Reach
 from crossdock.connect.receipts import Confirmed, Outcome
 from crossdock.deliver import calling
-from crossdock.deliver.lines import Line, NotSent
+from crossdock.deliver.lines import Line
 from crossdock.deliver.sealing import Ready
-from crossdock.kernel.faults import Unknown
+from crossdock.kernel.faults import NotSent, Unknown
 from crossdock.promises.obligations import Verb
 from crossdock.store.delivery import Claimed
 from tests import standin

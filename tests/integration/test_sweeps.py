@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
+from crossdock.kernel.faults import Throttled
 from crossdock.store import sweeps
 from crossdock.store.budgets import Spare
 from tests.integration.sweeping import Swept, a_customer, a_refund, an_order, swept
@@ -391,6 +393,31 @@ async def test_a_sweep_stands_back_while_anything_else_waits(database_url: str):
         assert await sweeper.round() == 0
         assert sweeper.shed == 1
         assert at.source.calls == []
+
+
+async def test_a_page_that_was_not_asked_for_in_time_is_asked_for_again(database_url: str):
+    async with swept(database_url) as at:
+        at.source.put(an_order("1"))
+        sweeper = at.sweeper()
+        in_time = sweeper.source
+        sweeper.source = replace(in_time, open_link=lambda _: in_time.open_link(0.0))
+        await sweeper.plan()
+        at.sql("update sweep set next_at = now() where kind = 'order' and whole")
+        assert await sweeper.round() == 1
+        assert at.source.calls == []
+        sweeper.source = in_time
+        assert await sweeper.round() == 0
+        at.sql("update sweep set until = now()")
+        assert (await at.swept("order")).listed == 1
+
+
+async def test_a_call_that_must_wait_for_longer_than_anybody_waits_is_put_off_for_that_long(database_url: str):
+    async with swept(database_url) as at:
+        line = at.hub.lines["shop"]
+        line.hush(60.0)
+        with pytest.raises(Throttled) as refused:
+            await Spare(line.budget).spend(1)
+        assert refused.value.retry_after_seconds == pytest.approx(60.0, abs=5.0)
 
 
 async def test_a_sweep_spends_only_what_others_leave_of_the_budget(database_url: str):

@@ -10,7 +10,7 @@ from crossdock.cli.asking import ask
 from crossdock.cli.sweeping import sweeper_of
 from crossdock.deliver.lines import line_of
 from crossdock.govern.settings import Settings
-from crossdock.kernel.faults import Fault
+from crossdock.kernel.faults import Fault, NotSent
 from crossdock.store.database import Database
 from crossdock.store.decisions import Decider
 from crossdock.sweep.rechecking import Rechecked, recheck
@@ -30,6 +30,10 @@ def rechecked(connection: str, since: datetime, by: str) -> Rechecked:
             return await recheck(database, sweeper_of(database, each, line).source, since)
         except Fault as fault:
             raise Failure(f"{connection} can't be asked: {fault.detail}", EXIT_FOUND) from fault
+        except NotSent as cut_short:
+            raise Failure(
+                f"{connection} can't be asked now: {cut_short}. Say it again when less is to do.", EXIT_FOUND
+            ) from cut_short
         finally:
             await line.close()
 

@@ -14,8 +14,8 @@ import msgspec
 
 from crossdock.canonical.nouns import NAMES
 from crossdock.deliver.freshness import Freshness
-from crossdock.deliver.lines import Line, NotSent
-from crossdock.kernel.faults import Fault, Throttled
+from crossdock.deliver.lines import Line
+from crossdock.kernel.faults import Fault, NotSent, Throttled
 from crossdock.store import answers, brakes, settling
 from crossdock.store.answers import Kept
 from crossdock.store.budgets import Spare

@@ -11,11 +11,11 @@ from crossdock.connect.connector import Capability, Command, PerformMany, Perfor
 from crossdock.connect.documents import Reading
 from crossdock.connect.link import Link
 from crossdock.connect.receipts import Outcome
-from crossdock.deliver.lines import Line, NotSent
+from crossdock.deliver.lines import Line
 from crossdock.deliver.remembering import recognised, under_every_key
 from crossdock.deliver.sealing import Noun, Ready
 from crossdock.deliver.seeing import NOBODYS, Parents, called
-from crossdock.kernel.faults import Fault, Rejected, Throttled, Transient, Unknown
+from crossdock.kernel.faults import Fault, NotSent, Rejected, Throttled, Transient, Unknown
 from crossdock.observe.checkpoints import reach
 
 Answer = Outcome | Reading | NotSent
@@ -180,8 +180,9 @@ async def inquire(line: Line, accepted: Sequence[Ready], lease_ends: float, abov
     link = line.link(lease_ends)
     answers: Answers = {}
     for each in accepted:
-        answers |= await called("inquire", line.connection, [each], link, above, _inquire_one(line, each, link))
-        _heed(line, answers)
+        said = await called("inquire", line.connection, [each], link, above, _inquire_one(line, each, link))
+        _heed(line, said)
+        answers |= said
     return answers
 
 

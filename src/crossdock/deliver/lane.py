@@ -16,12 +16,12 @@ from crossdock.connect.receipts import Confirmed
 from crossdock.deliver import calling, probing, sealing, seeing
 from crossdock.deliver.calling import Answer
 from crossdock.deliver.following import Actor, Next, Situation, after, after_search, crashed, forgotten, resendable
-from crossdock.deliver.lines import Line, NotSent
+from crossdock.deliver.lines import Line
 from crossdock.deliver.recording import Results, record
 from crossdock.deliver.remembering import BY_LEVEL
 from crossdock.deliver.sealing import Ready, Sealing, as_sealed
 from crossdock.deliver.timekeeping import Timekeeper
-from crossdock.kernel.faults import Fault, Transient, Unknown
+from crossdock.kernel.faults import Fault, NotSent, Transient, Unknown
 from crossdock.kernel.moments import to_micros
 from crossdock.observe.checkpoints import reach
 from crossdock.promises.difference import Stage

@@ -16,6 +16,7 @@ from crossdock.connect.effects import Effect
 from crossdock.connect.link import Http, Link, Spend
 from crossdock.connect.outward import Reach, connector_within
 from crossdock.govern.settings import Connection
+from crossdock.kernel.faults import NotSent
 from crossdock.store.budgets import Budget, Hushed
 from crossdock.store.database import LOST, Database
 
@@ -23,10 +24,6 @@ from crossdock.store.database import LOST, Database
 _LEASE_MARGIN_SECONDS = 1.0
 # Shorter than servers keep idle connections (5 s and more): a call on one that was just closed would be an unknown outcome.
 _KEEP_SECONDS = 4.0
-
-
-class NotSent(Exception):
-    """Nothing was sent: the lease ran out before the call was made, or the call budget could not be asked."""
 
 
 @dataclass
@@ -109,6 +106,6 @@ async def line_of(database: Database, each: Connection) -> Line:
 def _guard_until(monotonic_seconds: float) -> Callable[[], None]:
     def guard() -> None:
         if time.monotonic() > monotonic_seconds:
-            raise NotSent("the lease on this work ran out before it was sent")
+            raise NotSent("the time for it ran out before it was sent")
 
     return guard

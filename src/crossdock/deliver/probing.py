@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from crossdock.deliver.lines import Line, NotSent
-from crossdock.kernel.faults import Fault
+from crossdock.deliver.lines import Line
+from crossdock.kernel.faults import Fault, NotSent
 
 _CONNECT_SECONDS = 5.0
 

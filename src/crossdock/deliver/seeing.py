@@ -11,9 +11,8 @@ import structlog
 from crossdock.connect.documents import Reading
 from crossdock.connect.link import Link
 from crossdock.connect.receipts import Accepted, Confirmed, Partial
-from crossdock.deliver.lines import NotSent
 from crossdock.deliver.sealing import Ready
-from crossdock.kernel.faults import Fault
+from crossdock.kernel.faults import Fault, NotSent
 from crossdock.observe import metrics, spans
 from crossdock.observe.spans import Begun, Place, Spans, place_in
 from crossdock.promises.obligations import Verb

@@ -53,3 +53,7 @@ class Unknown(Fault):
         super().__init__(detail, outage=outage)
         self.kept = kept
         """The target keeps this answer under our key: whatever was done then, sending the key again does nothing more."""
+
+
+class NotSent(Exception):
+    """Nothing was sent, and nothing is known of the target: the time for the call ran out, or its budget could not be asked."""

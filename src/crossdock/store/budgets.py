@@ -6,6 +6,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
+from crossdock.kernel.faults import Throttled
 from crossdock.store.database import Database, rows, run
 from crossdock.store.statements import load
 
@@ -18,6 +19,10 @@ _QUIET_SECONDS_MAX = 5.0
 
 class Hushed(Exception):
     """The target asked for no calls, and for longer than anybody waits; nothing was spent."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"no calls for {seconds:.0f} s more")
+        self.seconds = seconds
 
 
 @dataclass
@@ -44,22 +49,24 @@ class Budget:
     async def spend(self, points: int) -> None:
         """Wait until that many points may be spent, and spend them. `Hushed` when the target wants no calls for long."""
         if self.rate is None:
-            await self._quiet()
+            await self.quiet()
             return
         async with self._turn:
-            await self._quiet()
+            await self.quiet()
             while self._in_hand < points:
                 wait_seconds = await self._draw(points, self.rate)
                 if self._in_hand < points:
                     await asyncio.sleep(wait_seconds)
-                await self._quiet()
+                await self.quiet()
             self._in_hand -= points
 
-    async def _quiet(self) -> None:
-        while (left := self.quiet_until - time.monotonic()) > 0:
-            if left > _QUIET_SECONDS_MAX:
-                raise Hushed
-            await asyncio.sleep(left)
+    async def quiet(self) -> None:
+        """Wait for as long as the target wants no calls; `Hushed` when that is longer than anybody waits, begun anew or not."""
+        until = time.monotonic() + _QUIET_SECONDS_MAX
+        while self.quiet_until > time.monotonic():
+            if self.quiet_until > until:
+                raise Hushed(self.quiet_until - time.monotonic())
+            await asyncio.sleep(self.quiet_until - time.monotonic())
 
     async def _draw(self, points: int, rate: float) -> float:
         wanted = max(points - self._in_hand, min(rate * _AHEAD_SECONDS, self.burst))
@@ -84,7 +91,14 @@ class Spare:
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def spend(self, points: int) -> None:
-        """Wait until that many points have been left over by all others, and spend them."""
+        """Wait until that many points have been left over by all others, and spend them.
+
+        `Throttled` when the target told anybody that it wants no calls for long.
+        """
+        try:
+            await self.budget.quiet()
+        except Hushed as hushed:
+            raise Throttled(str(hushed), retry_after_seconds=hushed.seconds) from hushed
         if self.budget.rate is None:
             return
         async with self._turn:

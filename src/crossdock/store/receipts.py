@@ -32,11 +32,15 @@ class Receipted(NamedTuple):
     """A case says that it is missing."""
 
 
-async def acts_since(tx: Transaction, connection: str, since: datetime, after: int, limit: int) -> list[Receipted]:
-    """The next of them, by promise; `after` is the last one's."""
+async def acts_since(tx: Transaction, connection: str, since: datetime) -> list[int]:
+    """The promises of all of them: once through all receipts since then, which no index tells apart by connection."""
     await run(tx, _SQL["may_bitmap"])
-    told = {"connection": connection, "since": since, "after": after, "limit": limit}
-    return [Receipted(*row) for row in await rows(tx, _SQL["acts_since"], told)]
+    return (await rows(tx, _SQL["acts_since"], {"connection": connection, "since": since}))[0][0]
+
+
+async def acts(tx: Transaction, promises: Sequence[int]) -> list[Receipted]:
+    """These, by promise."""
+    return [Receipted(*row) for row in await rows(tx, _SQL["acts"], {"promise": list(promises)})]
 
 
 async def there_after_all(tx: Transaction, promises: Sequence[int]) -> None:

@@ -15,8 +15,8 @@ import msgspec
 from crossdock.canonical.nouns import COMMANDS, decoder
 from crossdock.connect.connector import Command
 from crossdock.connect.effects import Searchable
-from crossdock.connect.receipts import Outcome
-from crossdock.kernel.faults import Fault, Refused, Rejected, Throttled, Unknown
+from crossdock.connect.receipts import Accepted, Confirmed, Outcome
+from crossdock.kernel.faults import Fault, NotSent, Refused, Rejected, Throttled
 from crossdock.store import cases, receipts
 from crossdock.store.cases import Raised
 from crossdock.store.database import Database
@@ -46,19 +46,18 @@ async def recheck(database: Database, source: Source, since: datetime) -> Rechec
 
     What is not there is a case, and never done again by itself. Raises the fault of a target that can't be asked.
     """
-    told, after = Rechecked(), 0
+    told = Rechecked()
     async with database.transaction() as tx:
         told.written_again = await receipts.write_again(tx, source.connection, since)
-    while True:
+        every = await receipts.acts_since(tx, source.connection, since)
+    for start in range(0, len(every), _AT_ONCE):
         async with database.transaction() as tx:
-            acts = await receipts.acts_since(tx, source.connection, since, after, _AT_ONCE)
+            acts = await receipts.acts(tx, every[start : start + _AT_ONCE])
         for noun in sorted({act.noun for act in acts}):
             some = _searchable(source, noun, [act for act in acts if act.noun == noun], told)
             if some:
                 await _recheck(database, source, noun, some, told)
-        if len(acts) < _AT_ONCE:
-            return told
-        after = acts[-1].promise
+    return told
 
 
 def _searchable(source: Source, noun: str, acts: Sequence[Receipted], told: Rechecked) -> list[Receipted]:
@@ -85,15 +84,16 @@ async def _recheck(database: Database, source: Source, noun: str, acts: Sequence
         for some in (acts[:middle], acts[middle:]):
             await _recheck(database, source, noun, some, told)
         return
-    unclear = [act for act in acts if isinstance(found.get(act.key), Unknown)]
     missing = [act for act in acts if act.key not in found]
-    there = [act.promise for act in acts if act not in unclear and act not in missing]
+    there = [act.promise for act in acts if isinstance(found.get(act.key), Confirmed | Accepted)]
+    # What is there refused or in part is neither: a person who knows of it already goes on knowing.
+    unclear = len(acts) - len(missing) - len(there)
     async with database.transaction() as tx:
         await receipts.there_after_all(tx, there)
         await cases.raise_cases(tx, [_case(source.connection, act) for act in missing if not act.is_missed])
         await cases.close_empty(tx, "a search")
-    told.looked_for += len(acts) - len(unclear)
-    told.unsearchable[noun] += len(unclear)
+    told.looked_for += len(acts) - unclear
+    told.unsearchable[noun] += unclear
     told.missing += [(act.entity, act.name, act.number or act.remote_id) for act in missing]
 
 
@@ -105,7 +105,7 @@ async def _found(source: Source, noun: str, commands: Sequence[Command[Any]]) ->
             return await finder(commands, source.open_link(time.monotonic() + _CALL_SECONDS))
         except (Rejected, Refused):
             raise
-        except Fault as fault:
+        except (Fault, NotSent) as fault:
             await asyncio.sleep(fault.retry_after_seconds if isinstance(fault, Throttled) else _AGAIN_SECONDS)
     return await finder(commands, source.open_link(time.monotonic() + _CALL_SECONDS))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from crossdock.kernel.faults import Fault, Refused, Rejected, Throttled
+from crossdock.kernel.faults import Fault, NotSent, Refused, Rejected, Throttled
 from crossdock.kernel.moments import to_micros
 from crossdock.observe.checkpoints import reach
 from crossdock.store import sweep_trees, sweeps
@@ -65,7 +65,7 @@ class Sweeper:
             return 0
         try:
             await self._go_on(claimed)
-        except Fault as fault:
+        except (Fault, NotSent) as fault:
             await self._put_off(claimed, fault)
         return 1
 
@@ -105,9 +105,9 @@ class Sweeper:
             reach("sweep:before_commit")
         reach("sweep:after_commit")
 
-    async def _put_off(self, claimed: Pass, fault: Fault) -> None:
+    async def _put_off(self, claimed: Pass, fault: Fault | NotSent) -> None:
         """The page is asked for again later; a list that is refused becomes a case."""
-        refused = isinstance(fault, Refused | Rejected)
+        refused = fault if isinstance(fault, Refused | Rejected) else None
         seconds = _REFUSED_SECONDS if refused else _AGAIN_SECONDS
         if isinstance(fault, Throttled):
             seconds = fault.retry_after_seconds
@@ -115,4 +115,4 @@ class Sweeper:
         async with self.database.transaction() as tx:
             await sweeps.put_off(tx, claimed, seconds)
             if refused:
-                await ending.raise_case(tx, claimed, f"it refuses to list: {fault.detail}")
+                await ending.raise_case(tx, claimed, f"it refuses to list: {refused.detail}")

@@ -1,12 +1,17 @@
--- acts_since: Acts that a target confirmed since then, each as it was sealed last; and whether a case says that it is missing.
+-- acts_since: Acts that a target confirmed since then.
+select coalesce(array_agg(p.id order by p.id), '{}')
+from receipt r join promise p on p.id = r.promise
+where r.at >= %(since)s and p.target = %(connection)s and p.verb = 2
+
+-- acts: These acts, each as it was sealed last; and whether a case says that it is missing.
 select p.id, p.entity, p.name, p.noun, i.key, i.sealed_at, i.refs, p.body, extract(epoch from now() - r.at)::float8, r.remote_id, r.number,
        exists (select from case_item t join cases c on c.id = t.case_id
                where t.promise = p.id and c.kind = 'missing' and c.closed_at is null)
-from receipt r
-join promise p on p.id = r.promise
+from promise p
+join receipt r on r.slot = p.entity || '/' || p.name and r.promise = p.id
 join lateral (select key, sealed_at, refs from intent where promise = p.id order by ordinal desc limit 1) i on true
-where r.at >= %(since)s and p.target = %(connection)s and p.verb = 2 and p.id > %(after)s
-order by p.id limit %(limit)s
+where p.id = any(%(promise)b::bigint[])
+order by p.id
 
 -- may_bitmap: This transaction may read by ranges.
 set local enable_bitmapscan = on
