@@ -37,3 +37,10 @@ async def test_a_long_way_to_the_front_takes_a_small_share_of_the_time() -> None
         await front.found(walk)
         await asyncio.sleep(0)
     assert walk.walks == 1
+
+
+async def test_a_look_during_which_all_stood_still_puts_the_next_one_off_for_no_longer_than_is_said() -> None:
+    front, walk = Front[int](again_seconds=0.0, again_seconds_max=0.05), Walk(seconds=0.1)
+    await front.found(walk)
+    await asyncio.sleep(0.06)
+    assert await front.found(walk) == 2
