@@ -74,16 +74,23 @@ async def settle_dirty(
         mine = {bucket_of(u.entity) for u in batch}
         await leases.hold(tx, {bucket: held[bucket] for bucket in mine})
         opened = await save(tx, worked_out, rules)
-        await hearing.tell(tx, leases.owner, opened.ready)
         reach("settle:before_commit")
     reach("settle:after_commit")
     seeing.settled(batch, {each.unsettled.entity: len(changes.opened) for each, changes in worked_out}, above, began)
     wake(opened.ready)
+    await _tell_others(database, leases.owner, opened.ready)
     if opened.waiting:
         async with database.transaction() as tx:
             # What they wait for may have been confirmed while they were being opened.
             await delivery.release_met(tx, opened.waiting)
     return len(batch)
+
+
+async def _tell_others(database: Database, owner: str, connections: Sequence[str]) -> None:
+    """Apart from what it tells of: commits that notify are made one after the other, and this one waits for no disk."""
+    if connections:
+        async with database.transaction() as tx:
+            await hearing.tell(tx, owner, connections)
 
 
 async def save(tx: Transaction, worked_out: Sequence[tuple[Read, Changes]], rules: Rules) -> Opened:

@@ -23,8 +23,7 @@ _ANSWER_SECONDS = 10.0
 
 async def tell(tx: Transaction, owner: str, connections: Sequence[str]) -> None:
     """Have all processes but this owner's know, from the commit on, that these connections' lanes have something to do."""
-    if connections:
-        await run(tx, _SQL["tell"], {"owner": owner, "connection": list(connections)})
+    await run(tx, _SQL["tell"], {"owner": owner, "connection": list(connections)})
 
 
 async def heard(url: str, owner: str) -> AsyncGenerator[str]:
