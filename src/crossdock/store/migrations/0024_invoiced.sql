@@ -6,7 +6,9 @@ create view ledger_entry as
 select d.recorded_at as at, d.entity,
        case d.kind when 'capture' then 'captured' when 'refund' then 'refunded' else 'disputed' end as what,
        d.id, d.connection as system, b.body -> 'amount' ->> 'currency' as currency,
-       (b.body -> 'amount' ->> 'minor')::bigint as minor, coalesce(b.body ->> 'status', '') as status
+       (b.body -> 'amount' ->> 'minor')::bigint as minor, coalesce(b.body ->> 'status', '') as status,
+       -- How much of it an order's balance holds: what was kept, less what it is to cost; an invoice says that once more.
+       case d.kind when 'capture' then 1 else -1 end as counts
 from document d cross join lateral (select convert_from(d.body, 'UTF8')::jsonb as body offset 0) b
 where d.kind in ('capture', 'refund', 'dispute') and not d.gone
 union all
@@ -21,7 +23,7 @@ select r.at, p.entity,
            select sum((l -> 'net' ->> 'minor')::bigint + coalesce((
                select sum((t -> 'amount' ->> 'minor')::bigint) from jsonb_array_elements(l -> 'taxes') t), 0))::bigint
            from jsonb_array_elements(b.body -> 'lines') l) end,
-       ''
+       '', case p.noun when 'credit_memo' then 1 when 'invoice_posting' then 0 else -1 end
 from receipt r join promise p on p.id = r.promise and r.slot = p.entity || '/' || p.name  -- found from either side
 cross join lateral (
     select convert_from(case when p.noun = 'invoice_posting' then r.said else p.body end, 'UTF8')::jsonb as body offset 0) b

@@ -13,7 +13,7 @@ select (now() at time zone 'UTC')::date, '' from tally_mark where until > now() 
 
 -- add: Money and postings of a span, into the sums of their days and the balances of their orders; answers how many.
 with span as materialized (
-    select (at at time zone 'UTC')::date as day, at, entity, what, currency, minor from ledger_entry
+    select (at at time zone 'UTC')::date as day, at, entity, what, currency, minor, counts from ledger_entry
     where at > %(since)s and at <= %(until)s and minor is not null and currency is not null and status not in ('failed', 'won')
 ), days as (
     insert into ledger_day as d (day, channel, currency, what, minor, entries)
@@ -22,9 +22,9 @@ with span as materialized (
     set minor = d.minor + excluded.minor, entries = d.entries + excluded.entries
 ), balances as (
     insert into ledger_balance as b (entity, currency, minor, since, touched)
-    select entity, currency, sum(case when what in ('captured', 'credited') then minor when what = 'invoiced' then 0 else -minor end), min(at), now()
+    select entity, currency, sum(minor * counts), min(at), now()
     from span where entity like 'order:%%' group by 1, 2
-    having sum(case when what in ('captured', 'credited') then minor when what = 'invoiced' then 0 else -minor end) <> 0
+    having sum(minor * counts) <> 0
     on conflict (entity, currency) do update
     set minor = b.minor + excluded.minor, touched = excluded.touched, judged_at = null
 )
@@ -68,11 +68,11 @@ update ledger_balance set minor = 0, touched = now(), judged_at = null where ent
 
 -- count_orders: The balances of these orders, as far as it is counted.
 insert into ledger_balance as b (entity, currency, minor, since, touched)
-select entity, currency, sum(case when what in ('captured', 'credited') then minor when what = 'invoiced' then 0 else -minor end), min(at), now()
+select entity, currency, sum(minor * counts), min(at), now()
 from ledger_entry
 where entity = any(%(entity)s::text[]) and at <= %(until)s and minor is not null and currency is not null
   and status not in ('failed', 'won')
-group by 1, 2 having sum(case when what in ('captured', 'credited') then minor when what = 'invoiced' then 0 else -minor end) <> 0
+group by 1, 2 having sum(minor * counts) <> 0
 on conflict (entity, currency) do update set minor = excluded.minor
 
 -- drop_even: Orders whose money and documents are the same again.
