@@ -308,6 +308,30 @@ async def test_an_outage_is_over_when_the_system_answers_though_nothing_is_to_be
             assert len(target.calls) == 1  # nobody asks once it is known
 
 
+@pytest.mark.parametrize("held", ["due in five minutes", "held back since the database was set back"])
+async def test_an_outage_is_over_when_the_system_answers_though_nothing_may_be_done_there_for_long(
+    database_url: str, held: str
+) -> None:
+    target = Target()
+    async with target.serve() as up:
+        port = int(up.url.rpartition(":")[2])
+    async with staged(database_url, f"http://127.0.0.1:{port}", mail=False) as stage:
+        await stage.tell(order("1"))
+        await stage.deliver("erp")
+        assert "brake:erp" in stage.cases()
+        if held == "due in five minutes":
+            stage.sql("update due set due_at = now() + interval '5 minutes'")
+        else:
+            stage.sql("update due set stage = 0, ordinal = 0, due_at = now()")
+            stage.sql("insert into recovery values (1, now(), now(), 'the hub')")
+        async with target.serve(port):
+            for _ in range(2):
+                stage.sql("update brake set probe_at = now()")
+                await stage.deliver("erp")
+        assert "brake:erp" not in stage.cases()
+        assert target.effects("sales_order") == []
+
+
 async def test_refused_credentials_stop_the_lane_until_a_person_lets_it_go_on(database_url: str) -> None:
     async with Target().serve() as target, staged(database_url, target, mail=False) as stage:
         target.fault("many/sales_order", "refuse", status=401)

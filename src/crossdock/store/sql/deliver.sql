@@ -44,8 +44,16 @@ select array(
     ) d on true
     order by p.priority)
 
--- has_open: Whether this lane will have something to call for by itself.
-select exists (select from due where target = %(target)s and due_at < 'infinity')
+-- has_open: Whether this lane will soon have something to call for by itself: not what waits for longer than between two probes, nor what no probe is given.
+select exists (
+    select from generate_series(0, 4) as p(priority)
+    cross join lateral (
+        select from due q
+        where q.target = %(target)s and q.priority = p.priority and q.due_at <= now() + interval '60 s'
+          and (q.stage > 1 or not exists (select from recovery where go_on_at is null)
+               or (select p.verb <> 2 from promise p where p.id = q.promise limit 1))
+        limit 1
+    ) d)
 
 -- busy: Which of these claimed promises touch a target document that another act is unresolved on, or is being sealed for by somebody else. Those that are only ready are held until commit, so that nobody seals them meanwhile; waits for nobody.
 with mine as (
