@@ -24,6 +24,7 @@ _WALKED_IN_ORDER = {
     ("documents", "waiting_names", "document"),  # every two seconds: what waits for a name, and has an index of its own
     ("deliver", "release_mapped", "mapping"),
     ("deliver", "claim", "recovery"),  # one row at most
+    ("deliver", "has_open", "recovery"),
     # On a person's word, a part of the inbox by time.
     ("inbox", "leave_cases", "inbox"),
     ("inbox", "leave_cases", "case_item"),

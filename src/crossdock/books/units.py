@@ -127,6 +127,13 @@ def owed_units(record: Record) -> Counter[str]:
     return Counter({line.id: line.ordered for line in record.order.lines})
 
 
+def units_to_leave(record: Record) -> int:
+    """Units that are still to be sent anywhere; without any, where they would go is nobody's concern any more."""
+    left = shipped_units(record)
+    shipping = {line.id for line in record.order.lines if line.ships}
+    return sum(max(units - left[line], 0) for line, units in owed_units(record).items() if line in shipping)
+
+
 def left_units(record: Record) -> Counter[str]:
     """Units that have left and are still ordered."""
     shipped = shipped_units(record)

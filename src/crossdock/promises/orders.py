@@ -8,7 +8,7 @@ from dataclasses import replace
 import msgspec
 
 from crossdock.books.record import Record
-from crossdock.books.units import owed_units, shipped_units
+from crossdock.books.units import units_to_leave
 from crossdock.canonical.order import ErpAddress, Order, OrderReference, SalesOrder
 from crossdock.canonical.shipment import ShipmentLine, ShipmentOrder, ShipTo
 from crossdock.kernel.money import AnyMoney, Money, total
@@ -42,7 +42,7 @@ def owed_for_order(standing: Standing, policy: Policy) -> Iterator[Obligation]:
     stated = standing.one("order")
     yield from owed_reads(standing, "order", policy)
     if stated is None:
-        yield from owed_for_vanished(standing)
+        yield from owed_for_vanished(standing, policy)
         return
     if policy.orders_from is not None and stated.body.placed_at < policy.orders_from:
         return
@@ -104,7 +104,7 @@ def _sale(standing: Standing, fact: Fact, record: Record, policy: Policy, erp: s
         )
     sold = standing.sealed.get(SALE)
     moved = sold and (sold.body.order.ship_to != order.ship_to or "erp_address" in standing.sealed)
-    if order.ship_to and moved and _units_to_leave(record):
+    if order.ship_to and moved and units_to_leave(record):
         yield State(
             name="erp_address",
             to=erp,
@@ -139,7 +139,7 @@ def _shipment_order(
     )
     asked = standing.sealed.get(SHIPMENT_ORDER)
     moved = asked and (asked.body.ship_to != order.ship_to or "ship_to" in standing.sealed)
-    if moved and _units_to_leave(record):
+    if moved and units_to_leave(record):
         yield State(
             name="ship_to",
             to=warehouse,
@@ -158,7 +158,7 @@ def _parcels_expected(standing: Standing, fact: Fact, record: Record, policy: Po
     warehouse = standing.pins.get("warehouse", policy.roles.warehouse)
     if warehouse is None or order.ship_to is None:
         return
-    missing = _units_to_leave(replace(record, order=_as_bought(order)))
+    missing = units_to_leave(replace(record, order=_as_bought(order)))
     if missing > 0 and _to_be_shipped(standing, order, policy):
         yield Wait(
             name="parcels",
@@ -202,13 +202,6 @@ def _to_be_shipped(standing: Standing, order: Order, policy: Policy) -> bool:
         return True
     to_be_fetched = is_fetched(standing, order)
     return not to_be_fetched and order.cancelled_at is None and _to_be_sold(standing, order, policy)
-
-
-def _units_to_leave(record: Record) -> int:
-    """Units that are still to be sent anywhere; without any, where they would go is nobody's concern any more."""
-    left = shipped_units(record)
-    shipping = {line.id for line in record.order.lines if line.ships}
-    return sum(max(units - left[line], 0) for line, units in owed_units(record).items() if line in shipping)
 
 
 def _as_bought(order: Order) -> Order:

@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from crossdock.kernel.money import Money
-from crossdock.promises.money import OPEN_UNITS, SALE, cause_in
+import msgspec
+
+from crossdock.books.entitlements import entitlements
+from crossdock.books.pricing import share_of
+from crossdock.books.units import came_back, units_to_leave
+from crossdock.canonical.order import Order, OrderLine
+from crossdock.kernel.money import Money, total
+from crossdock.promises.changes import order_record
+from crossdock.promises.money import SALE, units_by_sale
 from crossdock.promises.obligations import Obligation, Trouble
+from crossdock.promises.policy import Policy
 from crossdock.promises.standing import Standing
 
 _ASKED = "shipment_order"
 
 
-def owed_for_vanished(standing: Standing) -> Iterator[Obligation]:
+def owed_for_vanished(standing: Standing, policy: Policy) -> Iterator[Obligation]:
     """One case for all orders of a source that were sold and are gone before all of it was done."""
-    left = ", ".join(_left_open(standing)) if standing.gone else ""
+    left = ", ".join(_left_open(standing, policy)) if standing.gone else ""
     if left:
         yield Trouble(
             cause=f"order_gone:{standing.source}",
@@ -26,37 +34,52 @@ def owed_for_vanished(standing: Standing) -> Iterator[Obligation]:
         )
 
 
-def _left_open(standing: Standing) -> Iterator[str]:
-    if not _acted_on(standing):
+def _left_open(standing: Standing, policy: Policy) -> Iterator[str]:
+    if SALE in standing.sealed:
+        yield from _left_of_sale(standing, policy)
+    elif asked := standing.sealed.get(_ASKED):
+        told = standing.sealed.get("shipment_lines", asked).body
+        if units := (Counter({line.line: line.units for line in told.lines}) - _left(standing)).total():
+            yield f"{units} of it have not left"
+    else:
         yield from _paid_for_nothing(standing)
-        return
-    if units := (_to_leave(standing) - _left(standing)).total():
+
+
+def _left_of_sale(standing: Standing, policy: Policy) -> Iterator[str]:
+    """What the books would have done if the order were still as it was sold, less what was taken off since."""
+    record = order_record(standing, _as_sold(standing), policy)
+    if units := units_to_leave(record):
         yield f"{units} of it have not left"
     issued = {sealed.body.shipment.id for sealed in standing.all_sealed("goods_issue")}
-    if unposted := sorted(
-        {fact.body.id for fact in standing.of("shipment")} - issued if SALE in standing.sealed else ()
-    ):
+    if unposted := sorted({each.id for each in record.shipments} - issued):
         yield f"parcel {', '.join(unposted)} left and is not in the books"
     received = {sealed.body.return_id for sealed in standing.all_sealed("goods_return")}
-    if waiting := sorted(
-        {fact.body.id for fact in standing.of("return")} - received if SALE in standing.sealed else ()
-    ):
+    handed_in = (
+        each.returned.body for each in came_back(record) if any(line.received for line in each.returned.body.lines)
+    )
+    if waiting := sorted({body.id for body in handed_in} - received):
         yield f"return {', '.join(waiting)} came and is not in the books"
-    if unsettled := sorted(_unsettled(standing)):
-        yield f"nothing was given back for {', '.join(unsettled)}"
+    owed = entitlements(record).open if policy.roles.payments is not None else 0
+    if owed:
+        yield f"{Money(owed, record.currency)} is owed back"
 
 
-def _unsettled(standing: Standing) -> Iterator[str]:
-    """Returns and allowances that no refund was asked for, and no till has paid out."""
-    paid = {fact.body.for_return for fact in standing.of("refund")}
-    asked = {cause_in(name) for name in standing.sealed if name.startswith(("refund:", "store_credit:"))}
-    for fact in (*standing.of("return"), *standing.of("allowance")):
-        if fact.id not in asked and fact.body.id not in paid and getattr(fact.body, "settle_by", "") != "nothing":
-            yield fact.id
+def _as_sold(standing: Standing) -> Order:
+    """The order as its source stated it when it was sold, in as many units as the ERP was told of last."""
+    sales, lines = [sealed.body.order for sealed in standing.all_sealed(SALE)], dict[str, OrderLine]()
+    for sale, units in zip(sales, units_by_sale(standing), strict=True):
+        for line in sale.lines:
+            if not line.replaces:  # new goods come with the return they are for
+                part = share_of(line, units[line.id])
+                lines[line.id] = _joined(lines[line.id], part) if line.id in lines else part
+    return msgspec.structs.replace(sales[0], lines=tuple(lines.values()))
 
 
-def _acted_on(standing: Standing) -> bool:
-    return SALE in standing.sealed or _ASKED in standing.sealed
+def _joined(line: OrderLine, more: OrderLine) -> OrderLine:
+    off = total((each.discount for each in (line, more) if each.discount), line.unit_price.currency)
+    return msgspec.structs.replace(
+        line, ordered=line.ordered + more.ordered, discount=off, taxes=(*line.taxes, *more.taxes)
+    )
 
 
 def _paid_for_nothing(standing: Standing) -> Iterator[str]:
@@ -71,19 +94,6 @@ def _paid_for_nothing(standing: Standing) -> Iterator[str]:
 def _moved(standing: Standing, kind: str, currency: str) -> int:
     amounts = (fact.body.amount for fact in standing.of(kind) if getattr(fact.body, "status", "succeeded") != "failed")
     return sum(amount.minor for amount in amounts if amount.currency == currency)
-
-
-def _to_leave(standing: Standing) -> Counter[str]:
-    """What was sold, less what was taken off since, as the ERP was told last; without an ERP, as the warehouse was."""
-    for name in (OPEN_UNITS, "shipment_lines"):
-        if told := standing.sealed.get(name):
-            return Counter({line.line: line.units for line in told.body.lines})
-    units: Counter[str] = Counter()
-    for sealed in standing.all_sealed(SALE):
-        units.update({line.id: line.ordered for line in sealed.body.order.lines})
-    if not units and (asked := standing.sealed.get(_ASKED)):
-        units.update({line.line: line.units for line in asked.body.lines})
-    return units
 
 
 def _left(standing: Standing) -> Counter[str]:
