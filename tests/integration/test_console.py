@@ -335,6 +335,27 @@ async def test_ten_thousand_items_are_frozen_shown_and_done_with_an_outcome_each
         assert ("Otto", "bulk") in await decisions(desk)
 
 
+async def test_all_cases_that_fit_are_given_to_somebody_or_put_out_of_sight_at_once(database_url: str) -> None:
+    await stuck(database_url, "1")
+    async with house(database_url) as desk:
+        otto = await desk.person("Otto")
+
+        async def all_of_them(what: str, **rest: str) -> str:
+            job = (await otto.post("bulk", what=what, **rest)).headers["location"].removeprefix("/console/")
+            assert ": 1 case" in (await otto.get(job)).text
+            assert (await otto.post(f"{job}/confirm")).status == 303
+            assert await work_on_jobs(desk.desk.database) == 1
+            return (await otto.get(job)).text
+
+        assert "1 assigned" in await all_of_them("assign", assignee="Mara", kind="rejected")
+        assert "erp refuses" in (await otto.get("cases?whose=Mara")).text
+        assert "1 snoozed" in await all_of_them("snooze", whose="Mara")
+        assert "erp refuses" not in (await otto.get("cases")).text
+        assert "1 in sight again" in await all_of_them("wake", show="snoozed")
+        assert "erp refuses" in (await otto.get("cases")).text
+        assert {("Otto", "assign"), ("Otto", "snooze"), ("Otto", "wake")} <= set(await decisions(desk))
+
+
 async def test_a_snoozed_case_comes_back_when_it_grows_and_is_never_closed_by_it(database_url: str) -> None:
     await stuck(database_url, "1")
     async with house(database_url) as desk:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crossdock.console.asking import Answered, Asked, Denied, see, to
 from crossdock.console.cases import described, filter_of
-from crossdock.console.deciding import text_of
+from crossdock.console.deciding import TEXT_CHARACTERS_MAX, text_of
 from crossdock.console.desk import Desk
 from crossdock.console.signing_in import Person
 from crossdock.govern.waiving import waive
@@ -16,7 +16,7 @@ from crossdock.store.decisions import Decider, NotDecidable
 _STEP = 200
 _ITEMS = 100
 _VALUED = 500
-_WHAT = {"retry": "Try again", "skip": "Skip"}
+_WHAT = {"retry": "Try again", "skip": "Skip", "assign": "Assign", "snooze": "Snooze", "wake": "Bring back"}
 
 
 async def preview(desk: Desk, asked: Asked, person: Person) -> Answered:
@@ -24,11 +24,18 @@ async def preview(desk: Desk, asked: Asked, person: Person) -> Answered:
     what = asked.of_form("what")
     if what not in _WHAT:
         raise Denied(422, "Something is missing", "Say what is to be done with them.")
-    reason = text_of(asked, "reason", "why they are left undone") if what == "skip" else ""
+    reason = _reason(asked, what)
     wanted, tenant = filter_of(asked, desk.settings), asked.of_form("tenant")
     async with desk.deciding(person) as decider:
         frozen = await store.freeze(decider, what, reason, wanted, described(wanted, tenant))
     return see(to("bulk", frozen.job))
+
+
+def _reason(asked: Asked, what: str) -> str:
+    """Why they are skipped, or whose they become: nobody's, where nobody is named."""
+    if what == "skip":
+        return text_of(asked, "reason", "why they are left undone")
+    return asked.of_form("assignee")[:TEXT_CHARACTERS_MAX] if what == "assign" else ""
 
 
 async def job(desk: Desk, asked: Asked, person: Person, id_: str) -> Answered:
@@ -45,6 +52,7 @@ async def job(desk: Desk, asked: Asked, person: Person, id_: str) -> Answered:
             person,
             job=found,
             title=_WHAT.get(found.what, found.what),
+            whole=found.what in store.WHOLE_CASES,
             outcomes=await store.outcomes(tx, number),
             items=(rows := await store.items(tx, number, _ITEMS + 1, page * _ITEMS))[:_ITEMS],
             worth=await items_store.worth_of(tx, entities),

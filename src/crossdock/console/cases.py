@@ -127,6 +127,7 @@ async def listed(desk: Desk, asked: Asked, person: Person) -> Answered:
         described=described(wanted, tenant),
         trends=trends,
         cases=sum(each.cases for each in counted),
+        people=_people(desk, person),
         page=page,
         more=len(groups) > _GROUPS,
     )
@@ -208,10 +209,15 @@ async def case(desk: Desk, asked: Asked, person: Person, id_: str) -> Answered:
         items=shown,
         page=page,
         more=len(items) > _ITEMS,
-        people=sorted({name for names in desk.settings.people.values() for name in names} | {person.name}),
+        people=_people(desk, person),
         said=_said(asked),
         **about,
     )
+
+
+def _people(desk: Desk, person: Person) -> list[str]:
+    """Those a case may be given to."""
+    return sorted({name for names in desk.settings.people.values() for name in names} | {person.name})
 
 
 async def case_asked(tx: Transaction, id_: str) -> Group:

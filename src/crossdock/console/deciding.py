@@ -15,7 +15,7 @@ from crossdock.store import desk as store
 from crossdock.store.decisions import Decider
 from crossdock.store.desk import Group
 
-_TEXT_CHARACTERS_MAX = 200
+TEXT_CHARACTERS_MAX = 200
 
 
 @contextlib.asynccontextmanager
@@ -69,7 +69,7 @@ async def skip(desk: Desk, asked: Asked, person: Person, id_: str) -> Answered:
 
 async def assign(desk: Desk, asked: Asked, person: Person, id_: str) -> Answered:
     async with about(desk, asked, person, id_) as (decider, found):
-        await store.assign(decider, found.id, asked.of_form("assignee")[:_TEXT_CHARACTERS_MAX] or None)
+        await store.assign(decider, found.id, asked.of_form("assignee")[:TEXT_CHARACTERS_MAX] or None)
     return see(to("case", found.id, done="assigned"))
 
 
@@ -91,8 +91,6 @@ async def bind(desk: Desk, asked: Asked, person: Person) -> Answered:
 def text_of(asked: Asked, name: str, what: str) -> str:
     """A text somebody typed; `Denied` when there is none, or one no database should hold."""
     text = asked.of_form(name)
-    if not text or len(text) > _TEXT_CHARACTERS_MAX or not text.isprintable():
-        raise Denied(
-            422, "Something is missing", f"Say {what}, in at most {_TEXT_CHARACTERS_MAX} printable characters."
-        )
+    if not text or len(text) > TEXT_CHARACTERS_MAX or not text.isprintable():
+        raise Denied(422, "Something is missing", f"Say {what}, in at most {TEXT_CHARACTERS_MAX} printable characters.")
     return text

@@ -57,8 +57,8 @@ where d.stage in (3, 5) or (d.stage = 4 and d.actor = 2) or d.deadline < now();
 -- A decision on many case items: the set is frozen when it is previewed, and done bit by bit once it is confirmed.
 create table bulk_job (
     id           bigint      generated always as identity primary key,
-    what         text        not null,            -- retry, skip
-    reason       text        not null,
+    what         text        not null,            -- retry, skip; of whole cases assign, snooze, wake
+    reason       text        not null,            -- why; of assign to whom
     filter       text        not null,            -- as it was chosen, for people
     by           text        not null,
     items        integer     not null,

@@ -9,13 +9,13 @@ with over as (
 insert into bulk_job (what, reason, filter, by, items, frozen_at)
 values (%(what)s, %(reason)s, %(filter)s, %(by)s, 0, now()) returning id
 
--- freeze: Every promise in the open cases that fit belongs to this job, as it is now; later ones don't.
+-- freeze: Every promise in the open cases that fit belongs to this job, as it is now, or each case once (promise 0); later ones don't.
 with frozen as (
     insert into bulk_item (job, case_id, entity, promise)
-    select %(job)s, i.case_id, i.entity, i.promise
-    from cases c join case_item i on i.case_id = c.id
+    select distinct %(job)s::bigint, c.id, case when %(whole)s then '' else i.entity end, case when %(whole)s then 0 else i.promise end
+    from cases c left join case_item i on i.case_id = c.id
     cross join lateral (select count(*) as items from case_item n where n.case_id = c.id) n
-    where c.closed_at is null and i.promise <> 0
+    where c.closed_at is null and (%(whole)s or i.promise <> 0)
       and (%(kind)s = '' or c.kind = %(kind)s) and (%(system)s = '' or c.system = %(system)s)
       and (%(whose)s = '' or coalesce(c.assignee, '-') = %(whose)s)
       and (%(quiet)s::boolean is null or coalesce(c.quiet_until >= n.items, false) = %(quiet)s)
@@ -73,6 +73,9 @@ where d.stage = 1
   and exists (select from case_item i join cases c on c.id = i.case_id
               where i.case_id = w.case_id and i.promise = w.promise and c.kind = 'failing')
 order by d.promise for update of d
+
+-- still_open: Of these cases those that nobody closed meanwhile; nobody does until commit.
+select id from cases where id = any(%(case_id)s::bigint[]) and closed_at is null order by id for update
 
 -- leave_cases: These promises are in no case any more.
 delete from case_item where promise = any(%(promise)s::bigint[])
