@@ -95,12 +95,13 @@ judge: $(STAMP) ## the API judged at length: Spectral with OWASP's rules, schema
 chaos: $(STAMP) ## strike a retailer's day with faults for MINUTES=5, and judge it; SEED=7 for one day again; STEADY=60: an hour's load
 	@$(if $(STEADY),MINUTES=$(STEADY) $(BIN)/python -m bench steady,$(CAMPAIGN))
 
+nightly: MINUTES = 60
 nightly: judge ## what takes hours: judge, every test of chaos, 10,000 lives with wrong clocks, an hour of chaos, each planted bug hunted
 	@$(PREPARE_ERP)
 	@$(BIN)/pytest -n $(JOBS) -m chaos $(ARGS)
 	@CROSSDOCK_CLOCKS=10000 $(BIN)/pytest -n $(JOBS) tests/lives/test_clocks.py
-	@$(BIN)/python -m tests.chaos.campaign --minutes 60 --record $(RECORD)
-	@MINUTES=60 $(BIN)/python -m bench steady
+	@$(CAMPAIGN)
+	@MINUTES=$(MINUTES) $(BIN)/python -m bench steady
 	@$(BIN)/python -m tests.chaos.campaign.planting
 
 clean: ## remove what was installed and built here; the caches in ~/.cache/crossdock stay

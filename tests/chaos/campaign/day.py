@@ -14,6 +14,7 @@ import aiohttp
 from crossdock.cli.story import WORK
 from crossdock.kernel.moments import system_clock
 from crossdock.simulators.shop_state import Address
+from tests.chaos.campaign.soon import soon
 from tests.chaos.campaign.world import World, luck
 from tests.chaos.trading import API_KEY, Sale
 
@@ -43,10 +44,10 @@ async def live_a_plain_day(at: World, seed: int, orders: int, seconds: float) ->
     async def live(chance: Random) -> None:
         await asyncio.sleep(chance.uniform(0, seconds))
         sale = await at.trade.place(chance.choice(_BASKETS))
-        if not await _soon(lambda: _asked_of_the_warehouse(at, sale), _TRYTON_SECONDS):
+        if not await soon(lambda: _asked_of_the_warehouse(at, sale), _TRYTON_SECONDS):
             return
         await _ship(at, sale, chance)
-        if not await _soon(lambda: _shown_in_the_shop(at, sale), _TRYTON_SECONDS):
+        if not await soon(lambda: _shown_in_the_shop(at, sale), _TRYTON_SECONDS):
             return
         line = chance.choice(sale.order.lines)
         at.trade.hand_in(sale, {line.product.sku: chance.randint(1, line.quantity)})
@@ -57,7 +58,7 @@ async def live_a_plain_day(at: World, seed: int, orders: int, seconds: float) ->
 async def _live(at: World, chance: Random, seconds: float) -> None:
     await asyncio.sleep(chance.uniform(0, seconds))
     sale = await at.trade.place(chance.choice(_BASKETS), mail=chance.random() < 0.8)
-    if not await _soon(lambda: _asked_of_the_warehouse(at, sale)):
+    if not await soon(lambda: _asked_of_the_warehouse(at, sale), _PATIENCE_SECONDS):
         return
     await asyncio.sleep(chance.uniform(0, 1.0))
     match chance.choices(["ship", "cancel", "lower", "move"], weights=[5, 2, 2, 2])[0]:
@@ -69,7 +70,7 @@ async def _live(at: World, chance: Random, seconds: float) -> None:
         case "lower":
             line = chance.choice([line for line in sale.order.lines if line.quantity > 1])
             at.trade.lower(sale, line.product.sku, 1)
-            if not await _soon(lambda: _changed_at_the_warehouse(at, sale)):
+            if not await soon(lambda: _changed_at_the_warehouse(at, sale), _PATIENCE_SECONDS):
                 return
         case "move":
             if await _move(at, sale, chance):
@@ -114,7 +115,7 @@ def _left_at_the_warehouse(at: World, sale: Sale) -> Counter[str]:
 
 async def _afterwards(at: World, sale: Sale, chance: Random) -> None:
     """What buyers do once the shop shows them that everything left."""
-    if not await _soon(lambda: _shown_in_the_shop(at, sale)):
+    if not await soon(lambda: _shown_in_the_shop(at, sale), _PATIENCE_SECONDS):
         return
     for _ in range(chance.randint(0, 2)):
         await asyncio.sleep(chance.uniform(0, 0.6))
@@ -175,13 +176,3 @@ def _shown_in_the_shop(at: World, sale: Sale) -> bool:
 
 def _changed_at_the_warehouse(at: World, sale: Sale) -> bool:
     return bool(at.retailer.warehouse.ledger.select("lines_changed", sale.entity))
-
-
-async def _soon(question: Callable[[], bool], seconds: float = _PATIENCE_SECONDS) -> bool:
-    """Whether it comes about before people give up."""
-    ends = time.monotonic() + seconds
-    while not question():
-        if time.monotonic() > ends:
-            return False
-        await asyncio.sleep(0.1)
-    return True

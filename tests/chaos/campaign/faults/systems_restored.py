@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from random import Random
 from typing import Any
@@ -17,6 +16,7 @@ import aiohttp
 from crossdock.kernel.moments import system_clock
 from crossdock.simulators.shop import Shop
 from tests.chaos.campaign.fault import fault
+from tests.chaos.campaign.soon import soon
 from tests.chaos.campaign.world import World
 from tests.chaos.trading import API_KEY, Sale
 
@@ -42,7 +42,7 @@ class ShopRestored:
         async with world.backups:
             since = await _forget(world, "shop", random)
             await shop.sender.idle()
-            if not await _soon(lambda: _all_heard(world)):
+            if not await soon(lambda: _all_heard(world), _PATIENCE_SECONDS):
                 _wrong(world, "what the shop told is not heard in time")
             await asyncio.sleep(_NOTICED_SECONDS)
             older = _told_newer(shop)
@@ -135,7 +135,7 @@ async def _accept(world: World, name: str) -> bool:
     opened, ends, said = 0, time.monotonic() + _PATIENCE_SECONDS, ""
     while time.monotonic() < ends and opened < _ROUNDS_MAX:
         unswept, said = await world.retailer.ask("sweep", name, "--full", "--gone-max", "10000")
-        await _soon(lambda: _all_heard(world))
+        await soon(lambda: _all_heard(world), _PATIENCE_SECONDS)
         refused, _ = await world.retailer.ask("epoch", name)
         if refused and not unswept:
             return opened > 0
@@ -173,12 +173,3 @@ async def _all_heard(world: World) -> bool:
             told: Any = await answer.json()
             return answer.status == 200 and not told["inbox"]["pending"]
     return False
-
-
-async def _soon(question: Callable[[], Awaitable[bool]]) -> bool:
-    ends = time.monotonic() + _PATIENCE_SECONDS
-    while not await question():
-        if time.monotonic() > ends:
-            return False
-        await asyncio.sleep(_LOOK_SECONDS)
-    return True

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
 from crossdock.simulators.mischief import FaultRule
 from tests.chaos.campaign.fault import fault
+from tests.chaos.campaign.soon import soon
 from tests.chaos.campaign.world import ERP_BURST, ERP_CALLS_PER_SECOND, ROLES, World
 
 USED, ALLOWED = "calls to the ERP while a backlog waited", "calls to the ERP allowed while a backlog waited"
@@ -41,7 +42,7 @@ class StormOverABacklog:
         if world.trade.erp is None:
             return
         async with world.steady:
-            if await _soon(lambda: _all_run(world)):
+            if await soon(lambda: _all_run(world), _PATIENCE_SECONDS):
                 await self._strike(world, random)
 
     async def _strike(self, world: World, random: Random) -> None:
@@ -55,7 +56,7 @@ class StormOverABacklog:
             await asyncio.gather(
                 *(world.trade.place({"MUG-01": random.randint(1, 4)}, mail=False) for _ in range(_ORDERS))
             )
-            waits = await _soon(lambda: _is_waiting(world))
+            waits = await soon(lambda: _is_waiting(world), _PATIENCE_SECONDS)
             await asyncio.sleep(_STORM_SECONDS)
         finally:
             mischief.disarm(rule)
@@ -116,7 +117,7 @@ def share_of(calls: list[float], seen: Seen, rate: float, burst: float) -> Share
 async def _judge_share(world: World) -> None:
     since, seen = time.time(), Seen()
     async with _watched(world, seen):
-        await _soon(lambda: _is_through(world))
+        await soon(lambda: _is_through(world), _PATIENCE_SECONDS)
     calls = sorted(call.at for call in world.mischiefs["erp"].calls if call.at > since)
     share = share_of(calls, seen, ERP_CALLS_PER_SECOND, ERP_BURST)
     if share is None or share.allowed < _ALLOWED_MIN:
@@ -175,14 +176,5 @@ async def _is_through(world: World) -> bool:
     return await asyncio.to_thread(_backlog, world) < _BACKLOG_MIN
 
 
-async def _all_run(world: World) -> bool:
+def _all_run(world: World) -> bool:
     return len(world.hubs) == len(ROLES) and all(hub.process.poll() is None for hub in world.hubs)
-
-
-async def _soon(question: Callable[[], Awaitable[bool]]) -> bool:
-    ends = time.monotonic() + _PATIENCE_SECONDS
-    while not await question():
-        if time.monotonic() > ends:
-            return False
-        await asyncio.sleep(0.2)
-    return True
