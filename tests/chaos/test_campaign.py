@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from tests.chaos.campaign.__main__ import is_time_for_another, striking_seconds
 from tests.chaos.campaign.database import Cluster, cluster
-from tests.chaos.campaign.fault import FAULTS, by_side, drawn, not_here
+from tests.chaos.campaign.desk import Desk
+from tests.chaos.campaign.fault import FAULTS, Known, by_side, drawn, not_here
 from tests.chaos.campaign.faults import know_all
 from tests.chaos.campaign.faults.throttled import Seen, Share, refused_at_most, share_of
 from tests.chaos.campaign.planting import SHOWS, Caught, keep, kept
 from tests.chaos.campaign.record import Record, summed
 from tests.chaos.campaign.report import page
-from tests.chaos.campaign.running import Result, run_once
-from tests.chaos.campaign.world import luck
+from tests.chaos.campaign.running import Result, run_once, strike
+from tests.chaos.campaign.world import CRASHED, UNENDED, World, luck
 from tests.chaos.plants import PLANTS
 
 FAMILIES = ["kill", "PostgreSQL", "ambiguous", "webhooks"]
@@ -108,6 +115,71 @@ def test_too_few_trials_are_not_called_a_bound() -> None:
     assert "| rare | 3 | too few to tell |" in told
     assert "| some | 30 | 10 % |" in told
     assert "| many | 20,000 | 0.015 % |" in told
+
+
+# ---- a day ends, whatever strikes it
+
+
+class _Slow:
+    """Takes a while, and says how many of it there were at most at once."""
+
+    name, count = "slow", 1
+
+    def __init__(self) -> None:
+        self.now = self.most = 0
+
+    async def inject(self, world: World, random: Random) -> None:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await asyncio.sleep(0.1)
+        self.now -= 1
+
+
+def _world(answer: str = "", seconds: float = 0.0) -> World:
+    """One in which an operator's commands end like that; there is no hub in it."""
+
+    async def ask(*_: str) -> tuple[int, str]:
+        await asyncio.sleep(seconds)
+        return 1, answer
+
+    trade: Any = SimpleNamespace(retailer=SimpleNamespace(ask=ask))
+    nowhere: Any = None
+    return World(nowhere, trade, Desk(), seed=1)
+
+
+async def test_no_fault_is_begun_when_the_time_for_striking_is_over_and_only_begun_ones_are_counted() -> None:
+    slow = Known(_Slow(), "messages", None, str)
+    over = time.monotonic() + 1.5
+    begun = await strike(_world(), Random(1), [slow] * 30, "messages", over)
+    assert 1 <= begun < 8
+    assert time.monotonic() < over + 1.5
+
+
+async def test_two_sides_never_set_something_back_at_once() -> None:
+    slow, world = _Slow(), _world()
+    back = Known(slow, "messages", None, str, sets_back=True)
+    over = time.monotonic() + 30
+    async with asyncio.timeout(20):
+        each = [strike(world, Random(1), [back] * 2, side, over) for side in ("hub", "messages")]
+        assert await asyncio.gather(*each) == [2, 2]
+    assert slow.most == 1
+
+
+def test_half_of_what_is_left_is_for_striking_and_another_run_has_time_for_the_longest_there_was() -> None:
+    assert striking_seconds(300) == 150
+    assert striking_seconds(2) > 0
+    results = [_result(seed, seconds=seconds) for seed, seconds in ((1, 120.0), (2, 40.0))]
+    assert is_time_for_another(results, 130)
+    assert not is_time_for_another(results, 100)
+
+
+@pytest.mark.parametrize(
+    ("world", "code"), [(_world(seconds=5), UNENDED), (_world("Traceback (most recent call last):\n ..."), CRASHED)]
+)
+async def test_a_command_that_does_not_end_or_crashes_is_a_finding_and_no_answer(world: World, code: int) -> None:
+    world.command_seconds_max = 0.2
+    assert (await world.ask("recheck", "shop"))[0] == code
+    assert len(world.wrong) == 1
 
 
 # ---- how much of what a target allows is used while a backlog waits

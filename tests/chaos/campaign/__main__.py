@@ -10,6 +10,7 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.chaos.campaign.database import cluster
@@ -17,6 +18,8 @@ from tests.chaos.campaign.fault import not_here
 from tests.chaos.campaign.faults import know_all
 from tests.chaos.campaign.record import Record, summed
 from tests.chaos.campaign.running import FAULTS_A_RUN, Result, run_once
+
+_STRIKING_SECONDS_MIN = 10.0
 
 
 def main() -> int:
@@ -32,25 +35,47 @@ def main() -> int:
             seed = record.next_seed() if asked.seed is None else asked.seed
             keep = record.file.parent / f"seed-{seed}"
             run = run_once(
-                server, seed, faults=asked.faults, strikes=asked.strikes, keep=keep, tryton=asked.erp == "tryton"
+                server,
+                seed,
+                faults=asked.faults,
+                strikes=asked.strikes,
+                striking_seconds=striking_seconds(ends - time.monotonic()),
+                keep=keep,
+                tryton=asked.erp == "tryton",
             )
             result = asyncio.run(run)
             found.append(result)
             if asked.seed is None:
                 record.add(result)
             _say(result)
-            if asked.seed is not None or time.monotonic() + result.seconds > ends:
+            if asked.seed is not None or not is_time_for_another(found, ends - time.monotonic()):
                 break
     print(json.dumps(summed(found)), flush=True)
     return int(any(result.findings for result in found))
 
 
+def striking_seconds(seconds_left: float) -> float:
+    """What is left of a run, when the last fault has struck, takes as long again: people's patience, rest and judging."""
+    return max(_STRIKING_SECONDS_MIN, seconds_left / 2)
+
+
+def is_time_for_another(found: Sequence[Result], seconds_left: float) -> bool:
+    return max(each.seconds for each in found) <= seconds_left
+
+
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=5.0, help="begin no run that would end later than this")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=5.0,
+        help="begin no further run that ends later, if it takes as long as the longest so far; a short time has fewer faults",
+    )
     parser.add_argument("--seed", type=int, help="this seed, once, and nothing on record")
     parser.add_argument("--faults", default="", help="only faults with this in their names")
-    parser.add_argument("--strikes", type=int, default=FAULTS_A_RUN, help="how many faults a run draws")
+    parser.add_argument(
+        "--strikes", type=int, default=FAULTS_A_RUN, help="how many faults a run draws, if there is time for all"
+    )
     parser.add_argument(
         "--erp", choices=["stand-in", "tryton"], default="stand-in", help="tryton: plain days, the real ERP"
     )

@@ -36,6 +36,8 @@ class Known:
     prepare: Callable[[World], Awaitable[None]] | None
     why_not: Callable[[], str]
     """What this machine lacks for it; empty when nothing."""
+    sets_back: bool = False
+    """It sets something back, and nobody else does meanwhile."""
 
     @property
     def name(self) -> str:
@@ -51,13 +53,14 @@ def fault(
     *,
     prepare: Callable[[World], Awaitable[None]] | None = None,
     why_not: Callable[[], str] = str,
+    sets_back: bool = False,
 ) -> Callable[[F], F]:
     """Class decorator: every campaign draws from it from now on."""
 
     def known(kind: F) -> F:
         made = kind()
         assert made.name not in FAULTS, f"there are two faults called {made.name}"
-        FAULTS[made.name] = Known(made, side, prepare, why_not)
+        FAULTS[made.name] = Known(made, side, prepare, why_not, sets_back)
         return kind
 
     return known

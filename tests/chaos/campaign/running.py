@@ -29,6 +29,8 @@ from tests.chaos.trading import API_KEY, ROOT
 ORDERS, DAY_SECONDS, FAULTS_A_RUN = 8, 3.0, 30
 REST_SECONDS_MAX = 60.0
 """After the last fault everything converges, waits for somebody with a deadline, or is in a case within this time."""
+_STRIKING_SECONDS_MAX = 100.0
+"""After 150 orders, of which one comes every 0.8 s, nobody orders any more: what strikes later strikes nothing."""
 _LOOK_SECONDS = 0.4
 _AMBIGUOUS = {
     "commit_then_drop": "ambiguous success: done, then the connection reset",
@@ -64,7 +66,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     spent: dict[str, float] = {}
     """Seconds, by what they went to: starting, the day with its faults, coming to rest, judging."""
     strikes: int = 4
-    """How many faults were drawn, one of which may strike often."""
+    """How many faults were begun, one of which may strike often."""
     findings: list[dict[str, str]]
     tryton: bool = False
     """Its ERP was a real one, and its day a plain one."""
@@ -76,17 +78,22 @@ async def run_once(
     *,
     faults: str = "",
     strikes: int = FAULTS_A_RUN,
+    striking_seconds: float = _STRIKING_SECONDS_MAX,
     keep: Path | None = None,
     tryton: bool = False,
 ) -> Result:
-    """One seed's run; `keep` is where its logs go when something was found. `tryton`: a plain day with the real ERP."""
+    """One seed's run; `keep` is where its logs go when something was found. `tryton`: a plain day with the real ERP.
+
+    `strikes` faults are drawn, of which those are begun that their turn comes to within `striking_seconds`.
+    """
     know_all()
     spent, at = Spent(), system_clock().isoformat(timespec="seconds")
     striking_with = drawn(luck(seed, "faults"), strikes, faults)
     with tempfile.TemporaryDirectory(prefix="cdr") as folder:
         async with world(cluster, Path(folder), seed, tryton=tryton, faults=striking_with) as made:
             spent.on("starting")
-            await _trade_and_strike(made, seed, striking_with, tryton=tryton)
+            over = time.monotonic() + min(_STRIKING_SECONDS_MAX, striking_seconds)
+            begun = await _trade_and_strike(made, seed, striking_with, over, tryton=tryton)
             spent.on("the day")
             await made.quiet()
             wrong = await _swept(made)
@@ -106,7 +113,7 @@ async def run_once(
                 judged=verdict["judged"] | dict(made.measured),
                 findings=verdict["findings"],
                 spent={name: round(seconds, 1) for name, seconds in spent.items()},
-                strikes=strikes,
+                strikes=begun,
                 tryton=tryton,
             )
             if result.findings and keep is not None:
@@ -130,10 +137,10 @@ class Spent(dict[str, float]):
         self[what], self._since = now - self._since, now
 
 
-async def _trade_and_strike(at: World, seed: int, faults: Sequence[Known], *, tryton: bool) -> None:
-    """The retailer trades until the last of the faults has struck; each side's go one after another."""
+async def _trade_and_strike(at: World, seed: int, faults: Sequence[Known], over: float, *, tryton: bool) -> int:
+    """The retailer trades until the last of the faults has struck; each side's go one after another. How many there were."""
     sides = [
-        asyncio.create_task(_strike(at, luck(seed, f"faults at {side}"), each, side))
+        asyncio.create_task(strike(at, luck(seed, f"faults at {side}"), each, side, over))
         for side, each in by_side(faults).items()
     ]
     striking = asyncio.gather(*sides)
@@ -142,17 +149,25 @@ async def _trade_and_strike(at: World, seed: int, faults: Sequence[Known], *, tr
             await live_a_plain_day(at, seed, ORDERS // 3, 1.0)
         else:
             await live_a_day(at, seed, ORDERS, DAY_SECONDS, striking.done)
-        await striking
+        return sum(await striking)
     finally:
         for each in sides:
             each.cancel()
 
 
-async def _strike(at: World, chance: Random, faults: Sequence[Known], side: Side) -> None:
-    for each in faults:
+async def strike(at: World, chance: Random, faults: Sequence[Known], side: Side, over: float) -> int:
+    """One after another, and none that its turn comes to when it is `over`; how many were begun, each of which ends by itself."""
+    for nth, each in enumerate(faults):
         await asyncio.sleep(chance.uniform(0.2, 1.2))
-        async with at.steady if side == "hub" else contextlib.nullcontext():
+        # Backups first: whoever waits for an operator to accept one lets the storms be measured.
+        async with (
+            at.backups if each.sets_back else contextlib.nullcontext(),
+            at.steady if side == "hub" else contextlib.nullcontext(),
+        ):
+            if time.monotonic() > over:
+                return nth
             await each.fault.inject(at, chance)
+    return len(faults)
 
 
 def struck(at: World) -> dict[str, int]:
@@ -172,7 +187,7 @@ async def _swept(at: World) -> list[dict[str, str]]:
     """Sources that lost messages are read whole, as by the next sweep, so that nothing stays unheard; or it is said why not."""
     wrong: list[dict[str, str]] = []
     for name in [name for name, sender in at.senders.items() if sender.lost]:
-        code, said = await at.retailer.ask("sweep", name, "--full")
+        code, said = await at.ask("sweep", name, "--full")
         if code:
             wrong.append({"invariant": "Q7", "kind": "unexplained", "what": f"the sweep of {name}: {said[-500:]}"})
     return wrong

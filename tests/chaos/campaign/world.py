@@ -29,6 +29,9 @@ PROGRAM = "CROSSDOCK_CHAOS_HUB"
 """The environment's word on how a hub process is started: a command line, before `--config FILE run …`."""
 ERP_CALLS_PER_SECOND, ERP_BURST = 12.0, 4.0
 _LOOK_SECONDS = 0.1
+UNENDED, CRASHED = -1, -2
+"""Instead of an exit code: of a command that was ended because it did not end, and of one that ended in a traceback."""
+_TRACEBACK = "Traceback (most recent call last)"
 ROLES: tuple[Sequence[str], ...] = ((), ("settle", "deliver"))
 """What each hub process does: the first has the door, too."""
 
@@ -74,6 +77,10 @@ class World:
     """Held by whoever strikes the hub's own side, or measures what it does when nobody strikes that."""
     backups: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by whoever sets something back, until an operator has accepted that."""
+    command_seconds_max: float = 90.0
+    """An operator's command ends before that: a sweep that stands still gives up after 60 s."""
+    telling_seconds_max: float = 90.0
+    """A sender gives a message up after 9 tries in less than that, each of 5 s at most, with 24 s between them."""
     _watching: bool = True
     _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
     _held: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
@@ -182,7 +189,34 @@ class World:
             mischief.disarm()
             await mischief.settled()
         for sender in self.senders.values():
-            await sender.idle()
+            await self.told_all(sender)
+
+    async def ask(self, *words: str) -> tuple[int, str]:
+        """What an operator's command comes to: its exit code, and what it said. One that never ends or crashes is a finding."""
+        command = f"crossdock {' '.join(words)}"
+        try:
+            async with asyncio.timeout(self.command_seconds_max):
+                code, said = await self.retailer.ask(*words)
+        except TimeoutError:
+            said = f"{command} has not ended after {self.command_seconds_max:.0f} s"
+            self._find_endless(said)
+            return UNENDED, said
+        if _TRACEBACK in said:  # whose exit code is that of an answer, 1
+            self.wrong.append({"invariant": "S4", "kind": "unexplained", "what": f"{command} crashed: {said[-500:]}"})
+            return CRASHED, said
+        return code, said
+
+    async def told_all(self, sender: WebhookSender) -> None:
+        """Until it has told everything or given it up; that it never has is a finding."""
+        try:
+            async with asyncio.timeout(self.telling_seconds_max):
+                await sender.idle()
+        except TimeoutError:
+            name = next((name for name, each in self.senders.items() if each is sender), "a sender")
+            self._find_endless(f"{name} has not told everything after {self.telling_seconds_max:.0f} s")
+
+    def _find_endless(self, said: str) -> None:
+        self.wrong.append({"invariant": "liveness", "kind": "unexplained", "what": said})
 
 
 @contextlib.asynccontextmanager

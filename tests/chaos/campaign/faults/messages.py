@@ -73,5 +73,5 @@ class Replayed:
     count = 50
 
     async def inject(self, world: World, random: Random) -> None:
-        code, _ = await world.retailer.ask("replay")
+        code, _ = await world.ask("replay")
         world.struck[self.name] += code == 0

@@ -18,17 +18,12 @@ from tests.chaos.plants.scenes.remembering import copy_of, restore
 _FORGOTTEN_SECONDS = (1.5, 4.0)
 
 
-@fault("hub")
+@fault("hub", sets_back=True)
 class SetBack:
     name = "hub's database set back to a backup"
     count = 20
 
     async def inject(self, world: World, random: Random) -> None:
-        async with world.backups:
-            await self._set_back(world, random)
-        world.struck[self.name] += 1
-
-    async def _set_back(self, world: World, random: Random) -> None:
         async with world.unwatched():
             await _stop(world)
             backup = await asyncio.to_thread(copy_of, world.database_url)
@@ -46,12 +41,13 @@ class SetBack:
         for sender, told in heard:
             sender.send(told.topic, told.body, message_id=told.id)
         for sender in world.senders.values():
-            await sender.idle()
-        code, said = await world.retailer.ask("recovery", "go-on", "--unswept")
+            await world.told_all(sender)
+        code, said = await world.ask("recovery", "go-on", "--unswept")
         if code:
             world.wrong.append(
                 {"invariant": "S1", "kind": "unexplained", "what": f"set back, and it can't go on: {said[-300:]}"}
             )
+        world.struck[self.name] += 1
 
 
 async def _stop(world: World) -> None:

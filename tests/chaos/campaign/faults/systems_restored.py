@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 
 from crossdock.kernel.moments import system_clock
+from crossdock.simulators.ledger import Entry, Ledger
 from crossdock.simulators.shop import Shop
 from tests.chaos.campaign.fault import fault
 from tests.chaos.campaign.soon import soon
@@ -25,12 +26,14 @@ _FORGOTTEN_SECONDS = (1.5, 4.0)
 _ANSWERED_SECONDS = 3.0
 # An older version counts as a source set back when it was read so long after the newer one was heard of.
 _NOTICED_SECONDS = 11.0
-_PATIENCE_SECONDS, _LOOK_SECONDS = 90.0, 0.5
+# For all that an operator does after one restore.
+_PATIENCE_SECONDS, _LOOK_SECONDS = 45.0, 0.5
 _ROUNDS_MAX = 5
+_REFUSED = 1
 _EDITS = ("order_edited", "order_cancelled", "address_edited")
 
 
-@fault("messages")
+@fault("messages", sets_back=True)
 class ShopRestored:
     """The shop forgets orders, edits and what was shown there; its numbers go on, for none is given twice."""
 
@@ -39,21 +42,21 @@ class ShopRestored:
 
     async def inject(self, world: World, random: Random) -> None:
         shop = world.retailer.shop
-        async with world.backups:
-            since = await _forget(world, "shop", random)
-            await shop.sender.idle()
-            if not await soon(lambda: _all_heard(world), _PATIENCE_SECONDS):
-                _wrong(world, "what the shop told is not heard in time")
-            await asyncio.sleep(_NOTICED_SECONDS)
-            older = _told_newer(shop)
-            opened = await _accept(world, "shop")
-            if older and not opened and not shop.sender.lost:
-                _wrong(world, f"the shop was set back over changes of {older}, and nobody noticed")
-            await _recheck(world, "shop", since)
-        world.struck[self.name] += 1
+        since = await _forget(world, "shop", random)
+        ends = time.monotonic() + _PATIENCE_SECONDS
+        await world.told_all(shop.sender)
+        if not await _heard_by(world, ends):
+            _wrong(world, "what the shop told is not heard in time")
+        await asyncio.sleep(_NOTICED_SECONDS)
+        older = _told_newer(shop)
+        opened = await _accept(world, "shop", ends)
+        if older and not opened and not shop.sender.lost:
+            _wrong(world, f"the shop was set back over changes of {older}, and nobody noticed")
+        await _recheck(world, "shop", since, ends)
+        world.struck[self.name] += bool(_undone(shop.ledger))
 
 
-@fault("messages")
+@fault("messages", sets_back=True)
 class ErpRestored:
     """Whatever it was asked for since is not there any more, and it says so to nobody."""
 
@@ -61,16 +64,17 @@ class ErpRestored:
     count = 5
 
     async def inject(self, world: World, random: Random) -> None:
-        if world.trade.erp is None:
+        erp = world.trade.erp
+        if erp is None:
             return
-        async with world.backups:
-            since = await _forget(world, "erp", random)
-            await asyncio.sleep(_ANSWERED_SECONDS)
-            await _recheck(world, "erp", since)
-        world.struck[self.name] += 1
+        since = await _forget(world, "erp", random)
+        ends = time.monotonic() + _PATIENCE_SECONDS
+        await asyncio.sleep(_ANSWERED_SECONDS)
+        await _recheck(world, "erp", since, ends)
+        world.struck[self.name] += bool(_undone(erp.ledger))
 
 
-@fault("messages")
+@fault("messages", sets_back=True)
 class ProviderRestored:
     """Payments and refunds are gone from its books, keys included; the money has moved all the same."""
 
@@ -78,13 +82,13 @@ class ProviderRestored:
     count = 5
 
     async def inject(self, world: World, random: Random) -> None:
-        async with world.backups:
-            since = await _forget(world, "psp", random)
-            await world.retailer.payments.sender.idle()
-            await asyncio.sleep(_ANSWERED_SECONDS)
-            await _accept(world, "psp")
-            await _recheck(world, "psp", since)
-        world.struck[self.name] += 1
+        since = await _forget(world, "psp", random)
+        ends = time.monotonic() + _PATIENCE_SECONDS
+        await world.told_all(world.retailer.payments.sender)
+        await asyncio.sleep(_ANSWERED_SECONDS)
+        await _accept(world, "psp", ends)
+        await _recheck(world, "psp", since, ends)
+        world.struck[self.name] += bool(_undone(world.retailer.payments.ledger))
 
 
 async def _forget(world: World, name: str, random: Random) -> datetime:
@@ -116,11 +120,16 @@ def _stop_banks(world: World) -> None:
         sale.meddled |= len(sale.payments) < 2 or not held.issuperset(sale.payments)
 
 
+def _undone(ledger: Ledger) -> list[Entry]:
+    """What happened there between the last backup and when it was restored."""
+    saved = max(entry.seq for entry in ledger.select("snapshot"))
+    restored = max(entry.seq for entry in ledger.select("restored"))
+    return [entry for entry in ledger.select(after=saved) if entry.seq < restored]
+
+
 def _told_newer(shop: Shop) -> list[str]:
     """Orders that were told in a newer version than the shop has now, as its clock of seconds tells them."""
-    saved = max(entry.seq for entry in shop.ledger.select("snapshot"))
-    restored = max(entry.seq for entry in shop.ledger.select("restored"))
-    edits = [e for e in shop.ledger.select(after=saved) if e.seq < restored and e.what in _EDITS]
+    edits = [entry for entry in _undone(shop.ledger) if entry.what in _EDITS]
     held = {str(id_): order.updated_at for id_, order in shop.world.orders.items()}
     return [e.key for e in edits if e.key in held and int(held[e.key].timestamp()) < int(e.at.timestamp())]
 
@@ -130,38 +139,44 @@ async def _control(world: World, name: str, deed: str) -> None:
         assert answer.status == 204, await answer.text()
 
 
-async def _accept(world: World, name: str) -> bool:
+async def _accept(world: World, name: str, ends: float) -> bool:
     """Read all of it, and accept what it was set back to, until nothing is older than it was; whether anything had to be."""
-    opened, ends, said = 0, time.monotonic() + _PATIENCE_SECONDS, ""
-    while time.monotonic() < ends and opened < _ROUNDS_MAX:
-        unswept, said = await world.retailer.ask("sweep", name, "--full", "--gone-max", "10000")
-        await soon(lambda: _all_heard(world), _PATIENCE_SECONDS)
-        refused, _ = await world.retailer.ask("epoch", name)
-        if refused and not unswept:
+    opened, said, trying = 0, "", True
+    while trying and opened < _ROUNDS_MAX:
+        unswept, said = await world.ask("sweep", name, "--full", "--gone-max", "10000")
+        await _heard_by(world, ends)
+        unaccepted, _ = await world.ask("epoch", name)
+        if unaccepted == _REFUSED and unswept == 0:
             return opened > 0
-        opened += not refused
+        opened += unaccepted == 0
+        trying = time.monotonic() < ends
     _wrong(world, f"{name} does not come to rest, accepted {opened} times: {said[-300:]}")
     return opened > 0
 
 
-async def _recheck(world: World, name: str, since: datetime) -> None:
+async def _recheck(world: World, name: str, since: datetime, ends: float) -> None:
     """It finds something missing, or that nothing can be looked for: an exit code of 1 says so, too."""
-    await _told(world, "recheck", name, "--since", since.isoformat(), fine=(0, 1))
+    await _told(world, "recheck", name, "--since", since.isoformat(), fine=(0, 1), ends=ends)
 
 
-async def _told(world: World, *words: str, fine: tuple[int, ...] = (0,)) -> None:
+async def _told(world: World, *words: str, ends: float, fine: tuple[int, ...] = (0,)) -> None:
     """An operator's command; while something else is down they ask again."""
-    ends, said = time.monotonic() + _PATIENCE_SECONDS, ""
-    while time.monotonic() < ends:
-        code, said = await world.retailer.ask(*words)
+    while True:
+        code, said = await world.ask(*words)
         if code in fine and "can't be asked" not in said:
             return
+        if time.monotonic() > ends:
+            break
         await asyncio.sleep(_LOOK_SECONDS)
     _wrong(world, f"crossdock {' '.join(words)}: {said[-300:]}")
 
 
 def _wrong(world: World, what: str) -> None:
     world.wrong.append({"invariant": "S4", "kind": "unexplained", "what": what})
+
+
+async def _heard_by(world: World, ends: float) -> bool:
+    return await soon(lambda: _all_heard(world), ends - time.monotonic())
 
 
 async def _all_heard(world: World) -> bool:
