@@ -211,6 +211,19 @@ async def test_a_restored_shop_has_forgotten_what_its_ledger_remembers() -> None
         assert [entry.what for entry in shop.ledger.entries][-2:] == ["fulfilment_created", "restored"]
 
 
+async def test_a_restored_shop_gives_no_number_twice() -> None:
+    async with shop_and_door(Door()) as (shop, http):
+        await http.post("/_control/snapshot")
+        lost = shop.place_order([Bought("MUG", 2)])
+        for _ in range(2):
+            await http.post("/_control/restore")
+            again = shop.place_order([Bought("MUG", 2)])
+            assert again.id > lost.id
+            assert again.number > lost.number
+            assert again.lines[0].id > lost.lines[0].id
+            lost = again
+
+
 async def asked(http: aiohttp.ClientSession, query: str, token: str = TOKEN, path: str = GRAPHQL) -> tuple[int, Any]:
     async with http.post(path, json={"query": query}, headers={"X-Shopify-Access-Token": token}) as answer:
         return answer.status, await answer.json()

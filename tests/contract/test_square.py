@@ -14,6 +14,7 @@ from crossdock.connect.documents import Document, Hint, Ignore, Origin, Untransl
 from crossdock.connectors.square import connector
 from crossdock.kernel.money import usd
 from crossdock.simulators.mischief import FaultRule, WebhookMischief
+from crossdock.simulators.pos import Till
 from crossdock.simulators.pos_counter import Handed, Sold
 from crossdock.store.inbox import Message
 from tests.contract.till_site import Site, site
@@ -311,6 +312,14 @@ def test_a_signature_is_of_the_address_as_well() -> None:
     for other in ("https://hub.example/in/other", ""):
         key = secrets[0].split(" ")[0]
         assert not connector.door.genuine(headers, body, [f"{key} {other}".encode()])
+
+
+def test_a_restored_till_gives_no_id_twice() -> None:
+    counter = Till().counter
+    saved = counter.snapshot()
+    lost = counter.sell([Sold(sku="MUG")], "CASH")
+    counter.restore(saved)
+    assert counter.sell([Sold(sku="MUG")], "CASH")["id"] != lost["id"]
 
 
 def test_every_topic_of_the_examples_is_described_by_the_door() -> None:

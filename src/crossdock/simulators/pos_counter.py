@@ -66,10 +66,11 @@ class Counter:
         """Orders by the idempotency key they were placed with."""
 
     def snapshot(self) -> object:
-        return copy.deepcopy((self.orders, self.payments, self.refunds, self.skus, self._ids, self.placed))
+        return copy.deepcopy((self.orders, self.payments, self.refunds, self.skus, self.placed))
 
     def restore(self, saved: Any) -> None:
-        self.orders, self.payments, self.refunds, self.skus, self._ids, self.placed = copy.deepcopy(saved)
+        """Back to a snapshot; ids go on, so that none is given twice."""
+        self.orders, self.payments, self.refunds, self.skus, self.placed = copy.deepcopy(saved)
 
     # ---- deeds
 

@@ -72,7 +72,10 @@ class Shop(Returns):
         return copy.deepcopy(self.world)
 
     def restore(self, saved: World) -> None:
+        """Back to a snapshot; ids and order numbers go on, so that none is given twice."""
+        given = self.world.given_ids
         self.world = copy.deepcopy(saved)
+        self.world.given_ids = given
 
     def app(self) -> web.Application:
         app = web.Application(

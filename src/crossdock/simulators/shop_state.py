@@ -328,7 +328,7 @@ def totals(order: Order, *, current: bool) -> Totals:
 
 @dataclass
 class World:
-    """All that a backup of the shop would hold, its counters included."""
+    """All that a backup of the shop would hold, and its counters, which no restore sets back."""
 
     currency: str = "USD"
     customers: dict[int, Customer] = field(default_factory=dict[int, "Customer"])

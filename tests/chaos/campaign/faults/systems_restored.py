@@ -15,6 +15,7 @@ import aiohttp
 
 from crossdock.kernel.moments import system_clock
 from crossdock.simulators.ledger import Entry, Ledger
+from crossdock.simulators.mischief import Restorable
 from crossdock.simulators.shop import Shop
 from tests.chaos.campaign.fault import fault
 from tests.chaos.campaign.soon import soon
@@ -42,7 +43,9 @@ class ShopRestored:
 
     async def inject(self, world: World, random: Random) -> None:
         shop = world.retailer.shop
-        since = await _forget(world, "shop", random)
+        since = await _forget(shop, shop.ledger, random)
+        for sale in world.trade.sales:
+            _look_again(shop, sale)
         ends = time.monotonic() + _PATIENCE_SECONDS
         await world.told_all(shop.sender)
         if not await _heard_by(world, ends):
@@ -67,7 +70,7 @@ class ErpRestored:
         erp = world.trade.erp
         if erp is None:
             return
-        since = await _forget(world, "erp", random)
+        since = await _forget(erp, erp.ledger, random)
         ends = time.monotonic() + _PATIENCE_SECONDS
         await asyncio.sleep(_ANSWERED_SECONDS)
         await _recheck(world, "erp", since, ends)
@@ -82,28 +85,28 @@ class ProviderRestored:
     count = 5
 
     async def inject(self, world: World, random: Random) -> None:
-        since = await _forget(world, "psp", random)
+        payments = world.retailer.payments
+        since = await _forget(payments.books, payments.ledger, random)
+        _stop_banks(world)
         ends = time.monotonic() + _PATIENCE_SECONDS
-        await world.told_all(world.retailer.payments.sender)
+        await world.told_all(payments.sender)
         await asyncio.sleep(_ANSWERED_SECONDS)
         await _accept(world, "psp", ends)
         await _recheck(world, "psp", since, ends)
-        world.struck[self.name] += bool(_undone(world.retailer.payments.ledger))
+        world.struck[self.name] += bool(_undone(payments.ledger))
 
 
-async def _forget(world: World, name: str, random: Random) -> datetime:
-    """A backup, some trade, and the system is as it was then; answers when that was."""
-    shop, since = world.retailer.shop, system_clock()
-    await _control(world, name, "snapshot")
+async def _forget(state: Restorable, ledger: Ledger, random: Random) -> datetime:
+    """A backup, some trade, and the system is as it was then; answers when that was.
+
+    Nobody does anything between the restore and the answer, so that none of the retailer's people takes what is gone for
+    what is there.
+    """
+    since, saved = system_clock(), state.snapshot()
+    ledger.append("snapshot")
     await asyncio.sleep(random.uniform(*_FORGOTTEN_SECONDS))
-    numbers = +shop.world.given_ids
-    await _control(world, name, "restore")
-    if name == "shop":
-        shop.world.given_ids |= numbers
-        for sale in world.trade.sales:
-            _look_again(shop, sale)
-    if name == "psp":
-        _stop_banks(world)
+    state.restore(saved)
+    ledger.append("restored")
     return since
 
 
@@ -132,11 +135,6 @@ def _told_newer(shop: Shop) -> list[str]:
     edits = [entry for entry in _undone(shop.ledger) if entry.what in _EDITS]
     held = {str(id_): order.updated_at for id_, order in shop.world.orders.items()}
     return [e.key for e in edits if e.key in held and int(held[e.key].timestamp()) < int(e.at.timestamp())]
-
-
-async def _control(world: World, name: str, deed: str) -> None:
-    async with world.trade.http.post(f"{world.address(name)}/_control/{deed}") as answer:
-        assert answer.status == 204, await answer.text()
 
 
 async def _accept(world: World, name: str, ends: float) -> bool:
