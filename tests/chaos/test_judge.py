@@ -331,3 +331,43 @@ def test_nothing_is_said_to_be_missing_where_nothing_was_set_back() -> None:
         evidence = sound()
         _say(evidence, cause)
         assert ("cases", "unexplained") in judged(evidence)
+
+
+@pytest.mark.parametrize(
+    ("system", "what", "cause", "also_gone", "found"),
+    [
+        ("erp", "credit_memo", "missing:erp:sales_order", (), ("S1", "lost")),
+        ("erp", "credit_memo", "order_gone:shop", (), ("S1", "lost")),
+        ("erp", "credit_memo", "missing:erp:credit_memo", ("shop", "fulfilment_created"), ("Q3", "lost")),
+        ("shop", "refund_created", "missing:shop:return_record", ("erp", "goods_return"), ("Q3", "lost")),
+        ("shop", "refund_created", "order_gone:shop", ("psp", "refunded"), ("Q3", "lost")),
+        ("shop", "refund_created", "missing:shop:return_record", ("mail", "mail_received"), ("Q3", "lost")),
+    ],
+)
+def test_what_people_are_told_of_one_thing_excuses_no_other(
+    system: str, what: str, cause: str, also_gone: tuple[str, str], found: tuple[str, str]
+) -> None:
+    evidence = sound()
+    _set_back(evidence, system, what)
+    _say(evidence, cause)
+    if also_gone:
+        _gone(evidence, *also_gone)
+    assert found in judged(evidence)
+
+
+def test_whoever_states_no_facts_takes_none_back() -> None:
+    for system, what, found in (("erp", "credit_memo", True), ("shop", "order_placed", False)):
+        evidence = sound()
+        _set_back(evidence, system, what)
+        del evidence.orders[_ENTITY]["facts"][0]  # type: ignore[index]
+        assert (("S12", "unexplained") in judged(evidence)) is found
+
+
+def test_what_was_paid_for_units_whose_taking_off_the_shop_forgot_may_have_been_due() -> None:
+    evidence = sound()
+    _altered(evidence, "psp", "refunded", amount=2200)
+    _intents_of(evidence, _REFUND)["body"] = {"amount": _money(2200)}
+    off = Entry(0, _at(2), "order_edited", _SHOP_ID, {"removed": {"1": 1}})
+    evidence.ledgers["shop"].append(off)
+    _set_back(evidence, "shop", "order_edited")
+    assert judged(evidence) == set()

@@ -98,15 +98,15 @@ def missing(evidence: Evidence, sale: Sale) -> Iterator[Finding]:
         if "shop" not in sale.unheard and not sale.vanished:
             yield Finding("S9", "lost", f"{sale.name}: the hub does not know the order, and no webhook of it was lost")
         return
-    for what, count, there in _due(evidence, sale):
-        if there < count and not _explained(evidence, sale, what):
+    for system, what, count, there in _due(evidence, sale):
+        if there < count and not _explained(evidence, sale, system, what):
             yield Finding("Q3", "lost", f"{sale.name}: {there} of {count} {what}, and nobody is told why")
         elif there > count:
             yield Finding("S1", "doubled", f"{sale.name}: {there} {what} where {count} are due")
 
 
-def _due(evidence: Evidence, sale: Sale) -> Iterator[tuple[str, int, int]]:
-    """(what, how many are due, how many there are)"""
+def _due(evidence: Evidence, sale: Sale) -> Iterator[tuple[str, str, int, int]]:
+    """(system, what, how many are due, how many there are)"""
 
     def erp(what: str, name: str = "") -> int:
         return sum(f"{sale.entity}/{name}" in slot(e.key) for e in evidence.standing("erp", what)
@@ -114,21 +114,26 @@ def _due(evidence: Evidence, sale: Sale) -> Iterator[tuple[str, int, int]]:
 
     parcels, complete = len(sale.parcels), [back for back in sale.returns if back.complete]
     if "erp" in evidence.ledgers:
-        yield "sales in the ERP", 1, erp("sales_order")
-        yield "goods issues in the ERP", parcels, erp("goods_issue")
-        yield "invoices in the ERP", parcels, erp("invoice_posting")
-        yield "goods returns in the ERP", len(complete), erp("goods_return")
-    yield "orders at the warehouse", 1, _count(evidence, "wms", "order_received", lambda e: e.key == sale.entity)
-    yield "parcels in the shop", parcels, _count(evidence, "shop", "fulfilment_created", lambda e: e.key == sale.id)
+        yield "erp", "sales in the ERP", 1, erp("sales_order")
+        yield "erp", "goods issues in the ERP", parcels, erp("goods_issue")
+        yield "erp", "invoices in the ERP", parcels, erp("invoice_posting")
+        yield "erp", "goods returns in the ERP", len(complete), erp("goods_return")
+    yield "wms", "orders at the warehouse", 1, _count(evidence, "wms", "order_received", lambda e: e.key == sale.entity)
+    yield (
+        "shop",
+        "parcels in the shop",
+        parcels,
+        _count(evidence, "shop", "fulfilment_created", lambda e: e.key == sale.id),
+    )
     recorded = _count(evidence, "shop", "refund_created", lambda e: e.key == sale.id and bool(e.details["lines"]))
-    yield "returns in the shop", len(complete), recorded
+    yield "shop", "returns in the shop", len(complete), recorded
     if sale.email and not _before_mails(evidence, sale):
         mails = [
             e.details for e in evidence.entries("mail", "mail_received") if sale.name in e.details["subject"].split()
         ]
         refunds = sum("refund" in mail["subject"] for mail in mails)
-        yield "mails about parcels", parcels, len(mails) - refunds
-        yield "mails about refunds", _refunds(evidence, sale), refunds
+        yield "mail", "mails about parcels", parcels, len(mails) - refunds
+        yield "mail", "mails about refunds", _refunds(evidence, sale), refunds
 
 
 def _before_mails(evidence: Evidence, sale: Sale) -> bool:
@@ -148,25 +153,27 @@ def _count(evidence: Evidence, system: str, what: str, fits: Callable[[Any], boo
 
 
 _OURS = {
-    "erp": ACTS,
-    "wms": ("order_received",),
-    "shop": ("fulfilment_created", "refund_created"),
-    "psp": ("refunded",),
+    "erp": {what: (what,) for what in ACTS},
+    "wms": {"order_received": ("shipment_order",)},
+    "shop": {"fulfilment_created": ("fulfilment",), "refund_created": ("return_record",)},
+    "psp": {"refunded": ("payment_refund", "refund")},
 }
-"""What we have receipts for, by the system that may be set back over it."""
-_TOLD = ("missing:{}:", "order_gone:", "doubt:{}:")
+"""What we have receipts for, by the system that may be set back over it, and what cases call it."""
 
 
 def forgotten(evidence: Evidence) -> Iterator[Finding]:
     """What a system was set back over is either done again there, once, or people are told that it is missing."""
     for system, kinds in _OURS.items():
-        causes = tuple(each.format(system) for each in _TOLD)
-        for entry in (each for what in kinds for each in evidence.forgotten(system, what)):
-            entity = _entity_of(system, entry)
-            told = any(case["cause"].startswith(causes) for case in evidence.cases_of(entity))
-            if not told and not (system == "psp" and not entry.key):
-                said = f"{system} was set back over {entry.what} {entry.key} of {entity}, and nobody is told"
-                yield Finding("S1", "lost", said)
+        for what, nouns in kinds.items():
+            causes = {f"{why}:{system}:{noun}" for why in ("missing", "doubt") for noun in nouns} | {
+                f"order_gone:{system}"
+            }
+            for entry in evidence.forgotten(system, what):
+                entity = _entity_of(system, entry)
+                told = any(case["cause"] in causes for case in evidence.cases_of(entity))
+                if not told and not (system == "psp" and not entry.key):
+                    said = f"{system} was set back over {entry.what} {entry.key} of {entity}, and nobody is told"
+                    yield Finding("S1", "lost", said)
 
 
 def _entity_of(system: str, entry: Entry) -> str:
@@ -175,14 +182,12 @@ def _entity_of(system: str, entry: Entry) -> str:
     return {"erp": entry.details.get("entity", ""), "shop": f"order:shop:{entry.key}"}.get(system, entry.key)
 
 
-_MAILS = ("mails about parcels", "mails about refunds")
-
-
-def _explained(evidence: Evidence, sale: Sale, what: str) -> bool:
+def _explained(evidence: Evidence, sale: Sale, system: str, what: str) -> bool:
     """A mail in doubt is a case; what nobody could hear of is waited for, or its source alone knows."""
-    if sale.set_back and evidence.cases_of(sale.entity):
-        return True
-    if what in _MAILS and any(case["cause"].startswith("doubt:mail:") for case in evidence.cases_of(sale.entity)):
+    about = [f"missing:{system}:", f"doubt:{system}:"] if system in sale.set_back else []
+    about += ["order_gone:shop"] if sale.vanished else []
+    about += ["doubt:mail:"] if system == "mail" else []
+    if any(case["cause"].startswith(tuple(about)) for case in evidence.cases_of(sale.entity)):
         return True
     # The shop is told of a return with what was paid for it, and that may wait for a bank or a person.
     if what == "returns in the shop" and (sale.meddled or held_by_limit(evidence, sale)) and short_of(evidence, sale):

@@ -9,10 +9,11 @@ from typing import Any
 from tests.chaos.judge.evidence import Entry, Evidence, Finding
 from tests.chaos.judge.sales import Sale
 
-OVER = ("over_refunded:", "owed_again:", "lost_dispute:", "order_gone:")
+OVER = ("over_refunded:", "owed_again:", "lost_dispute:")
 """Causes of cases that say why a buyer has more than they were entitled to."""
-SHORT = ("refund_uncovered:", "refund_rejected:", "rejected:psp:", "doubt:psp:", "overdrawn:", "order_gone:")
+SHORT = ("refund_uncovered:", "refund_rejected:", "rejected:psp:", "doubt:psp:", "overdrawn:")
 """Causes of cases that say why they have less."""
+_GONE = ("order_gone:",)
 _WAITS = ("refund:", "dispute:", "pay_back:", "day_of:")
 
 
@@ -77,7 +78,8 @@ def settled(evidence: Evidence, sale: Sale) -> Iterator[Finding]:
     if evidence.orders[sale.entity] is None or sale.unheard:
         return
     said = f"{sale.name}: {sale.got} of {sale.due} (ours {sale.ours}, by hand {sale.by_hand}, till {sale.paid_out})"
-    over, short = reasons(evidence, sale, OVER), short_of(evidence, sale)
+    gone = reasons(evidence, sale, _GONE) if sale.vanished else []
+    over, short = reasons(evidence, sale, OVER) + gone, short_of(evidence, sale) + gone
     if sale.got > sale.due + sale.maybe and not over:
         yield Finding("Q2", "doubled", f"too much went back, and nobody is told: {said}")
     if sale.got < sale.due and not short:
@@ -108,7 +110,7 @@ def billed(evidence: Evidence, sale: Sale) -> Iterator[Finding]:
     """
     if evidence.orders[sale.entity] is None or sale.unheard or "erp" not in evidence.ledgers:
         return
-    if sale.vanished and reasons(evidence, sale, ("order_gone:",)):
+    if sale.vanished and reasons(evidence, sale, _GONE):
         return
     net, tax = _billed(evidence, sale)
     shipped, back = sale.shipped, _back(sale)

@@ -209,7 +209,7 @@ def _entitle(evidence: Evidence, sale: Sale) -> None:
             sale.entitled.append((at, take(sale.lines[line], units)))
     for entry in evidence.entries("desk", "allowed", sale.id):
         sale.entitled.append((moment(entry.details["since"]), entry.details["amount"]))
-    sale.maybe = sum(entry.details["amount"] for entry in evidence.entries("desk", "unanswered", sale.id))
+    sale.maybe += sum(entry.details["amount"] for entry in evidence.entries("desk", "unanswered", sale.id))
 
 
 def _next(line: Line, given: int, units: int) -> int:

@@ -73,7 +73,7 @@ def explained(evidence: Evidence, sale: Sale) -> Iterator[Finding]:
             yield Finding("S10", "unexplained", f"{sale.name}: {promise['name']} has no deadline")
     for intent in (each for each in intents if each["verb"] == "act"):
         fact = intent["cause"]["fact"]
-        if fact not in facts and sale.set_back:
+        if fact not in facts and sale.set_back.intersection(fact.split(":")):
             continue  # whoever stated it knows nothing of it any more
         if fact not in facts:
             yield Finding("S12", "unexplained", f"{intent['key']}: its cause {fact} is not on record")
