@@ -17,8 +17,9 @@ ELSEWHERE = ReturnLine(
 )
 
 
-def theirs(id_: str) -> Told:
-    told = Return(id=id_, returned_at=PLACED_AT, lines=(ELSEWHERE,), number="RMA 12")
+def theirs(id_: str, **line: Any) -> Told:
+    lines = (msgspec.structs.replace(ELSEWHERE, **line),)
+    told = Return(id=id_, returned_at=PLACED_AT, lines=lines, number="RMA 12")
     return Told(kind="return", id=id_, entity="order:shop:1", token=1, body=msgspec.to_builtins(told))
 
 
@@ -106,3 +107,19 @@ async def test_returns_of_other_systems_are_followed_too_and_named_apart(databas
         assert (await followed(at, "/return:api:R-1"))["told_by"] == "api"
         assert (await at.ask("GET", "/v1/orders/1/returns/R-9", who="reader"))[0] == 404
         assert (await at.ask("GET", "/v1/orders/9/returns", who="reader"))[0] == 404
+
+
+async def test_returns_of_one_id_wait_apart_and_each_is_found_where_it_says(database_url: str) -> None:
+    announced = {"received": 0, "disposition": None}
+    async with desk(database_url, order(units=5)) as at:
+        await at.stage.tell(theirs("1", **announced), theirs("in the shop 1", **announced))
+        await at.done("1/returns", {"id": "1", "lines": [{"sku": "MUG", "units": 2}], "number": "RMA 7"})
+        await at.stage.settle()
+        found = (await followed(at, ""))["returns"]
+        assert {each["fact"]: [wait["what"] for wait in each["expected"]] for each in found} == {
+            "return:shop:1": ["1 of return RMA 12 to be handed in"],
+            "return:shop:in the shop 1": ["1 of return RMA 12 to be handed in"],
+            "return:api:1": ["2 of return RMA 7 to be handed in"],
+        }
+        for each in found:
+            assert await at.ask("GET", each["href"], who="reader") == (200, each)

@@ -356,7 +356,7 @@ class Accountant:
 
     def _late(self, came: Coming) -> bool:
         left = [at for _, at, _ in self.reality.parcels if at <= came.at]
-        if came.id in self.reality.allowed_late:
+        if came.fact in self.reality.allowed_late:
             return False
         return bool(left) and came.at > max(left) + timedelta(days=self.terms(came).window_days)
 

@@ -60,6 +60,11 @@ class Coming:
     new: list[NewGoods] = field(default_factory=list[NewGoods])
     """What is sent for it."""
 
+    @property
+    def fact(self) -> str:
+        """What the hub knows it as."""
+        return f"return:{self.connection}:{self.id}"
+
 
 @dataclass(slots=True)
 class Chargeback:

@@ -118,7 +118,7 @@ def test_new_goods_leave_at_once_where_the_terms_trust_the_buyer() -> None:
     came = of.wants(_MUG - 80)
     assert of.open() == {"R1+1": 1}
     of.leaves()
-    assert (of.refunds(), of.cases(), set(of.told_waits())) == ([], set(), {"goods_back:R1"})
+    assert (of.refunds(), of.cases(), set(of.told_waits())) == ([], set(), {"goods_back:return:desk:R1"})
     of.hands_in(came)
     assert (of.refunds(), of.cases(), of.told_waits()) == ([], set(), {})
 
@@ -127,7 +127,7 @@ def test_dearer_goods_wait_until_the_difference_is_paid_and_leave_then() -> None
     of = Swapped()
     of.hands_in(of.wants(2000, rates=()))
     assert of.open() == {}
-    assert of.told_waits()["difference:R1"] == "to collect 9.54 USD for the new goods of return R1"
+    assert of.told_waits()["difference:return:desk:R1"] == "to collect 9.54 USD for the new goods of return R1"
     of.reality.pay(2000 - _MUG)
     of.rest()
     assert of.open() == {"R1+1": 1}
@@ -140,7 +140,7 @@ def test_dearer_goods_leave_while_the_difference_is_owed_where_the_terms_let_the
     of.hands_in(of.wants(2000, rates=()))
     assert of.open() == {"R1+1": 1}
     of.leaves()
-    assert of.told_waits() == {"difference:R1": "to collect 9.54 USD for the new goods of return R1"}
+    assert of.told_waits() == {"difference:return:desk:R1": "to collect 9.54 USD for the new goods of return R1"}
     assert of.cases() == {"new_goods_unpaid"}
     of.reality.pay(2000 - _MUG)
     of.rest()
@@ -218,7 +218,7 @@ def test_goods_that_never_come_back_are_owed_by_their_buyer_until_they_do() -> N
     of.leaves()
     of.later(days=15)
     assert of.cases() == {"new_goods_unpaid"}
-    assert of.told_waits()["difference:R1"] == "to collect 10.46 USD for the new goods of return R1"
+    assert of.told_waits()["difference:return:desk:R1"] == "to collect 10.46 USD for the new goods of return R1"
     of.hands_in(came)
     assert (of.refunds(), of.cases(), of.told_waits()) == ([], set(), {})
 
@@ -278,7 +278,7 @@ def test_what_a_till_paid_out_for_a_return_does_not_pay_for_new_goods_as_well() 
     of.reality.psp.refund("pi_1", _MUG, for_return=came.id)
     of.hands_in(came)
     assert of.open() == {}
-    assert of.told_waits()["difference:R1"] == "to collect 10.46 USD for the new goods of return R1"
+    assert of.told_waits()["difference:return:desk:R1"] == "to collect 10.46 USD for the new goods of return R1"
 
 
 # --- lives full of exchanges -------------------------------------------------------------------------------------------

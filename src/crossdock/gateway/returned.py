@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import quote
 
 import msgspec
 
-from crossdock.canonical.returns import Replacement, Return, ReturnLine
+from crossdock.canonical.returns import Replacement, Return
 from crossdock.gateway.orders import Expected, Milestone, expected, milestone, record_of
 from crossdock.gateway.problems import conflicting, unknown
 from crossdock.gateway.route import Call, Moment, Reply
 from crossdock.govern.own import API
 from crossdock.kernel.money import AnyMoney, Money
+from crossdock.promises.difference import APPROVAL
+from crossdock.promises.money import cause_in
+from crossdock.promises.refunds import NEXT_DAY
 from crossdock.store import operations
+
+_PATH = ":"
+"""May stand in a part of an address as it is (RFC 3986, 3.3)."""
 
 
 class GoodsBack(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,7 +142,7 @@ def _told(known: _Known, entity: str, told: Mapping[str, Any]) -> ReturnTold:
     body = known.body
     return ReturnTold(
         id=body.id,
-        href=f"/v1/orders/{entity}/returns/{body.id}",
+        href=f"/v1/orders/{quote(entity, safe=_PATH)}/returns/{quote(known.fact, safe=_PATH)}",
         fact=known.fact,
         order=entity,
         number=body.number or body.id,
@@ -144,23 +151,11 @@ def _told(known: _Known, entity: str, told: Mapping[str, Any]) -> ReturnTold:
         settle_by=body.settle_by,
         channel=body.channel,
         returned_at=body.returned_at,
-        lines=[_line(each) for each in body.lines],
+        lines=[msgspec.convert(each, GoodsBack, from_attributes=True) for each in body.lines],
         new_goods=[_new(each) for each in body.replacements],
         money=_money(known.fact, told["money"]),
         milestones=[milestone(each) for each in told["promises"] if _is_because_of(known.fact, each)],
-        expected=[expected(each) for each in told["expected"] if _is_about(known, each["name"])],
-    )
-
-
-def _line(line: ReturnLine) -> GoodsBack:
-    return GoodsBack(
-        line=line.line,
-        sku=line.sku,
-        units=line.units,
-        received=line.received,
-        disposition=line.disposition,
-        location=line.location,
-        keeps_goods=line.keeps_goods,
+        expected=[expected(each) for each in told["expected"] if _is_about(known.fact, each["name"])],
     )
 
 
@@ -190,9 +185,10 @@ def _amount(minor: int, currency: str) -> AnyMoney:
 
 def _is_because_of(fact: str, promise: Mapping[str, Any]) -> bool:
     """Money that goes back is named after its cause: `refund:return:api:R1|pi_9:1`."""
-    return promise["cause"] == fact or f"{fact}|" in promise["name"]
+    return promise["cause"] == fact or cause_in(promise["name"]) == fact
 
 
-def _is_about(known: _Known, waits: str) -> bool:
-    """Waits are named `goods_back:R1`, or after the money that waits for them."""
-    return waits.endswith(f":{known.body.id}") or f"{known.fact}|" in waits
+def _is_about(fact: str, waits: str) -> bool:
+    """Waits are named `goods_back:return:api:R1`, or after the money that waits for them; and say what they wait for."""
+    name = waits.removeprefix(APPROVAL).removeprefix(NEXT_DAY)
+    return fact in (name.partition(":")[2], cause_in(name))

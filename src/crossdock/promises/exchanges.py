@@ -167,7 +167,7 @@ def owed_for_exchanges(standing: Standing, record: Record, policy: Policy) -> It
         missing = sum(line.ordered - gone[line.id] for line in each.lines)
         if missing > 0:
             yield Wait(
-                name=f"new_goods:{fact.body.id}",
+                name=f"new_goods:{fact.id}",
                 on=(policy.roles.warehouse if each.released else None) or standing.source,
                 what=f"{missing} unit{'' if missing == 1 else 's'} to leave in exchange for return {_name(fact)}",
                 until=_given_up_at(fact, policy),
@@ -181,7 +181,7 @@ def _to_be_paid(
         return
     amount: AnyMoney = Money(short, record.currency)
     yield Wait(
-        name=f"difference:{fact.body.id}",
+        name=f"difference:{fact.id}",
         on=standing.source,
         what=f"to collect {amount} for the new goods of return {_name(fact)}",
         until=due(fact.changed_at, policy.deadlines.payment_minutes),

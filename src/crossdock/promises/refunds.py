@@ -32,6 +32,8 @@ from crossdock.promises.unheard import says_paid
 
 _DISPUTE_DAYS_MAX = 120
 """Card schemes decide within about four months."""
+NEXT_DAY = "day_of:"
+"""What the name of a wait for the next day's limit begins with; the refund's follows."""
 
 
 def money_going_back(refunds: Iterable[Obligation]) -> list[Asked]:
@@ -180,7 +182,7 @@ def _on_payment(owed: _Owed, entitlement: Entitlement, balance: Balance, start: 
         day = owed.standing.as_of.astimezone(UTC)
         cap = Within(f"refunds/{owed.record.currency}/{day:%Y-%m-%d}", part, limit.minor)
         # What doesn't fit into today's limit is looked at again when there is a new one.
-        yield Wait(name=f"day_of:{name}", on="clock", what="the next day's limit", until=_midnight_after(day))
+        yield Wait(name=f"{NEXT_DAY}{name}", on="clock", what="the next day's limit", until=_midnight_after(day))
     captured = Within(f"captured/{payment.fact}", part, balance.limit)
     body = PaymentRefund(
         payment=payment.body.id,

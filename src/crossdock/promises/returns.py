@@ -61,14 +61,14 @@ def _expected(fact: Fact, policy: Policy, terms: ReturnTerms) -> Iterator[Obliga
     name = body.number or body.id
     if terms.inspect and handed_in:
         yield Wait(
-            name=f"inspection:{body.id}",
+            name=f"inspection:{fact.id}",
             on=body.channel or fact.connection,
             what=f"to say what became of {sum(line.received for line in handed_in)} returned of {name}",
             until=due(fact.changed_at, policy.deadlines.inspection_minutes),
         )
     if announced:
         yield Wait(
-            name=f"goods_back:{body.id}",
+            name=f"goods_back:{fact.id}",
             on="customer",
             what=f"{announced} of return {name} to be handed in",
             until=due(body.returned_at, policy.deadlines.return_minutes),
@@ -96,7 +96,7 @@ def _late(standing: Standing, record: Record, fact: Fact, terms: ReturnTerms) ->
     if rejected(standing, digest) is not None:
         return  # decided: the goods are kept or sent back, and no money is owed
     yield ApprovalNeeded(
-        name=f"late_return:{body.id}",
+        name=f"late_return:{fact.id}",
         role=terms.approver,
         people=1,
         digest=digest,
