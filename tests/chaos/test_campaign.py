@@ -15,9 +15,10 @@ import pytest
 from tests.chaos.campaign.__main__ import is_time_for_another, striking_seconds
 from tests.chaos.campaign.database import Cluster, cluster
 from tests.chaos.campaign.desk import Desk
-from tests.chaos.campaign.fault import FAULTS, Known, by_side, drawn, not_here
+from tests.chaos.campaign.fault import FAULTS, SEPARATOR, Known, by_side, drawn, not_here
 from tests.chaos.campaign.faults import know_all
 from tests.chaos.campaign.faults.throttled import Seen, Share, refused_at_most, share_of
+from tests.chaos.campaign.full import next_ones, still_to_strike
 from tests.chaos.campaign.planting import SHOWS, Caught, keep, kept
 from tests.chaos.campaign.record import Record, summed
 from tests.chaos.campaign.report import page
@@ -71,6 +72,20 @@ def test_the_report_claims_no_bound_when_something_was_found() -> None:
     assert "1 %" not in told
 
 
+def test_a_full_campaign_draws_what_is_furthest_from_its_count_of_each_side_until_all_is_played() -> None:
+    know_all()
+    first = next_ones({})
+    wanted = {each.name for each in drawn(luck(1, "faults"), 100, first)}
+    assert wanted == set(first.split(SEPARATOR))
+    assert {each.side for each in drawn(luck(1, "faults"), 100, first)} == {"hub", "systems", "messages"}
+    short = "PostgreSQL crashed"
+    struck = {name: each.fault.count for name, each in FAULTS.items()}
+    struck |= {"ambiguous success: done, then the connection reset": 2000, "webhook doubled": 2000, "webhook lost": 400}
+    assert next_ones(struck) == ""
+    assert still_to_strike({**struck, short: 60}) == {short: 10}
+    assert next_ones({**struck, short: 60}) == short
+
+
 def test_a_seed_draws_the_same_faults_again_and_a_campaign_draws_them_all() -> None:
     know_all()
     for seed in (1, 2, 3):
@@ -84,8 +99,8 @@ def test_every_plant_is_hunted_with_faults_that_there_are_and_a_record_keeps_the
     know_all()
     assert SHOWS.keys() == PLANTS.keys()
     for name, shows in SHOWS.items():
-        for part in shows.faults.split(","):
-            assert any(part.strip() in fault for fault in FAULTS), f"{name}: {part}"
+        for part in shows.faults.split(SEPARATOR):
+            assert any(part in fault for fault in FAULTS), f"{name}: {part}"
     record = tmp_path / "plants.jsonl"
     said = {"invariant": "S5", "kind": "doubled", "what": "twice | in the inbox"}
     for seed in (None, 3):

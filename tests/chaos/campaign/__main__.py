@@ -16,6 +16,7 @@ from pathlib import Path
 from tests.chaos.campaign.database import cluster
 from tests.chaos.campaign.fault import not_here
 from tests.chaos.campaign.faults import know_all
+from tests.chaos.campaign.full import next_ones
 from tests.chaos.campaign.record import Record, summed
 from tests.chaos.campaign.running import FAULTS_A_RUN, Result, run_once
 
@@ -33,11 +34,15 @@ def main() -> int:
     with cluster() as server:
         while True:
             seed = record.next_seed() if asked.seed is None else asked.seed
+            faults = next_ones(summed(record.results())["faults"]) if asked.full else asked.faults
+            if asked.full and not faults:
+                print("every fault has struck as often as a full campaign asks for", flush=True)
+                break
             keep = record.file.parent / f"seed-{seed}"
             run = run_once(
                 server,
                 seed,
-                faults=asked.faults,
+                faults=faults,
                 strikes=asked.strikes,
                 striking_seconds=striking_seconds(ends - time.monotonic()),
                 keep=keep,
@@ -72,7 +77,12 @@ def _asked() -> argparse.Namespace:
         help="begin no further run that ends later, if it takes as long as the longest so far; a short time has fewer faults",
     )
     parser.add_argument("--seed", type=int, help="this seed, once, and nothing on record")
-    parser.add_argument("--faults", default="", help="only faults with this in their names")
+    parser.add_argument("--faults", default="", help="only faults with this in their names; several apart by '; '")
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help="draw from the faults that have not struck as often yet as a full campaign asks for",
+    )
     parser.add_argument(
         "--strikes", type=int, default=FAULTS_A_RUN, help="how many faults a run draws, if there is time for all"
     )

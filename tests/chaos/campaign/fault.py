@@ -46,6 +46,8 @@ class Known:
 
 F = TypeVar("F", bound=Callable[[], Fault])
 FAULTS: dict[str, Known] = {}
+SEPARATOR = "; "
+"""Between the names of faults; they have commas in them."""
 
 
 def fault(
@@ -72,8 +74,8 @@ def not_here() -> dict[str, str]:
 
 
 def drawn(random: Random, how_many: int, only: str = "") -> list[Known]:
-    """The faults of one run, in the order they strike; `only` is part of the names wanted, or several apart by commas."""
-    parts = [each.strip() for each in only.split(",")]
+    """The faults of one run, in the order they strike; `only` is part of the names wanted, or several apart by `; `."""
+    parts = only.split(SEPARATOR)
     named = [each for name, each in sorted(FAULTS.items()) if any(part in name for part in parts)]
     assert named, f"no fault is called {only}"
     wanted = [each for each in named if not each.why_not()]

@@ -42,7 +42,7 @@ _KILLS_AT_THE_DOOR = "named point: door"
 _LIMITED = (9, 11, 14, 16)
 
 SHOWS: Mapping[str, Shows] = {
-    "acknowledge_before_commit": Shows(f"{_KILLS_AT_THE_DOOR}, connections cut", _LOST),
+    "acknowledge_before_commit": Shows(f"{_KILLS_AT_THE_DOOR}; connections cut", _LOST),
     "no_dedup": Shows("webhooks doubled", ("S5",)),
     "dedup_mark_committed_apart": Shows(_KILLS_AT_THE_DOOR, _LOST),
     "no_fencing": Shows("stopped past its lease", ("S1",)),
@@ -51,7 +51,7 @@ SHOWS: Mapping[str, Shows] = {
     "no_quiet_period": Shows("ambiguous answers of one", ("S1",)),
     "receipts_per_batch": Shows("ambiguous answers of one", _LOST),
     "retry_on_blind": Shows("mail server", ("S1",)),
-    "account_moved_outside_the_seal": Shows("named point: call, named point: receipt", ("S2",), _LIMITED),
+    "account_moved_outside_the_seal": Shows("named point: call; named point: receipt", ("S2",), _LIMITED),
     "version_ties_by_arrival": Shows("webhooks doubled", ("Q6", "Q7")),
     "gone_by_404": Shows("a system down", _LOST),
     "policy_not_pinned": Shows("two versions of the rules", ("S6",), (1, 3, 5, 7)),

@@ -25,7 +25,7 @@ class Spoiled:
     """Counted by what the senders say they did: see `running.struck`."""
 
     name = "webhooks doubled, late, out of order, forged and altered"
-    count = 1000
+    count = 2000
 
     async def inject(self, world: World, random: Random) -> None:
         spoils = WebhookMischief(
@@ -39,7 +39,7 @@ class Lost:
     """What a source said and nobody heard: its order's next message heals it, or a sweep of the source, after the day."""
 
     name = "webhooks lost"
-    count = 100
+    count = 400
 
     async def inject(self, world: World, random: Random) -> None:
         await _spoil(world, WebhookMischief(drop=0.3), random.choice(sorted(world.senders)))
