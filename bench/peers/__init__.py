@@ -1,14 +1,15 @@
 """`make bench BENCH=peers`: what a small team would pick for the same work, beside Crossdock, by one harness and one judge.
 
 Every peer takes the same signed webhooks, maps them in the same way and calls the same ERP; each order must be booked exactly
-once. `PEERS=dbos,crossdock` measures some; `ORDERS` is how many wait when their size is taken (20,000).
+once; where Crossdock loses or doubles one, this fails. `PEERS=dbos,crossdock` measures some; `ORDERS` is how many wait when their
+size is taken (20,000).
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
@@ -21,6 +22,7 @@ import psutil
 from bench.figures import show
 from bench.peers import runs
 from bench.peers.hub import HUBS, Crossdock
+from bench.peers.judge import Verdict
 from bench.peers.others import OTHERS
 from bench.peers.peer import Peer
 from bench.peers.stillness import watched
@@ -29,18 +31,34 @@ from bench.stage import Stuck
 
 ORDERS = int(os.environ.get("ORDERS", "20000"))
 _RATE_RUNS, _STRIKES_AT_ONCE, _TRIES_MAX = 3, 3, 6
+_JUDGED_RUNS = _RATE_RUNS + 2
 _MEGABYTE = 1024 * 1024
 
 T = TypeVar("T")
+Judged = tuple[type[Peer], Verdict]
 
 
 def measure() -> None:
-    """All three measurements of the named peers; the runs of one measurement are interleaved."""
-    kinds = [kind for kind in _chosen() if _described(kind)]
+    """All three measurements of the named peers, the runs of one interleaved; fails where Crossdock broke its promise."""
+    chosen = _chosen()
+    kinds = [kind for kind in chosen if _described(kind)]
     _show_machine()
-    _rates(kinds)
+    verdicts = _rates(kinds)
     _queues(kinds)
-    _strikes(kinds)
+    verdicts += _strikes(kinds)
+    if wrong := list(broken(chosen, verdicts)):
+        sys.exit("\n".join(wrong))
+
+
+def broken(chosen: Sequence[type[Peer]], verdicts: Sequence[Judged]) -> Iterator[str]:
+    """Where Crossdock lost or doubled an order, or wasn't seen to do neither; what becomes of the others' is a figure."""
+    for kind in chosen:
+        if issubclass(kind, Crossdock):
+            found = [verdict for judged, verdict in verdicts if judged is kind]
+            if len(found) < _JUDGED_RUNS:
+                yield f"{kind.name} ({kind.variant}): {len(found)} of {_JUDGED_RUNS} runs came to their end"
+            wrong = [verdict for verdict in found if not verdict.exactly_once]
+            yield from (f"{kind.name} ({kind.variant}): {msgspec.to_builtins(verdict)}" for verdict in wrong)
 
 
 def _chosen() -> Sequence[type[Peer]]:
@@ -72,7 +90,7 @@ def _show_machine() -> None:
     show("peers", "machine", [1], "", rate_orders=runs.RATE_ORDERS, struck_orders=runs.STRUCK_ORDERS, **notes)
 
 
-def _rates(kinds: Sequence[type[Peer]]) -> None:
+def _rates(kinds: Sequence[type[Peer]]) -> list[Judged]:
     found: dict[type[Peer], list[runs.Rate]] = {kind: [] for kind in kinds}
     for _ in range(_RATE_RUNS):
         for kind in kinds:
@@ -80,6 +98,7 @@ def _rates(kinds: Sequence[type[Peer]]) -> None:
     for kind, rates in found.items():
         if rates:
             _show_rates(kind, rates)
+    return [(kind, each.verdict) for kind, rates in found.items() for each in rates]
 
 
 def _show_rates(kind: type[Peer], rates: Sequence[runs.Rate]) -> None:
@@ -104,13 +123,16 @@ def _queues(kinds: Sequence[type[Peer]]) -> None:
                     _show(kind, "one more order, settled and waiting for the ERP", [queued.settled_bytes_each], "bytes")
 
 
-def _strikes(kinds: Sequence[type[Peer]]) -> None:
+def _strikes(kinds: Sequence[type[Peer]]) -> list[Judged]:
     """A few at a time: they wait for leases and time-outs more than they work, and are counted, not timed."""
+    verdicts: list[Judged] = []
     with ThreadPoolExecutor(_STRIKES_AT_ONCE) as some:
         for everything in (False, True):
             for kind, found in zip(kinds, some.map(partial(_struck, everything=everything), kinds), strict=True):
                 for struck in found:
                     _show_struck(kind, struck, "workers, door and store" if everything else "workers")
+                    verdicts.append((kind, struck.verdict))
+    return verdicts
 
 
 def _struck(kind: type[Peer], *, everything: bool) -> list[runs.Struck]:
@@ -119,7 +141,8 @@ def _struck(kind: type[Peer], *, everything: bool) -> list[runs.Struck]:
 
 def _show_struck(kind: type[Peer], struck: runs.Struck, killed: str) -> None:
     counts = msgspec.to_builtins(struck.verdict)
-    _show(kind, "lost", [struck.verdict.lost], "orders", killed=killed, seconds=round(struck.seconds, 1), **counts)
+    notes = {"killed": killed, "killed_at": struck.killed_at, "seconds": round(struck.seconds, 1)}
+    _show(kind, "lost", [struck.verdict.lost], "orders", **notes, **counts)
 
 
 def _tried(kind: type[Peer], what: str, run: Callable[[], T]) -> list[T]:

@@ -20,6 +20,11 @@ class Verdict(msgspec.Struct, kw_only=True):
     doubled_by_repeats: int
     """Booked more than once, and the shop told of it twice."""
 
+    @property
+    def exactly_once(self) -> bool:
+        """Nothing is lost and nothing doubled; what is held back may still come."""
+        return not (self.lost or self.doubled or self.doubled_by_repeats)
+
 
 class Unexplained(AssertionError):
     """The ERP booked what nobody ordered: then the measurement itself is wrong."""

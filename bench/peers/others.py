@@ -12,8 +12,6 @@ from bench.peers.peer import Peer
 from bench.peers.running import run
 from bench.peers.stores import Postgres, Redis
 
-_POSTGRES = {"PostgreSQL": "the server and the settings that Crossdock has: fsync and synchronous_commit on"}
-
 
 class Program(Peer):
     """A peer that is a program of `programs/`, in an environment of its own."""
@@ -40,6 +38,21 @@ class Program(Peer):
 
     def versions(self) -> dict[str, str]:
         return {**environments.versions(self.lock, self.packages), **super().versions()}
+
+
+class OnPostgres(Program):
+    """One whose store is a PostgreSQL."""
+
+    configuration: ClassVar[Mapping[str, str]] = {
+        "PostgreSQL": "the server and the settings that Crossdock has: fsync and synchronous_commit on"
+    }
+
+    def new_store(self) -> Postgres:
+        return Postgres(self.folder / "postgres")
+
+    def counted(self, query: str) -> int:
+        assert isinstance(self.store, Postgres)
+        return self.store.count(query)
 
 
 class Celery(Program):
@@ -77,13 +90,9 @@ class TunedCelery(Celery):
     }
 
 
-class Dbos(Program):
+class Dbos(OnPostgres):
     name, variant, lock = "DBOS", "default", "dbos"
     packages = ("dbos", "psycopg", "sqlalchemy")
-    configuration: ClassVar[Mapping[str, str]] = _POSTGRES
-
-    def new_store(self) -> Postgres:
-        return Postgres(self.folder / "postgres")
 
     def environment(self) -> Mapping[str, str]:
         return {**super().environment(), "PEER_WORKER": "prepare"}
@@ -98,9 +107,8 @@ class Dbos(Program):
         return [f"{self._bin}/python", str(PROGRAMS / "dbos_shop.py")]
 
     def held(self) -> int:
-        assert isinstance(self.store, Postgres)
         waiting = "status in ('ENQUEUED', 'PENDING', 'DELAYED')"
-        return self.store.count(f"select count(*) from dbos.workflow_status where {waiting}")
+        return self.counted(f"select count(*) from dbos.workflow_status where {waiting}")
 
 
 class TunedDbos(Dbos):
@@ -111,17 +119,13 @@ class TunedDbos(Dbos):
         "application_version": "set, not worked out",
         "worker_concurrency, polling_interval_sec": "32, 0.1",
         "retries_allowed, max_attempts": "True, 10",
-        **_POSTGRES,
+        **OnPostgres.configuration,
     }
 
 
-class PgQueuer(Program):
+class PgQueuer(OnPostgres):
     name, variant, lock = "PgQueuer", "default", "pgqueuer"
     packages = ("pgqueuer", "asyncpg", "aiohttp")
-    configuration: ClassVar[Mapping[str, str]] = _POSTGRES
-
-    def new_store(self) -> Postgres:
-        return Postgres(self.folder / "postgres")
 
     def prepare(self) -> None:
         self._pgq("install")
@@ -130,8 +134,7 @@ class PgQueuer(Program):
         return [[f"{self._bin}/python", str(PROGRAMS / "pgqueuer_shop.py")]] * 2
 
     def held(self) -> int:
-        assert isinstance(self.store, Postgres)
-        return self.store.count("select count(*) from pgqueuer where status in ('queued', 'picked')")
+        return self.counted("select count(*) from pgqueuer where status in ('queued', 'picked')")
 
     def _pgq(self, *words: str) -> None:
         run([f"{self._bin}/pgq", *words], self.environment(), self.folder / "prepare.log")
@@ -146,7 +149,7 @@ class TunedPgQueuer(PgQueuer):
         "DatabaseRetryEntrypointExecutor": "10 attempts",
         "pgq autovac": "run",
         "durability": "durable, as it comes",
-        **_POSTGRES,
+        **OnPostgres.configuration,
     }
 
     def prepare(self) -> None:

@@ -50,33 +50,30 @@ _KILLED = """\
 ## kill -9
 
 {orders} orders are acknowledged and wait. Then the workers start, and are killed with all their children when a quarter, a half
-and three quarters of the orders are booked, and started again at once. A call takes {travel:.0f} ms and is booked in the middle
-of it. In the second table the door and the store (Redis or PostgreSQL) are killed with them; the machine stays, and with it what
-the operating system was given to write.
+and three quarters of the orders are booked, or {patience:.0f} s after the strike before if they aren't; and started again at
+once. A call takes {travel:.0f} ms and is booked in the middle of it. In the second table the door and the store (Redis or
+PostgreSQL) are killed with them; the machine stays, and with it what the operating system was given to write.
 
-*Lost*: acknowledged, not booked, and nobody holds it. *Held back*: not booked {patience:.0f} s after the last strike, but still
-in the store. *Doubled*: booked more than once though the shop told of it once. *By repeats*: booked more than once, and the shop
-told of it twice. *Last after*: seconds from the last strike until the last new order was booked.
+*Killed at*: how many orders were booked then. *Lost*: acknowledged, not booked, and nobody holds it. *Held back*: not booked
+{patience:.0f} s after the last strike, but still in the store. *Doubled*: booked more than once though the shop told of it once.
+*By repeats*: booked more than once, and the shop told of it twice. *Last after*: seconds from the last strike until the last new
+order was booked.
 """
 
 _NOT = """\
 ## What this does not show
 
-- One machine, two cores, everything on it: load, door, workers, store and ERP. Orders a second depend on what else it does;
+- One machine, {cores} cores, everything on it: load, door, workers, store and ERP. Orders a second depend on what else it does;
   compare processor time, and only within one table, whose runs were made in turn.
 - Crossdock does more for an order than was asked here: it keeps the books, and an account per buyer at the ERP (known before the
   measured orders). The others do exactly what is asked.
 - Three strikes in one run each. A zero here means none in {orders} orders, and no more.
 - Each program is as small as its documentation's; a team may write a better one, with a search before each call, or a table of
   what was seen.
-- n8n isn't measured: {n8n}
+- n8n isn't measured: it is an application of some thousand packages, and no library of which a small program can be made.
 """
-_N8N = (
-    "its current version (2.41.3) could not be installed from npm when this was made (`@n8n/agents` 0.26.2, which it needs, is "
-    "missing there), and the one before (2.40.5) brings 2,441 packages of 2.5 GB."
-)
 
-
+_STRUCK_COLUMNS = ("killed at", "lost", "held back", "doubled", "by repeats", "last after")
 _RATE_COLUMNS = (
     "orders/s",
     "door, CPU-ms/order",
@@ -101,7 +98,7 @@ def page(lines: Sequence[Line]) -> str:
         "\n".join(_struck(lines)),
         "\n".join(_queued(lines)),
         "\n".join(_configurations(lines)),
-        _NOT.format(n8n=_N8N, **names),
+        _NOT.format(cores=machine["cores"], **names),
     ]
     return "\n".join(parts)
 
@@ -145,7 +142,7 @@ def _rate_cells(found: Mapping[str, Line]) -> Iterator[str]:
 def _struck(lines: Sequence[Line]) -> Iterator[str]:
     for killed in ("workers", "workers, door and store"):
         yield f"Killed: {killed}.\n"
-        yield "| | | lost | held back | doubled | by repeats | last after |\n| --- | --- | ---: | ---: | ---: | ---: | ---: |"
+        yield f"| | | {' | '.join(_STRUCK_COLUMNS)} |\n| --- | ---{' | ---:' * len(_STRUCK_COLUMNS)} |"
         for each in lines:
             if each["metric"] == "lost" and each["killed"] == killed:
                 yield f"| {' | '.join(_struck_cells(each))} |"
@@ -154,6 +151,7 @@ def _struck(lines: Sequence[Line]) -> Iterator[str]:
 
 def _struck_cells(line: Line) -> Iterator[str]:
     yield from (line["peer"], line["variant"])
+    yield ", ".join(str(each) for each in line["killed_at"])
     for name in ("lost", "held_back", "doubled", "doubled_by_repeats"):
         yield f"**{line[name]}**" if line[name] else "0"
     yield f"{line['seconds']:.0f} s"

@@ -60,17 +60,26 @@ class Scene:
     def ledger(self) -> Told:
         return msgspec.json.decode(self._ask("/_ledger"), type=Told)
 
+    def sold(self) -> int:
+        """How many orders are booked, each counted once."""
+        return self.ledger().done.get("sales", 0)
+
     def _ask(self, path: str) -> bytes:
         return fetch(self.erp.address + path)
 
     def until_booked(self, count: int, seconds: float = PATIENCE_SECONDS) -> bool:
         """Until so many orders are booked, each counted once; false when they aren't in time."""
         until = time.monotonic() + seconds
-        while self.ledger().done.get("sales", 0) < count:
+        while self.sold() < count:
             if time.monotonic() > until:
                 return False
             time.sleep(0.05)
         return True
+
+    def all_booked(self, count: int) -> None:
+        """Until so many orders are booked; `Stuck` when they aren't in time."""
+        if not self.until_booked(count):
+            raise Stuck(f"{self.peer.name} ({self.peer.variant}) sold {self.sold()} of {count} orders")
 
     def until_nothing_is_held(self, seconds: float = PATIENCE_SECONDS) -> None:
         """Until the store has nothing to do any more; or until patience is out."""
@@ -126,12 +135,11 @@ def rate(kind: type[Peer]) -> Rate:
     with playing(kind) as scene:
         scene.peer.start_workers()
         scene.send(0, RATE_ORDERS)
-        if not scene.until_booked(RATE_ORDERS):
-            raise Stuck(f"{kind.name} ({kind.variant}) sold {len(scene.booked())} of {RATE_ORDERS} orders")
+        scene.all_booked(RATE_ORDERS)
         scene.until_nothing_happens()
         before = scene.peer.cpu_seconds()
         came = scene.send(webhooks.CUSTOMERS, RATE_ORDERS)
-        scene.until_booked(2 * RATE_ORDERS)
+        scene.all_booked(2 * RATE_ORDERS)
         seconds = scene.ledger().last_at - min(came.sent_at.values())
         scene.until_nothing_is_held()
         after = scene.peer.cpu_seconds()
@@ -146,19 +154,23 @@ class Struck:
 
     verdict: Verdict
     seconds: float
+    killed_at: list[int]
+    """How many orders were booked at each kill: fewer than wanted where patience was out before."""
 
 
 def strike(kind: type[Peer], *, everything: bool) -> Struck:
-    """All orders are acknowledged and wait; then work begins, and is killed when a quarter, a half and three are done."""
+    """All orders are acknowledged and wait; work begins, and is killed at each share of them, or when patience is out."""
     with playing(kind, TRAVEL_SECONDS) as scene:
         scene.send(0, STRUCK_ORDERS)
         scene.peer.start_workers()
+        killed_at: list[int] = []
         for share in _STRUCK_AT:
             scene.until_booked(int(share * STRUCK_ORDERS))
+            killed_at.append(scene.sold())
             _kill(scene.peer, everything=everything)
             began = time.time()
         scene.until_nothing_happens()
-        return Struck(scene.verdict(), max(0.0, scene.ledger().last_at - began))
+        return Struck(scene.verdict(), max(0.0, scene.ledger().last_at - began), killed_at)
 
 
 def _kill(peer: Peer, *, everything: bool) -> None:

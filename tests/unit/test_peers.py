@@ -11,8 +11,11 @@ import psutil
 import pytest
 
 from bench import webhooks
+from bench.peers import broken
 from bench.peers.erp import Bookings
-from bench.peers.judge import Unexplained, judged
+from bench.peers.hub import HUBS, Crossdock
+from bench.peers.judge import Unexplained, Verdict, judged
+from bench.peers.others import TunedDbos
 from bench.peers.programs import sale
 from bench.peers.report import page
 from bench.peers.running import start
@@ -58,6 +61,27 @@ def test_a_sale_that_nobody_ordered_stops_the_measurement() -> None:
         judged({"1": 1}, _booked(("a", "1"), ("b", "9")), held=0)
 
 
+_RIGHT = judged({"1": 1}, _booked(("a", "1")), held=0)
+_LOST = judged({"1": 1}, _booked(), held=0)
+_DOUBLED = judged({"1": 1}, _booked(("a", "1"), ("b", "1")), held=0)
+_BY_REPEAT = judged({"1": 2}, _booked(("a", "1"), ("b", "1")), held=0)
+
+
+@pytest.mark.parametrize("wrong", [_LOST, _DOUBLED, _BY_REPEAT])
+def test_where_crossdock_loses_or_doubles_an_order_the_measurement_fails(wrong: Verdict) -> None:
+    assert list(broken([Crossdock], [(Crossdock, _RIGHT)] * 5)) == []
+    assert len(list(broken([Crossdock], [(Crossdock, _RIGHT)] * 4 + [(Crossdock, wrong)]))) == 1
+
+
+def test_what_becomes_of_the_others_orders_is_a_figure_and_no_failure() -> None:
+    assert list(broken([TunedDbos], [(TunedDbos, _LOST)])) == []
+
+
+def test_the_measurement_fails_where_a_run_of_crossdock_came_to_no_end() -> None:
+    assert len(list(broken(HUBS, [(Crossdock, _RIGHT)] * 5))) == 1
+    assert len(list(broken([Crossdock], [(Crossdock, _RIGHT)] * 4))) == 1
+
+
 def test_every_peer_posts_the_sale_that_the_hub_posts() -> None:
     for headers, body in webhooks.webhooks(7, 40):
         origin = shopify.origin("shop", datetime.now(UTC), 0)
@@ -76,11 +100,11 @@ def test_a_loss_stands_out_on_the_page() -> None:
     machine = {"at": "2026-11-22T14:40+00:00", "cores": 2, "memory_gb": 8, "load": [1, 1, 1], "nice": 0}
     lines = [
         {"metric": "machine", "rate_orders": 1000, "struck_orders": 600, **machine},
-        _line("lost", 7, killed="workers", seconds=12.0, **counts),
+        _line("lost", 7, killed="workers", killed_at=[150, 300, 451], seconds=12.0, **counts),
         _line("not measured", 0, why="redis-server isn't installed"),
     ]
     text = page(lines)
-    assert "| Queue | default | **7** | 0 | 0 | 0 | 12 s |" in text
+    assert "| Queue | default | 150, 300, 451 | **7** | 0 | 0 | 0 | 12 s |" in text
     assert "**Queue, default**: not measured: redis-server isn't installed" in text
 
 
