@@ -65,8 +65,8 @@ def measure() -> None:
         visitor = _signed_in(stage, hub)
         for name, path in _pages(stage).items():
             _show_page(stage, visitor, name, path)
-        day, began = stage.sql.execute("select (now() - interval '3 days')::date").fetchone(), time.monotonic()
-        lines = visitor.get(f"/console/books.csv?from={day[0]}&to={day[0]}").count(b"\n") if day else 0
+        day, began = _three_days_ago(stage), time.monotonic()
+        lines = visitor.get(f"/console/books.csv?from={day}&to={day}").count(b"\n")
         show("console", "a day exported", [time.monotonic() - began], "s", lines=lines)
         loaded = visitor.get("/console")
         files = sum(len(visitor.get(name.decode())) for name in sorted(set(_STATIC.findall(loaded))))
@@ -128,8 +128,7 @@ def _pages(stage: Stage) -> dict[str, str]:
     """Addresses by what they are called; the heaviest of each sort."""
     case = stage.count("select min(id) from cases")
     middle = ORDERS // 2
-    day = stage.sql.execute("select (now() - interval '3 days')::date").fetchone()
-    assert day
+    day = _three_days_ago(stage)
     search = urllib.parse.quote(f"#{middle}")
     return {
         "home": "/console",
@@ -149,8 +148,8 @@ def _pages(stage: Stage) -> dict[str, str]:
         "why": f"/console/act/{middle * 4}",
         "flow": "/console/flow",
         "books of a week": "/console/books",
-        "books of a quarter": f"/console/books?from={_before(day[0], 88)}&to={_before(day[0], -3)}",
-        "books of a day with lines": f"/console/books?day={day[0]}",
+        "books of a quarter": f"/console/books?from={day - timedelta(days=88)}&to={day + timedelta(days=3)}",
+        "books of a day with lines": f"/console/books?day={day}",
         "connections": "/console/connections",
         "differences": "/console/differences",
         "value": "/console/value",
@@ -162,5 +161,7 @@ def _pages(stage: Stage) -> dict[str, str]:
     }
 
 
-def _before(day: date, days: int) -> date:
-    return day - timedelta(days=days)
+def _three_days_ago(stage: Stage) -> date:
+    found = stage.sql.execute("select (now() - interval '3 days')::date").fetchone()
+    assert found
+    return found[0]
