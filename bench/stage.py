@@ -73,6 +73,8 @@ class Program:
     process: subprocess.Popen[str]
     address: str
     ps: psutil.Process
+    observed_at: str = ""
+    """Where a hub process tells its metrics."""
 
     def cpu_seconds(self) -> float:
         used = self.ps.cpu_times()
@@ -122,7 +124,8 @@ def start(*command: str) -> Program:
     if not line:
         program.stop()
         raise Stuck(f"{' '.join(command)} did not become ready")
-    program.address = json.loads(line)["address"]
+    ready = json.loads(line)
+    program.address, program.observed_at = ready["address"], ready.get("observe") or ""
     return program
 
 

@@ -248,7 +248,8 @@ class Conversation(asyncio.Protocol):
             case b"/_times":
                 body = msgspec.json.encode(self._ledger.at)
             case b"/v1/traces":
-                body = b""  # spans are taken and forgotten
+                self._ledger.done["traces"] += 1  # spans themselves are forgotten
+                body = b""
             case url if url.startswith(b"/list/"):
                 body = self._ledger.listed(url.decode())
             case _ if self._ledger.limit and not self._ledger.limit.allows():

@@ -3,7 +3,8 @@
 `MINUTES` and `RATE` in the environment make it longer and busier: MINUTES=60 is the hour of `make chaos STEADY=60`. Orders
 arrive at one rate, some are edited, and some messages can't be translated; policies, metrics, traces and sweeps are on. In
 the middle of it a snapshot is held for up to a minute. The first fifth of the time is held against the last. What is judged
-depends on no machine's speed: pages a claim reads, dead rows, bytes of log an order, memory, and that all of it gets done.
+depends on no machine's speed: pages a claim reads, what the lanes walk through, dead rows, bytes of log an order, memory, and
+that all of it gets done.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ from itertools import pairwise
 from statistics import mean, median
 
 import msgspec
-import psycopg
 
 from bench import webhooks
+from bench.everything import idle
 from bench.figures import show
+from bench.season import Season
 from bench.stage import Cast, Stage, Stuck, staged
-from bench.trade import Season
-from bench.watching import QUEUES, Probe, Sample
+from bench.trade import Besides
+from bench.watching import QUEUES, Probe, Report, Sample
+from crossdock.store.fronts import Front
 
 MINUTES, RATE = float(os.environ.get("MINUTES", "2")), float(os.environ.get("RATE", "100"))
 _ROLES = (("door", "settle"), ("deliver", "sweep", "notify"))
@@ -33,8 +36,7 @@ _FIFTHS = 5
 _SAMPLES = 100
 _SAMPLE_SECONDS_MAX = 5.0
 _PINNED_SECONDS_MAX = 60.0
-_PINNED_FROM = 2 / 5
-_PINNED_SAMPLES_MIN = 4
+_PINNED_FROM, _PINNED_SHARE = 1 / 5, 2 / 5
 _KNOWN_PER_SECOND = 300.0
 _REST_SECONDS = 150.0
 _MEGABYTE = 1024 * 1024
@@ -43,6 +45,9 @@ _MEGABYTE = 1024 * 1024
 _ENTRIES_AN_ORDER = 2 * 2 * 2
 # The queues' thresholds together; what an order leaves in them, and how long until they are vacuumed after that.
 _VACUUMED_AT, _DEAD_AN_ORDER, _VACUUM_SECONDS = 50_000, 15, 30
+# Of what is gone and still seen by a snapshot, so much a look of the hub's may walk through: 0.004 where each lane begins at its
+# front, 0.023 where none does, alike at any rate.
+_WALKED_SHARE_MOST = 0.01
 # What a claim itself reads: an empty one some twenty pages, one that finds a promise some thirty more.
 _PAGES_MOST = 100
 
@@ -62,7 +67,7 @@ class Length:
     def pinned(self) -> tuple[float, float]:
         """From and until which second the snapshot is held."""
         begins = _PINNED_FROM * self.seconds
-        return begins, begins + min(_PINNED_SECONDS_MAX, self.seconds / _FIFTHS)
+        return begins, begins + min(_PINNED_SECONDS_MAX, _PINNED_SHARE * self.seconds)
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ class Figure:
 def measure() -> None:
     figures = played(Length(60 * MINUTES, RATE))
     for each in figures:
-        told = {} if each.most is None else {"target": f"<= {each.most:,.0f}", "last": round(each.last, 3)}
+        told = {} if each.most is None else {"target": f"<= {each.most:,g}", "last": round(each.last, 3)}
         grown = round(each.fifths[-1] / each.fifths[0], 3) if each.fifths[0] else None
         show("steady", each.metric, each.fifths, each.unit, minutes=MINUTES, rate=RATE, last_to_first=grown, **told)
     if grown := [each.metric for each in figures if not each.holds]:
@@ -95,10 +100,12 @@ def played(length: Length) -> list[Figure]:
     with staged(_CAST) as stage:
         stage.start_hubs(*_ROLES)
         first = _known_customers(stage, length)
-        samples = asyncio.run(_watched(stage, length, first))
-        told = stage.told()
-        if told.done["sales"] != first + length.orders:
-            raise Stuck(f"the ERP has {told.done} of {first + length.orders} orders")
+        samples, besides = asyncio.run(_watched(stage, length, first))
+        orders, told = first + length.orders, stage.told()
+        if told.done["sales"] != orders:
+            raise Stuck(f"the ERP has {told.done} of {orders} orders")
+        if off := list(idle(stage, besides, orders)):
+            raise Stuck(f"switched on, but not seen to work: {', '.join(off)}")
     return figures_of(samples, length)
 
 
@@ -112,62 +119,32 @@ def _known_customers(stage: Stage, length: Length) -> int:
     return webhooks.CUSTOMERS
 
 
-async def _watched(stage: Stage, length: Length, first: int) -> list[Sample]:
+async def _watched(stage: Stage, length: Length, first: int) -> tuple[list[Sample], Besides]:
     """Samples from begin to end of a season; the last one is at rest, so that what was held up counts as done."""
     season = Season(stage.hubs[0].address, first, length.orders, length.rate)
     every = min(_SAMPLE_SECONDS_MAX, length.seconds / _SAMPLES)
     samples: list[Sample] = []
     async with Probe.of(stage) as probe:
-        with _Report(stage.url, length) as report:
+        with Report(stage.url, *length.pinned) as report:
             _begin(stage, season)
             began = time.monotonic()
             while (at := time.monotonic() - began) < length.seconds:
                 samples.append(await probe.sample(at, pinned=report.at(at)))
                 await asyncio.sleep(every)
-        _end(stage)
+        besides = _end(stage)
         samples.append(await probe.sample(time.monotonic() - began, pinned=False))
-    return samples
-
-
-class _Report:
-    """A session that reads from one snapshot for a while, and for a few samples on a machine where each takes long."""
-
-    def __init__(self, url: str, length: Length) -> None:
-        self._sql = psycopg.connect(url, autocommit=True)
-        self._begins, self._ends = length.pinned
-        self._seen = 0
-
-    def __enter__(self) -> _Report:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._sql.close()
-
-    def at(self, seconds: float) -> bool:
-        """Whether the snapshot is held now."""
-        holds = self._begins <= seconds and (seconds < self._ends or self._seen < _PINNED_SAMPLES_MIN)
-        self._seen += holds
-        if holds and not self._held:
-            self._sql.execute("begin isolation level repeatable read")
-        if holds:
-            self._sql.execute("select 1")
-        elif self._held:
-            self._sql.execute("rollback")
-        return holds
-
-    @property
-    def _held(self) -> bool:
-        return self._sql.info.transaction_status != psycopg.pq.TransactionStatus.IDLE
+    return samples, besides
 
 
 def _begin(stage: Stage, season: Season) -> None:
     stage.shop.tell(msgspec.json.encode(season).decode())
 
 
-def _end(stage: Stage) -> None:
-    """The shop has sent everything until it was taken, and everything is done."""
-    stage.shop.said()
+def _end(stage: Stage) -> Besides:
+    """The shop has sent everything until it was taken, and everything is done; what it has sent besides orders so far."""
+    besides = msgspec.json.decode(stage.shop.said(), type=Besides)
     stage.settle_down(_REST_SECONDS)
+    return besides
 
 
 def figures_of(samples: Sequence[Sample], length: Length) -> list[Figure]:
@@ -179,32 +156,41 @@ def figures_of(samples: Sequence[Sample], length: Length) -> list[Figure]:
     def over(say: Callable[[Sequence[Sample]], float]) -> list[float]:
         return [say(fifth) for fifth in fifths]
 
-    pages = over(lambda part: median(s.claim_pages for s in part))
+    walked = _walked_share(pinned[len(pinned) // 2 :])
+    pages = over(lambda part: median(s.claim.pages for s in part))
     beyond = over(lambda part: median(_pages_beyond(s, length) for s in part))
     held = median(_pages_beyond(s, length) for s in pinned[len(pinned) // 2 :])
     dead = over(lambda part: max(sum(s.dead[name] for name in QUEUES) for s in part))
     log = over(_log_an_order)
     memory = over(lambda part: max(median(s.memory[n] for s in part) for n in range(len(_ROLES))))
     return [
-        Figure("a claim", "ms", over(lambda part: median(s.claim_ms for s in part))),
+        Figure("a claim", "ms", over(lambda part: median(s.claim.ms for s in part))),
         Figure("pages a claim reads", "pages", pages),
         Figure("pages beyond what came since the front", "pages", beyond, _PAGES_MOST, beyond[-1]),
         Figure("the same while a snapshot is held", "pages", [beyond[0], held], _PAGES_MOST, held),
-        Figure("entries of the queue's index read by a look for work", "entries", over(_entries_a_look)),
         Figure(
-            "dead rows in queues", "rows", dead, _VACUUMED_AT + _VACUUM_SECONDS * _DEAD_AN_ORDER * length.rate, dead[-1]
+            "the same at rest, all of them", "pages", [samples[-1].claim.pages], _PAGES_MOST, samples[-1].claim.pages
         ),
+        Figure("entries of the queue's index that a look of the hub's reads", "entries", over(_entries_a_look)),
+        Figure("of what is gone and still seen, a look walks through", "", [walked], _WALKED_SHARE_MOST, walked),
+        Figure("dead rows in queues", "rows", dead, _dead_most(length), dead[-1]),
         Figure("write-ahead log", "bytes/order", log, 1.5 * log[0], log[-1]),
         Figure("memory of the larger hub process", "MB", memory, 1.3 * memory[0] + 30, memory[-1]),
         Figure("queues on disk", "MB", over(lambda part: mean(s.queue_bytes for s in part) / _MEGABYTE)),
-        Figure("orders under way", "orders", over(lambda part: median(s.under_way for s in part))),
-        Figure("open cases", "cases", over(lambda part: part[-1].cases)),
+        Figure("orders under way", "orders", over(lambda part: median(s.work.under_way for s in part))),
+        Figure("open cases", "cases", over(lambda part: part[-1].work.cases)),
     ]
+
+
+def _dead_most(length: Length) -> float | None:
+    """What may lie there until it is vacuumed; None where less than that is left behind in the whole run."""
+    most = _VACUUMED_AT + _VACUUM_SECONDS * _DEAD_AN_ORDER * length.rate
+    return most if length.orders * _DEAD_AN_ORDER > most else None
 
 
 def _pages_beyond(sample: Sample, length: Length) -> float:
     """A claim walks through what came since the oldest that is open, gone or not: how much that is, a busy machine decides."""
-    return max(0.0, sample.claim_pages - _ENTRIES_AN_ORDER * length.rate * sample.front_seconds)
+    return max(0.0, sample.claim.pages - _ENTRIES_AN_ORDER * length.rate * sample.claim.front_seconds)
 
 
 def _log_an_order(part: Sequence[Sample]) -> float:
@@ -212,4 +198,12 @@ def _log_an_order(part: Sequence[Sample]) -> float:
 
 
 def _entries_a_look(part: Sequence[Sample]) -> float:
-    return (part[-1].entries - part[0].entries) / max(1, part[-1].looks - part[0].looks)
+    """Without what is read to find the fronts, and that isn't more than each lane may look them up."""
+    looks, seconds = part[-1].looks - part[0].looks, part[-1].at - part[0].at
+    walks = seconds / Front.again_seconds * mean(s.walk_entries for s in part)
+    return max(0.0, looks.entries - walks) / max(1, looks.scans)
+
+
+def _walked_share(part: Sequence[Sample]) -> float:
+    """Who begins at the front walks through a second's worth of what is gone, however much of it there is."""
+    return _entries_a_look(part) / mean(s.walk_entries for s in part)

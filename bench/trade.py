@@ -1,7 +1,7 @@
 """A shop that sells at a steady rate, and lists what it sold: orders, edits of some of them, and some that can't be translated.
 
 `python -m bench.trade` prints a JSON line with its address. Each line on its input is a `Season` to trade for; when it is over
-and every webhook is answered it prints what came of it, as `Traded`.
+and every webhook was taken, it prints what it has sent besides the orders so far, as `Besides`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import time
-from collections import deque
 from collections.abc import Iterator
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
@@ -19,8 +17,8 @@ import msgspec
 import uvloop
 
 from bench import standin, webhooks
-from bench.load import Sender, request
 from bench.poison import broken_order
+from bench.season import Season, Trade
 from bench.standin import Ledger, Network
 from bench.webhooks import Webhook
 from crossdock.connect.connector import Connector
@@ -35,9 +33,6 @@ from crossdock.simulators.shop_signing import webhook_headers
 PAGE = 50
 # Of a hundred orders so many are edited, this many orders later; and one message more can't be translated.
 _EDITED_EVERY, _EDITED_AFTER, _BROKEN_EVERY = 10, 25, 100
-_CONNECTIONS = 16
-_TICK_SECONDS = 0.005
-_AGAIN_SECONDS = 1.0  # as shops do, though they take longer
 _SECRET = b"simulated-client-secret"
 
 connector: Connector[standin.Settings] = Connector(
@@ -49,6 +44,13 @@ connector: Connector[standin.Settings] = Connector(
 )
 
 
+class Besides(msgspec.Struct):
+    """Webhooks so far that are no new orders: edits of some, and some that can't be translated."""
+
+    edited: int = 0
+    broken: int = 0
+
+
 class Listed(msgspec.Struct):
     """A part of a list: orders in the order of their last change."""
 
@@ -56,22 +58,6 @@ class Listed(msgspec.Struct):
     bodies: list[msgspec.Raw]
     cursor: str
     more: bool
-
-
-class Season(msgspec.Struct):
-    """So many orders from `first` on, so many a second, to the hub at this door."""
-
-    door: str
-    first: int
-    count: int
-    rate: float
-
-
-class Traded(msgspec.Struct):
-    webhooks: int
-    refused: int
-    """And sent again."""
-    waited_seconds_max: float
 
 
 @connector.list("order")
@@ -100,6 +86,7 @@ class Shop(Ledger):
         self.changes: list[tuple[int, int]] = []
         """(order, its version)"""
         self.versions: dict[int, int] = {}
+        self.besides = Besides()
 
     def sells(self, n: int) -> Iterator[Webhook]:
         """What is sent for order `n`, and with it."""
@@ -107,8 +94,10 @@ class Shop(Ledger):
         yield from webhooks.webhooks(n, 1)
         if n % _EDITED_EVERY == 0 and (edited := n - _EDITED_AFTER) in self.versions:
             self._changed(edited, self.versions[edited] + 1)
+            self.besides.edited += 1
             yield changed_order(edited, self.versions[edited])
         if n % _BROKEN_EVERY == 0:
+            self.besides.broken += 1
             yield broken_order(n)
 
     def _changed(self, n: int, version: int) -> None:
@@ -158,68 +147,14 @@ def _body(n: int, version: int) -> bytes:
     return msgspec.json.encode(told)
 
 
-class Trade:
-    """One season's webhooks: each leaves when it is due and a connection is free, whatever the hub does."""
-
-    def __init__(self, shop: Shop, season: Season) -> None:
-        self._shop, self._season = shop, season
-        self._host = urlsplit(season.door).netloc
-        self._waiting: deque[tuple[bytes, float]] = deque()
-        self._free: deque[Sender] = deque()
-        self._sent: dict[Sender, bytes] = {}
-        self._under_way = 0
-        self.came = Traded(0, 0, 0.0)
-
-    async def run(self) -> Traded:
-        where = urlsplit(self._season.door)
-        loop = asyncio.get_running_loop()
-        for _ in range(_CONNECTIONS):
-            _, sender = await loop.create_connection(lambda: Sender(self), where.hostname, where.port)
-            self._free.append(sender)
-        began, sold = time.time(), 0
-        while sold < self._season.count or self._waiting or self._under_way:
-            due = min(self._season.count, int((time.time() - began) * self._season.rate) + 1)
-            for n in range(sold, due):
-                self._sell(self._season.first + n, began + n / self._season.rate)
-            sold = max(sold, due)
-            self._send()
-            await asyncio.sleep(_TICK_SECONDS)
-        return self.came
-
-    def _sell(self, n: int, due: float) -> None:
-        self._waiting.extend((request(self._host, each), due) for each in self._shop.sells(n))
-
-    def _send(self) -> None:
-        while self._waiting and self._free:
-            self._under_way += 1
-            sender, (sent, due) = self._free.popleft(), self._waiting.popleft()
-            self._sent[sender] = sent
-            sender.send(sent, due)
-
-    def answered(self, sender: Sender, due: float, *, refused: bool) -> None:
-        if refused:
-            asyncio.get_running_loop().call_later(_AGAIN_SECONDS, self._again, self._sent[sender], due)
-        else:
-            self._under_way -= 1
-        self._free.append(sender)
-        self.came.webhooks += 1
-        self.came.refused += refused
-        self.came.waited_seconds_max = max(self.came.waited_seconds_max, time.time() - due)
-        self._send()
-
-    def _again(self, refused: bytes, due: float) -> None:
-        self._under_way -= 1
-        self._waiting.append((refused, due))
-
-
 async def main() -> None:
     shop = Shop()
     network = Network(shop)
     await network.up()
     print(json.dumps({"ready": True, "address": f"http://127.0.0.1:{network.port}"}), flush=True)
     while line := await asyncio.to_thread(sys.stdin.readline):
-        came = await Trade(shop, msgspec.json.decode(line, type=Season)).run()
-        print(msgspec.json.encode(came).decode(), flush=True)
+        await Trade(shop.sells, msgspec.json.decode(line, type=Season)).run()
+        print(msgspec.json.encode(shop.besides).decode(), flush=True)
 
 
 if __name__ == "__main__":
