@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from operator import attrgetter
@@ -79,6 +79,9 @@ async def merge(tx: Transaction, statements: Iterable[Statement]) -> Merged:
     regressed: list[Statement] = []
     found = await rows(tx, _SQL["merge_documents"], columns(_DOCUMENT, [_record(s) for s in latest.values()]))
     winners = {row[:3] for row in found if row[3]}
+    if unseen := _lost_to_what_was_not_seen(latest, found, winners):
+        found = [row for row in found if row[:3] not in unseen]
+        found += await rows(tx, _SQL["held"], columns(_DOCUMENT[:3], sorted(unseen)))
     for row in found:
         won, is_changed, held_epoch, held_token, held_digest, held_raised_at, held_observed = row[3:10]
         was_entity, decided, may_name = row[10:]
@@ -96,12 +99,27 @@ async def merge(tx: Transaction, statements: Iterable[Statement]) -> Merged:
                 tied.append(statement)
         if not won and held_token is not None and _goes_back(statement, held_epoch, held_token, held_raised_at):
             regressed.append(statement)
-    # Neither new nor held: somebody else stored it while this statement waited for it.
-    if len(seen := {row[:3] for row in found}) < len(latest):
-        naming.extend(s for identity, s in latest.items() if s.names and identity not in seen)
     if naming:
         changed |= await _name(tx, naming)
     return Merged(frozenset(changed), tuple(tied), tuple(regressed))
+
+
+def _lost_to_what_was_not_seen(
+    latest: Mapping[Identity, Statement], found: Sequence[Row], winners: Collection[Identity]
+) -> set[Identity]:
+    """What somebody else stored while the statement waited for it: what it shows as held was held before that, or is nothing."""
+    unseen = set(latest.keys() - winners)
+    for row in found:
+        held_epoch, held_token, held_digest, _, held_observed = row[5:10]
+        statement = latest[row[:3]]
+        if row[:3] in unseen and (*statement.version, statement.digest) <= (
+            held_epoch,
+            held_token,
+            held_observed,
+            held_digest,
+        ):
+            unseen.discard(row[:3])
+    return unseen
 
 
 def _record(s: Statement) -> Row:

@@ -41,9 +41,7 @@ select connection, kind, id, true as won, is_new or digest <> is_digest or gone 
 from merged
 union all
 select i.connection, i.kind, i.id, false, false, h.epoch, h.token, h.digest, h.raised_at, h.observed, null, null,
-       -- What looks overtaken and yet lost was overtaken by what this statement can't see yet.
        h.named is not null or h.entity is null and h.about = ''
-       or (i.epoch, i.token, i.observed, i.digest) > (h.epoch, h.token, h.observed, h.digest)
        or (i.epoch, i.token, i.observed, i.digest) = (h.epoch, h.token, h.observed, h.digest)
           and (i.entity, i.about) is distinct from (h.entity, h.about)
 from incoming i
@@ -51,6 +49,10 @@ cross join lateral (
     select epoch, token, digest, raised_at, named, entity, about, observed from document d
     where d.connection = i.connection and d.kind = i.kind and d.id = i.id limit 1
 ) h
+
+-- held: What is held of these documents, in the shape of the statement before.
+select connection, kind, id, false, false, epoch, token, digest, raised_at, observed, null, null, true
+from document join unnest(%(connection)b::text[], %(kind)b::text[], %(id)b::text[]) as w(connection, kind, id) using (connection, kind, id)
 
 -- name_documents: What older versions said these documents are about, where no newer one says it.
 with stated as materialized (
