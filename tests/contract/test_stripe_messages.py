@@ -228,6 +228,22 @@ async def test_a_payment_read_is_what_its_events_told(given: dict[str, Any], aft
         assert await read_payment("pi_none", at.link) is None
 
 
+@pytest.mark.parametrize("seconds", [0, 1, 2])
+async def test_an_event_made_in_the_next_second_tells_of_the_capture_that_a_read_finds_and_is_never_the_newer(
+    seconds: int,
+):
+    async with site() as at:
+        paid = await at.pay()
+        events = [{**each, "created": each["created"] + seconds} for each in told(at)]
+        read = await read_payment(paid["id"], at.link)
+        assert read is not None
+        known = merged(heard(events))
+        for each in connector.topics[read.topic](read.body, ORIGIN):
+            if isinstance(each, Document) and each.kind == "capture":
+                assert each.body == known[each.kind, each.id].body
+                assert each.token > known[each.kind, each.id].token
+
+
 async def test_the_payments_of_an_order_are_found_by_its_name_with_what_was_captured():
     async with site() as at:
         for order in ("1001", "1001", "1002"):

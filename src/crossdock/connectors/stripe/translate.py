@@ -11,8 +11,8 @@ amount from one value to the next, and so it is named by the value it led to: `c
 captures step from zero. Where several are possible, each comes as one `charge.updated` with the value before it.
 Repeats name the same step, and the steps sum to the amount captured.
 
-A read shows no steps: it tells of a capture only where there can have been but one, dated by its charge, so that the event of
-it, whenever it comes, is the newer.
+A read shows no steps: it tells of a capture only where there can have been but one. Of what was taken at once the charge says
+when, for the event of it and its entry in the balance may each be made in the second after; a read is the newer of the two.
 
 **Payments.** While nothing is held the intent tells of it; afterwards its charge does, which alone knows the card and how long
 the money is held.
@@ -38,6 +38,8 @@ T = TypeVar("T")
 RefundStatus = Literal["pending", "succeeded", "failed"]
 
 _SECOND = 1_000_000
+_AT_ONCE_SECONDS = 5
+"""Events and entries in the balance are made that much later at most than what they tell of."""
 _STAGE = 10**16
 """More microseconds than `wire.Seconds` can come to."""
 _REFUNDS: dict[str, tuple[int, RefundStatus]] = {
@@ -245,12 +247,16 @@ def _capture_document(charge: wire.Charge, before: int, origin: Origin, at: int)
             payment=about,
             tender=_tender(charge),
             amount=money(charge.amount_captured - before, charge.currency),
-            captured_at=from_micros(at * _SECOND),
+            captured_at=from_micros(_taken_at(charge, at) * _SECOND),
         ),
-        token=at * _SECOND,
+        token=(at - _AT_ONCE_SECONDS) * _SECOND,
         aliases=(charge.id,),
         about="" if entity else about,
     )
+
+
+def _taken_at(charge: wire.Charge, told_at: int) -> int:
+    return charge.created if told_at - charge.created <= _AT_ONCE_SECONDS else told_at
 
 
 def _capture_found(charge: wire.Charge, origin: Origin, at: int) -> Document:
@@ -260,7 +266,7 @@ def _capture_found(charge: wire.Charge, origin: Origin, at: int) -> Document:
     document = _capture_document(charge, 0, origin, booked_at)
     settled = _settled(booked, charge.currency)
     if settled is None:
-        return document
+        return msgspec.structs.replace(document, token=_taken_at(charge, booked_at) * _SECOND + 1)
     capture = msgspec.structs.replace(cast("payment.Capture", document.body), settled=settled)
     return msgspec.structs.replace(document, body=capture, token=at * _SECOND + 1)
 
