@@ -371,3 +371,29 @@ def test_what_was_paid_for_units_whose_taking_off_the_shop_forgot_may_have_been_
     evidence.ledgers["shop"].append(off)
     _set_back(evidence, "shop", "order_edited")
     assert judged(evidence) == set()
+
+
+def test_mails_of_before_anybody_wrote_any_may_be_withheld_and_nothing_else() -> None:
+    for since, withholds, found in (
+        (3600, "parcel_notice:s1", False),
+        (3600, "sale", True),
+        (None, "parcel_notice:s1", True),
+    ):
+        evidence = sound()
+        if since is not None:
+            _told(evidence, mails_since=_at(-since).isoformat())
+        evidence.rebuilds[_ENTITY]["differing"].append(
+            {"opens": [], "withdraws": 0, "withholds": [withholds], "troubles": []}
+        )
+        assert (("Q7", "unexplained") in judged(evidence)) is found
+
+
+def test_a_clerk_gives_back_what_a_provider_that_was_set_back_shows_as_left() -> None:
+    evidence = sound()
+    refund = next(evidence.entries("psp", "refunded"))
+    captured = next(evidence.entries("psp", "captured"))
+    by_hand = {**refund.details, "refund": "re_by_hand", "amount": captured.details["amount"]}
+    _set_back(evidence, "psp", "refunded", replace(refund, key="", details=by_hand))
+    assert ("S2", "doubled") not in judged(evidence)
+    by_hand["amount"] += 1
+    assert ("S2", "doubled") in judged(evidence)

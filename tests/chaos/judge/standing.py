@@ -13,6 +13,7 @@ from tests.chaos.judge.sales import Sale
 
 # What is on its way between spending from the budget and the target's clock, on a busy machine.
 _BUDGET_SLACK_SECONDS = 0.4
+_MAILS = ("parcel_notice:", "refund_notice:")
 _LIVELY = ("promised", "sealed", "sent", "accepted")
 
 
@@ -122,9 +123,17 @@ def unmoved(evidence: Evidence, sale: Sale) -> Iterator[Finding]:
                 )
 
 
+def _only_withholds_mails(differing: Mapping[str, Any]) -> bool:
+    other = any(differing.get(what) for what in ("opens", "withdraws", "troubles"))
+    withheld = differing.get("withholds", ())
+    return bool(withheld) and not other and all(name.startswith(_MAILS) for name in withheld)
+
+
 def rebuilt(evidence: Evidence, sale: Sale) -> Iterator[Finding]:
     """Q7: all that was received about the order, taken once more, would change nothing."""
     for each in evidence.rebuilds.get(sale.entity, {}).get("differing", ()):
+        if evidence.told.mails_since and _only_withholds_mails(each):
+            continue  # nobody writes about what was before anybody wrote
         yield Finding("Q7", "unexplained", f"{sale.name}: a rebuild differs: {each}")
 
 
