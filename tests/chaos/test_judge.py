@@ -397,3 +397,15 @@ def test_a_clerk_gives_back_what_a_provider_that_was_set_back_shows_as_left() ->
     assert ("S2", "doubled") not in judged(evidence)
     by_hand["amount"] += 1
     assert ("S2", "doubled") in judged(evidence)
+
+
+def test_what_a_bank_sent_back_waits_for_a_person_to_say_that_it_goes_out_once_more() -> None:
+    for sent_back in (True, False):
+        evidence = sound()
+        refund = next(evidence.entries("psp", "refunded"))
+        evidence.orders[_ENTITY]["expected"].append({"name": f"approval:{_REFUND}"})  # type: ignore[index]
+        if sent_back:
+            evidence.ledgers["psp"].append(replace(refund, what="refund_failed"))
+        else:
+            _gone(evidence, "psp", "refunded")
+        assert (("Q3", "lost") in judged(evidence)) is not sent_back

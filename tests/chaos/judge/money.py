@@ -14,6 +14,8 @@ OVER = ("over_refunded:", "owed_again:", "lost_dispute:")
 SHORT = ("refund_uncovered:", "refund_rejected:", "rejected:psp:", "doubt:psp:", "overdrawn:")
 """Causes of cases that say why they have less."""
 _GONE = ("order_gone:",)
+_ONCE_MORE = "approval:refund:"
+"""Where a bank sent a refund back a person says whether it goes out once more."""
 _WAITS = ("refund:", "dispute:", "pay_back:", "day_of:")
 
 
@@ -103,8 +105,10 @@ def reasons(evidence: Evidence, sale: Sale, causes: tuple[str, ...]) -> list[str
 
 
 def _waits(evidence: Evidence, sale: Sale) -> list[str]:
-    told = evidence.orders[sale.entity] or {}
-    return [each["name"] for each in told.get("expected", ()) if each["name"].startswith(_WAITS)]
+    told, waits = evidence.orders[sale.entity] or {}, _WAITS
+    if any(entry.details["order"] == sale.id for entry in evidence.entries("psp", "refund_failed")):
+        waits = (*waits, _ONCE_MORE)
+    return [each["name"] for each in told.get("expected", ()) if each["name"].startswith(waits)]
 
 
 def billed(evidence: Evidence, sale: Sale) -> Iterator[Finding]:

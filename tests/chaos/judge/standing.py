@@ -79,9 +79,9 @@ def explained(evidence: Evidence, sale: Sale) -> Iterator[Finding]:
         if fact not in facts:
             yield Finding("S12", "unexplained", f"{intent['key']}: its cause {fact} is not on record")
         elif not _within(moment(intent["cause"]["recorded_at"]), facts[fact]):
-            yield Finding(
-                "S12", "unexplained", f"{intent['key']}: its cause {fact} wasn't told when it is said to have been"
-            )
+            if not evidence.told.wrong_clock:
+                said = f"{intent['key']}: its cause {fact} wasn't told when it is said to have been"
+                yield Finding("S12", "unexplained", said)
         elif _too_old(intent):
             yield Finding("S6", "unexplained", f"{intent['key']}: its cause is older than the rules it was made by")
     busy = Counter(
