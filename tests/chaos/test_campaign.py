@@ -17,7 +17,7 @@ from tests.chaos.campaign.database import Cluster, cluster
 from tests.chaos.campaign.desk import Desk
 from tests.chaos.campaign.fault import FAULTS, SEPARATOR, Known, by_side, drawn, not_here
 from tests.chaos.campaign.faults import know_all
-from tests.chaos.campaign.faults.throttled import Seen, Share, refused_at_most, share_of
+from tests.chaos.campaign.faults.throttled import Seen, Share, refused_at_most, share_of, starved_seconds
 from tests.chaos.campaign.full import next_ones, still_to_strike
 from tests.chaos.campaign.planting import SHOWS, Caught, keep, kept
 from tests.chaos.campaign.record import Record, summed
@@ -200,31 +200,45 @@ async def test_a_command_that_does_not_end_or_crashes_is_a_finding_and_no_answer
 # ---- how much of what a target allows is used while a backlog waits
 
 
-def _share(calls_per_second: float, starved: float = 0.0, backlog: int = 30) -> Share:
+def _share(calls_per_second: float, starved: float = 0.0, backlog: int = 30, late: float = 0.0) -> Share | None:
     """A backlog that went down for four seconds at ten calls a second allowed, four at once."""
     seen = Seen([(nth / 10, backlog) for nth in range(41)], [(2.0, starved)])
-    burst = [nth / 100 for nth in range(4)]
-    share = share_of(burst + [0.1 + nth / calls_per_second for nth in range(200)], seen, rate=10.0, burst=4.0)
+    calls = [nth / 100 for nth in range(4)] + [0.1 + nth / calls_per_second for nth in range(200)]
+    return share_of([late + at for at in calls], seen, rate=10.0, burst=4.0, resumed_by=1.0)
+
+
+def _is_too_little(share: Share | None) -> bool:
     assert share is not None
-    return share
+    return share.is_too_little
 
 
 def test_a_limit_that_is_used_up_is_no_finding_and_one_that_is_used_by_half_is() -> None:
-    assert not _share(10.0).is_too_little
-    assert not _share(9.8).is_too_little
-    assert _share(8.5).is_too_little
-    assert _share(5.0).is_too_little
+    assert not _is_too_little(_share(10.0))
+    assert not _is_too_little(_share(9.8))
+    assert _is_too_little(_share(8.5))
+    assert _is_too_little(_share(5.0))
+
+
+def test_whoever_resumes_late_or_hardly_calls_at_all_does_not_use_what_is_allowed() -> None:
+    assert not _is_too_little(_share(10.0, late=0.8))
+    for late in (2.0, 60.0):
+        assert _is_too_little(_share(10.0, late=late))
 
 
 def test_time_in_which_the_machine_was_busy_is_not_held_against_it_and_a_short_while_says_nothing() -> None:
-    assert _share(5.0).is_too_little
-    assert not _share(5.0, starved=2.1).is_too_little
-    assert not _share(5.0, starved=3.0).is_too_little
+    assert _is_too_little(_share(5.0))
+    assert not _is_too_little(_share(5.0, starved=2.1))
+    assert not _is_too_little(_share(5.0, starved=3.0))
+
+
+def test_who_waits_for_the_processor_at_the_same_time_waits_once() -> None:
+    assert starved_seconds(0.1, {1: 2.0, 2: 5.0}, {1: 2.25, 2: 5.5, 3: 7.0}) == 0.5
+    assert starved_seconds(0.25, {1: 2.0}, {1: 2.125}) == 0.25
+    assert starved_seconds(0.25, {}, {}) == 0.25
 
 
 def test_without_a_backlog_nothing_is_measured() -> None:
-    seen = Seen([(nth / 10, 3) for nth in range(41)])
-    assert share_of([nth / 5 for nth in range(20)], seen, rate=10.0, burst=4.0) is None
+    assert _share(5.0, backlog=3) is None
 
 
 def test_whoever_goes_on_calling_a_target_that_wants_no_calls_is_found() -> None:

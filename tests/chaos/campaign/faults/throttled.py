@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -18,6 +18,8 @@ from tests.chaos.campaign.world import ERP_BURST, ERP_CALLS_PER_SECOND, ROLES, W
 USED, ALLOWED = "calls to the ERP while a backlog waited", "calls to the ERP allowed while a backlog waited"
 _ORDERS = 45
 _RETRY_AFTER_SECONDS = 1.5
+# As long as it was asked to wait, a tenth of it by chance, and until whoever waits looks again.
+_RESUMED_SECONDS_MAX = 1.1 * _RETRY_AFTER_SECONDS + 2.0
 _STORM_SECONDS, _PATIENCE_SECONDS = 3.0, 45.0
 _LOOK_SECONDS = 0.05
 # Fewer than what two processes may have in hand at the end of a round are no backlog.
@@ -99,18 +101,19 @@ class Share:
         return self.allowed >= _ALLOWED_MIN and self.used + 1 < _SHARE_MIN * self.allowed
 
 
-def share_of(calls: list[float], seen: Seen, rate: float, burst: float) -> Share | None:
+def share_of(calls: list[float], seen: Seen, rate: float, burst: float, resumed_by: float) -> Share | None:
     """Of what the rate lets out while a backlog waits, how much was used; what could be sent at once is left out of both.
 
-    `calls`: when the target got one, after it had asked for none. None: the backlog was gone too soon to tell.
+    `calls`: when the target got one, after it had asked for none; whoever is not under way `resumed_by` then wastes what is
+    allowed from then on. None: the backlog was gone too soon to tell.
     """
     busy = [at for at, waits in seen.looks if waits >= _BACKLOG_MIN]
-    first = int(burst) + 1
-    if not busy or len(calls) <= first:
+    if not busy:
         return None
-    began, ended = calls[first - 1], max(busy)
+    first = int(burst) + 1
+    began, ended = min([resumed_by, *calls[first - 1 : first]]), max(busy)
     starved = sum(seconds for until, seconds in seen.starved if began < until <= ended + _LOOK_SECONDS)
-    used = sum(began < at <= ended for at in calls)
+    used = sum(at <= ended for at in calls[first:])
     return Share(used, rate * (ended - began - starved)) if ended > began else None
 
 
@@ -119,7 +122,7 @@ async def _judge_share(world: World) -> None:
     async with _watched(world, seen):
         await soon(lambda: _is_through(world), _PATIENCE_SECONDS)
     calls = sorted(call.at for call in world.mischiefs["erp"].calls if call.at > since)
-    share = share_of(calls, seen, ERP_CALLS_PER_SECOND, ERP_BURST)
+    share = share_of(calls, seen, ERP_CALLS_PER_SECOND, ERP_BURST, since + _RESUMED_SECONDS_MAX)
     if share is None or share.allowed < _ALLOWED_MIN:
         return
     world.measured[USED] += share.used
@@ -136,7 +139,8 @@ async def _watched(world: World, seen: Seen) -> AsyncGenerator[None]:
         yield
     finally:
         watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
 
 
 async def _watch(world: World, seen: Seen) -> None:
@@ -145,14 +149,18 @@ async def _watch(world: World, seen: Seen) -> None:
         await asyncio.sleep(_LOOK_SECONDS)
         seen.looks.append((time.time(), await asyncio.to_thread(_backlog, world)))
         late, last = max(0.0, time.monotonic() - last - 2 * _LOOK_SECONDS), time.monotonic()
-        now = _waited_seconds(world)
-        seen.starved.append((time.time(), late + max(0.0, now - waited)))
-        waited = now
+        before, waited = waited, _waited_seconds(world)
+        seen.starved.append((time.time(), starved_seconds(late, before, waited)))
 
 
-def _waited_seconds(world: World) -> float:
-    """For how long the hub's processes have been ready to run, and nothing ran them: the kernel counts it in nanoseconds."""
-    return sum(_run_delay(hub.pid) for hub in world.hubs)
+def starved_seconds(late: float, before: Mapping[int, float], now: Mapping[int, float]) -> float:
+    """Of the time between two looks; who waited at the same time, we for one, waited for the same processor."""
+    return max(late, *(seconds - before.get(pid, seconds) for pid, seconds in now.items()), 0.0)
+
+
+def _waited_seconds(world: World) -> dict[int, float]:
+    """For how long each of the hub's processes has been ready to run, and nothing ran it: the kernel counts it in nanoseconds."""
+    return {hub.pid: _run_delay(hub.pid) for hub in world.hubs}
 
 
 def _run_delay(pid: int) -> float:
