@@ -279,6 +279,14 @@ def test_what_nobody_could_hear_of_is_not_missed_and_what_is_doubled_is() -> Non
     assert ("S1", "doubled") in judged(evidence)
 
 
+def test_what_comes_together_because_the_systems_stood_still_is_not_too_much_at_once() -> None:
+    for until, found in ((1000.4, False), (1010.0, True)):
+        evidence = sound()
+        evidence.calls["erp"].extend([{"at": 1000.5, "subject": ""}] * 12)  # type: ignore[attr-defined]
+        _told(evidence, stood_still=[(until, 1.2)])
+        assert (("S11", "unexplained") in judged(evidence)) is found
+
+
 # ---- systems that were restored from a backup
 
 

@@ -7,6 +7,7 @@ import contextlib
 import os
 import shlex
 import sys
+import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -56,6 +57,9 @@ class World:
     """For every hub process that is started from now on: a kill at a named point, another clock."""
     slept_seconds: float = 0.0
     """How long hub processes were stopped at most: what they had in hand then may reach a target late."""
+    stood_still: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
+    """(until when, in seconds since 1970; for how many seconds) no system ran, for all are in this process: what was sent to
+    them meanwhile came at once."""
     call_lease_seconds: float = 2.5
     refunds_a_day: int | None = None
     """The most that may be refunded in a day, in cents; None: as much as is due."""
@@ -160,6 +164,15 @@ class World:
                 async with self._starting:
                     await self._revive()
 
+    async def time_systems(self) -> None:
+        """Note when the systems stood still, for as long as the run lasts."""
+        while True:
+            began = time.monotonic()
+            await asyncio.sleep(_LOOK_SECONDS)
+            late = time.monotonic() - began - _LOOK_SECONDS
+            if late > _LOOK_SECONDS:
+                self.stood_still.append((time.time(), late))
+
     async def _revive(self) -> None:
         for place, hub in enumerate(list(self.hubs)):
             if hub.process.poll() is None:
@@ -247,12 +260,13 @@ async def world(
         for prepare in dict.fromkeys(each.prepare for each in faults if each.prepare):
             await prepare(made)
         await made.start_hubs()
-        watching = asyncio.create_task(made.watch())
+        watching = [asyncio.create_task(each) for each in (made.watch(), made.time_systems())]
         try:
             yield made
         finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+            for each in watching:
+                each.cancel()
+            await asyncio.gather(*watching, return_exceptions=True)
 
 
 # So many runs have a limit on a day's refunds, which is reached in the middle of them.

@@ -50,6 +50,8 @@ class Told:
     systems: Mapping[str, str | None]
     limits: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Mapping[str, float]])
     slept_seconds: float = 0.0
+    stood_still: Sequence[Sequence[float]] = ()
+    """(until when, for how many seconds) no system ran: what was sent to them meanwhile came at once. Seconds since 1970."""
     forgotten: Sequence[Sequence[str]] = ()
     """(from, until): times of which the hub's database was made to know nothing any more."""
     refunds_a_day: int | None = None

@@ -161,17 +161,24 @@ def in_budget(evidence: Evidence) -> Iterator[Finding]:
     for system, limit in evidence.told.limits.items():
         times = sorted(call["at"] for call in evidence.calls[system])
         rate, burst = limit["calls_per_second"], limit["burst"]
-        slack = _BUDGET_SLACK_SECONDS + evidence.told.slept_seconds
         # The worst while ends at each call: it begins where the most calls were ahead of what the rate lets out.
         ahead = worst = 0.0
         before = times[0] if times else 0.0
         for at in times:
-            ahead = max(0.0, ahead - rate * (at - before)) + 1
-            worst, before = max(worst, ahead), at
-        if worst > burst + rate * slack:
+            ahead, before = max(0.0, ahead - rate * (at - before)) + 1, at
+            slack = _BUDGET_SLACK_SECONDS + evidence.told.slept_seconds + _stood_still(evidence, at)
+            worst = ahead if ahead > max(worst, burst + rate * slack) else worst
+        if worst:
             yield Finding(
                 "S11", "unexplained", f"{system} was called {worst:.0f} times ahead of {rate}/s, {burst} at once"
             )
+
+
+def _stood_still(evidence: Evidence, at: float) -> float:
+    """For how long no system ran shortly before: as long as that, what came together then is ahead."""
+    return max(
+        (long for until, long in evidence.told.stood_still if until - long <= at <= until + long + 1.0), default=0.0
+    )
 
 
 def _of_what_was_set_back(cause: str, sales: list[Sale]) -> bool:
