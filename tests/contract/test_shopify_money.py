@@ -17,6 +17,7 @@ from crossdock.connect.documents import Document, Hint, Ignore, Origin, Translat
 from crossdock.connect.effects import Keyed, Searchable
 from crossdock.connect.receipts import Confirmed, Outcome
 from crossdock.connectors.shopify import connector
+from crossdock.connectors.shopify.money_facts import note_of
 from crossdock.connectors.shopify.reads import list_orders, read_order
 from crossdock.connectors.shopify.refunds import find_refunds, give_store_credit, record_return
 from crossdock.connectors.shopify.return_reads import read_return
@@ -92,6 +93,17 @@ def test_units_cancelled_or_refunded_before_they_left_count_no_more() -> None:
     shop.fulfil_by_hand(order.id, {line.id: 3})
     shop.refund_by_hand(order.id, {line.id: 1}, "no_restock")
     assert order_told(shop).lines[0].ordered == 3
+
+
+def test_what_we_wrote_down_as_brought_back_had_left_whatever_the_shop_knows_of_its_parcel() -> None:
+    shop = shop_with()
+    order = shipped(shop)
+    shop.cancel_fulfilment(order.fulfilments[0].id)
+    note = note_of("order:shop:1/return_record:return:till:R1:1/1")
+    shop.refund_by_hand(order.id, {order.lines[0].id: 1}, "no_restock", amount="0", note=note)
+    assert order_told(shop).lines[0].ordered == 3
+    shop.refund_by_hand(order.id, {order.lines[0].id: 1}, "no_restock", amount="0")
+    assert order_told(shop).lines[0].ordered == 2
 
 
 def test_an_edit_after_a_return_is_seen_and_the_return_is_not() -> None:
@@ -295,6 +307,17 @@ async def test_a_return_is_shown_with_its_goods_its_shipping_and_the_money_paid_
         assert isinstance(document, Document)
         assert isinstance(document.body, Order)
         assert (document.body.lines[0].ordered, document.body.payment) == (3, "paid")
+
+
+async def test_a_return_of_a_parcel_that_the_shop_knows_no_more_lowers_nothing() -> None:
+    async with site(payments="psp") as at:
+        order = await paid(at)
+        at.shop.cancel_fulfilment(order.fulfilments[0].id)
+        await told(record(order, {0: (1, "damaged")}, 1250), at)
+        reading = await read_order(str(order.id), at.link)
+        assert reading is not None
+        (ordered,) = bodies(translated(reading.topic, reading.body), "order")
+        assert ordered.lines[0].ordered == 3
 
 
 async def test_damaged_and_sellable_units_of_one_line_are_told_apart_and_still_count_as_ordered() -> None:

@@ -93,8 +93,8 @@ def _pickup_at(wire: GraphOrder, origin: Origin) -> str:
 def _back(wire: GraphOrder) -> Back:
     if any(refund.refund_line_items.page_info.has_next_page for refund in wire.refunds):
         raise Untranslatable("a page of a refund, not the whole of it")
-    parts = [part for refund in wire.refunds for part in refund.refund_line_items.nodes]
-    refunded = ((terms.number_of(p.line_item.id), p.restock_type.lower(), p.quantity) for p in parts)
+    parts = [(part, refund.note) for refund in wire.refunds for part in refund.refund_line_items.nodes]
+    refunded = ((terms.number_of(p.line_item.id), p.restock_type.lower(), p.quantity, note) for p, note in parts)
     return back_of(refunded, lambda: _left(wire))
 
 

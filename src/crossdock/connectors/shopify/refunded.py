@@ -9,6 +9,7 @@ from typing import Literal
 
 from crossdock.canonical.order import OrderLine
 from crossdock.connect.documents import Untranslatable
+from crossdock.connectors.shopify.money_facts import key_in
 
 Restock = Literal["return", "no_restock", "cancel", "legacy_restock"]
 _UNSAID = ("no_restock", "legacy_restock")
@@ -37,11 +38,15 @@ class Back:
 NOTHING = Back()
 
 
-def back_of(refunded: Iterable[tuple[str, str, int]], parcels: Callable[[], Counter[str]]) -> Back:
-    """Counted from (line, restock type, units) of every refund; `parcels` is asked only when something is unsaid."""
+def back_of(refunded: Iterable[tuple[str, str, int, str | None]], parcels: Callable[[], Counter[str]]) -> Back:
+    """Counted from (line, restock type, units, note) of every refund; `parcels` is asked only when something is unsaid.
+
+    What we wrote down came back, so it had left, also where the shop knows no more of the parcel: taken for never sent, it
+    would be paid back once more.
+    """
     returned, unsaid = Counter[str](), Counter[str]()
-    for line, restock, units in refunded:
-        if restock == "return":
+    for line, restock, units, note in refunded:
+        if restock == "return" or key_in(note):
             returned[line] += units
         elif restock in _UNSAID:
             unsaid[line] += units

@@ -136,8 +136,9 @@ def _order(wire: WireOrder, buyer: str | None) -> Order:
 
 
 def _back(wire: WireOrder) -> Back:
-    parts = [part for refund in wire.refunds for part in refund.refund_line_items]
-    return back_of(((str(p.line_item_id), p.restock_type, p.quantity) for p in parts), lambda: _left(wire))
+    parts = [(part, refund.note) for refund in wire.refunds for part in refund.refund_line_items]
+    refunded = ((str(p.line_item_id), p.restock_type, p.quantity, note) for p, note in parts)
+    return back_of(refunded, lambda: _left(wire))
 
 
 def _left(wire: WireOrder) -> Counter[str]:

@@ -93,6 +93,7 @@ class WireRefundShipping(msgspec.Struct, kw_only=True, gc=False):
 
 
 class WireRefund(msgspec.Struct, kw_only=True, gc=False):
+    note: str | None = None
     refund_line_items: list[WireRefundLine]
     refund_shipping_lines: list[WireRefundShipping] = []
 
