@@ -64,8 +64,8 @@ class Shop(Returns):
             hub, self._sign, self.mischief, secret=secret.encode(), clock=clock, retry_seconds=retry_seconds
         )
         super().__init__(World(currency=currency), Ledger(clock), self._send, clock, seed)
-        self.bucket = Bucket(points_max, points_per_second)
-        self.endpoint = Endpoint(self, self.mischief, self.bucket, token=token, throttled_status=throttled_status)
+        bucket = Bucket(points_max, points_per_second)
+        self.endpoint = Endpoint(self, self.mischief, bucket, token=token, throttled_status=throttled_status)
         self.add_location("Main warehouse")
 
     def snapshot(self) -> World:

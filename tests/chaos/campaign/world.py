@@ -18,6 +18,7 @@ from typing import Any
 from crossdock.simulators.mischief import Mischief
 from crossdock.simulators.retailer import HubProcess, NotOpened, Retailer
 from crossdock.simulators.retailer_returns import LOCATIONS
+from crossdock.simulators.shop_endpoint import Bucket
 from crossdock.simulators.webhooks import WebhookSender
 from tests.chaos.campaign.clocks import Clock
 from tests.chaos.campaign.database import Cluster
@@ -249,10 +250,7 @@ async def world(
     ):
         trade.retailer.program = program()
         trade.retailer.environment = {**trade.retailer.environment, "LD_PRELOAD": ""}  # not the database's clock
-        trade.retailer.shop.bucket.points_per_second, trade.retailer.shop.bucket.points_max = (
-            _SHOP_POINTS,
-            20 * _SHOP_POINTS,
-        )
+        trade.retailer.shop.endpoint.bucket = Bucket(_POINTS_MAX, _POINTS_PER_SECOND)
         made = World(cluster, trade, desk, seed)
         if luck(seed, "world").random() < _LIMITED:
             made.limit_refunds(_REFUNDS_A_DAY)
@@ -271,13 +269,14 @@ async def world(
 
 # So many runs have a limit on a day's refunds, which is reached in the middle of them.
 _LIMITED, _REFUNDS_A_DAY = 0.25, 50_000
+# Shopify Plus: an order a second costs more than the 100 points a second of a standard plan, which was used up after half a
+# minute, and left nothing for a sweep.
+_POINTS_PER_SECOND, _POINTS_MAX = 1000.0, 20_000
 TERMS = {"version": "1", "locations": LOCATIONS}
-_SHOP_POINTS = 2000
 _CONNECTIONS = {
     # No faster than that, so that two processes have to share what is allowed.
     "erp": {"calls_per_second": ERP_CALLS_PER_SECOND, "burst": ERP_BURST, "bulk_max": 3, "timeout_seconds": 1.2},
-    # The quickest plan: an order every 0.8 s and all that is asked again because of faults is more than 100 points a second.
-    "shop": {"connector": "tests.chaos.quick_shop", "calls_per_second": _SHOP_POINTS, "burst": 20 * _SHOP_POINTS},
+    "shop": {"connector": "tests.chaos.quick_shop", "calls_per_second": _POINTS_PER_SECOND, "burst": _POINTS_MAX},
     "psp": {"connector": "tests.chaos.quick_psp"},
     "mail": {"timeout_seconds": 1.5},
 }
