@@ -417,3 +417,28 @@ def test_what_a_bank_sent_back_waits_for_a_person_to_say_that_it_goes_out_once_m
         else:
             _gone(evidence, "psp", "refunded")
         assert (("Q3", "lost") in judged(evidence)) is not sent_back
+
+
+def test_nothing_is_due_in_the_shop_on_an_order_that_it_has_no_more() -> None:
+    for gone in (True, False):
+        evidence = sound()
+        for what in ("fulfilment_created", "refund_created"):
+            _gone(evidence, "shop", what)
+        if gone:
+            _set_back(evidence, "shop", "order_placed")
+        assert judged(evidence) == (set[Any]() if gone else {("Q3", "lost")})
+
+
+def test_a_further_sale_is_due_only_where_the_shop_forgot_what_was_taken_off() -> None:
+    for forgotten in (True, False):
+        evidence = sound()
+        evidence.ledgers["shop"].insert(2, Entry(0, _at(7), "order_edited", _SHOP_ID, {"removed": {}}))
+        if forgotten:
+            _set_back(evidence, "shop", "order_edited")
+            for cause in ("missing:shop:fulfilment", "missing:shop:return_record"):
+                _say(evidence, cause)
+        first, key = next(evidence.entries("erp", "sales_order")), _key("sale:2", "order:shop:5001")
+        evidence.ledgers["erp"].append(replace(first, key=key, details={**first.details, "id": "S2"}))
+        evidence.intents[_ENTITY].append({**_intents_of(evidence, "sale"), "key": key})  # type: ignore[attr-defined]
+        assert (("S1", "doubled") in judged(evidence)) is not forgotten
+        assert ("Q6", "lost") not in judged(evidence)

@@ -114,7 +114,7 @@ def _due(evidence: Evidence, sale: Sale) -> Iterator[tuple[str, str, int, int]]:
 
     parcels, complete = len(sale.parcels), [back for back in sale.returns if back.complete]
     if "erp" in evidence.ledgers:
-        yield "erp", "sales in the ERP", 1, erp("sales_order")
+        yield "erp", "sales in the ERP", 1, erp("sales_order") - _sold_again(evidence, sale)
         yield "erp", "goods issues in the ERP", parcels, erp("goods_issue")
         yield "erp", "invoices in the ERP", parcels, erp("invoice_posting")
         yield "erp", "goods returns in the ERP", len(complete), erp("goods_return")
@@ -134,6 +134,14 @@ def _due(evidence: Evidence, sale: Sale) -> Iterator[tuple[str, str, int, int]]:
         refunds = sum("refund" in mail["subject"] for mail in mails)
         yield "mail", "mails about parcels", parcels, len(mails) - refunds
         yield "mail", "mails about refunds", _refunds(evidence, sale), refunds
+
+
+def _sold_again(evidence: Evidence, sale: Sale) -> int:
+    """Further sales of what the shop was set back over taking off, which is to be sold after all."""
+    edits = [e for what in ("order_edited", "order_cancelled") for e in evidence.entries("shop", what, sale.id)]
+    forgotten = sum(evidence.has_forgotten("shop", each) for each in edits)
+    further = [e for e in evidence.standing("erp", "sales_order") if slot(e.key).startswith(f"{sale.entity}/sale:")]
+    return min(forgotten, len(further))
 
 
 def _before_mails(evidence: Evidence, sale: Sale) -> bool:
@@ -184,6 +192,8 @@ def _entity_of(system: str, entry: Entry) -> str:
 
 def _explained(evidence: Evidence, sale: Sale, system: str, what: str) -> bool:
     """A mail in doubt is a case; what nobody could hear of is waited for, or its source alone knows."""
+    if system == "shop" and sale.vanished:
+        return True  # there is nothing there that it could be shown on
     about = [f"missing:{system}:", f"doubt:{system}:"] if system in sale.set_back else []
     about += ["order_gone:shop"] if sale.vanished else []
     about += ["doubt:mail:"] if system == "mail" else []

@@ -144,7 +144,7 @@ def shown(evidence: Evidence, sale: Sale) -> Iterator[Finding]:
         return
     numbers = [e.details["value"] for e in evidence.entries("shop", "metafield_set", sale.id)
                if e.details["name"] == "crossdock.erp_order" and not evidence.has_forgotten("shop", e)]  # fmt: skip
-    sold = [e.details["id"] for e in evidence.entries("erp", "sales_order") if e.details["entity"] == sale.entity]
+    sold = [e.details["id"] for e in evidence.entries("erp", "sales_order") if e.key.startswith(f"{sale.entity}/sale/")]
     if sold and (not numbers or sold[-1] not in numbers[-1]):
         yield Finding("Q6", "lost", f"{sale.name}: the shop shows {numbers[-1:]} for the ERP's {sold}")
     moved = [e.details["address"] for e in evidence.entries("shop", "address_edited", sale.id)
