@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.desk import Desk, desk
 from tests.integration.test_approvals import sale_with_leave
-from tests.stage import order, shipment
+from tests.stage import Message, order, shipment
 
 
 async def decide(at: Desk, request: int, verdict: str, who: str, key: str = "") -> tuple[int, Any]:
@@ -71,6 +71,19 @@ async def test_a_mapping_releases_what_it_blocked_and_a_case_is_tried_again(data
         async with at.stage.person() as decider:
             await decider.map("erp", "product", "NONE-1", "MUG-2")
         assert at.stage.rows(told)[1][1:] == ("MUG-1", "MUG-2")
+
+
+async def test_messages_that_were_set_aside_are_read_once_more_by_a_persons_word(database_url: str) -> None:
+    async with desk(database_url) as at:
+        await at.employ("Olga", "operator")
+        await at.stage.tell(Message("shop", "document", b'{"kind": "order", "id": 7}', "m-bad"))
+        [case] = (await at.ask("GET", "/v1/cases", who="Olga"))[1]
+        assert "crossdock retry <case>" in case["remedy"]
+        again = f"/v1/cases/{case['id']}/retry"
+        assert await at.ask("POST", again, {}, who="Olga") == (200, {"tried_again": 1})
+        assert (await at.ask("GET", "/v1/cases", who="Olga"))[1] == []
+        assert (await at.ask("POST", again, {}, who="Olga"))[0] == 409
+        assert at.stage.rows("select by, what from decision where what = 'read again'") == [("Olga", "read again")]
 
 
 async def test_a_stopped_connection_goes_on_by_a_persons_word(database_url: str) -> None:

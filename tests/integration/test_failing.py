@@ -101,7 +101,7 @@ async def test_what_fails_is_tried_again_at_once_when_a_person_says_so(database_
             stage.count("select count(*) from due where target = 'erp' and due_at > now() + interval '1 minute'") == 1
         )
         async with stage.person() as person:
-            assert await person.retry(await case_of(stage)) == 1
+            assert await person.retry(await case_of(stage)) == ("promise", 1)
         assert stage.cases() == []
         target.cured = True
         assert await stage.deliver("erp") == 1

@@ -22,7 +22,7 @@ from crossdock.cli.governing import app
 from crossdock.kernel.money import usd
 from crossdock.settle.rules import owed
 from tests.integration.test_approvals import sale_with_leave
-from tests.stage import PLACED_AT, Stage, customer, order, shipment, staged
+from tests.stage import PLACED_AT, Message, Stage, customer, order, shipment, staged
 from tests.standin import Told
 from tests.standin.target import Target
 
@@ -105,6 +105,20 @@ def test_a_rejection_says_so_and_may_be_taken_back(database_url: str, run: Calla
     assert "already" in refusal(run("reject", asked["id"], "--by", "otto"))
     assert answer(run("approvals", "--json"))[0]["rejected_by"] == ["Otto"]
     assert answer(run("approve", asked["id"], "--by", "otto", "--json"))["missing"] == 0
+
+
+def test_messages_that_were_set_aside_are_read_once_more_with_their_case(
+    database_url: str, run: Callable[..., Result]
+) -> None:
+    bad = [Message("shop", "document", b'{"kind": "order", "id": 7}', f"m-{n}") for n in range(2)]
+    on_stage(database_url, lambda stage, _: stage.tell(*bad))
+    [case] = answer(run("cases", "--json"))
+    assert case["remedy"].endswith("then: crossdock retry <case>")
+    assert run("retry", case["id"], "--by", "olga").output == "2 messages to be read once more.\n"
+    assert "no open case" in refusal(run("retry", case["id"], "--by", "olga"))
+    on_stage(database_url, lambda stage, _: stage.run())
+    [again] = answer(run("cases", "--json"))
+    assert answer(run("retry", again["id"], "--by", "olga", "--json")) == {"tried_again": 2}
 
 
 def test_another_policy_is_run_over_past_traffic_and_shows_what_would_differ(

@@ -283,11 +283,12 @@ def bind(connection: str, kind: str, id_: str, entity: str, by: str | None, want
 @by_option
 @json_option
 def retry(case: int, by: str | None, wants_json: bool) -> None:
-    """Try everything in a case again."""
+    """Try everything in a case again; have messages that could not be read, read once more."""
     from crossdock.cli import deciding
 
-    tried = deciding.decided(deciding_person(by), lambda decider: decider.retry(case))
-    tell(wants_json, {"tried_again": tried}, f"{_counted(tried)} to be tried again.")
+    what, count = deciding.decided(deciding_person(by), lambda decider: decider.retry(case))
+    how = "tried again" if what == "promise" else "read once more"
+    tell(wants_json, {"tried_again": count}, f"{_counted(count, what)} to be {how}.")
 
 
 @app.command()
@@ -338,8 +339,8 @@ def epoch(connection: str, by: str | None, wants_json: bool) -> None:
     tell(wants_json, {"epoch": opened}, f"{said}; and what was done there: crossdock recheck {connection} --since TIME")
 
 
-def _counted(promises: int) -> str:
-    return f"{promises} promise{'' if promises == 1 else 's'}"
+def _counted(count: int, what: str = "promise") -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def tell(wants_json: bool, value: object, text: str) -> None:

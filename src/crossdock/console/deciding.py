@@ -29,10 +29,9 @@ async def about(desk: Desk, asked: Asked, person: Person, id_: str) -> AsyncGene
 
 async def retry(desk: Desk, asked: Asked, person: Person, id_: str) -> Answered:
     async with about(desk, asked, person, id_) as (decider, found):
-        again = decider.read_again if found.kind == "quarantine" else decider.retry
-        tried = await again(found.id)
+        what, count = await decider.retry(found.id)
     desk.stored.set()
-    return see(to("case", found.id, done="read" if found.kind == "quarantine" else "retried", n=tried))
+    return see(to("case", found.id, done="read" if what == "message" else "retried", n=count))
 
 
 async def map_(desk: Desk, asked: Asked, person: Person, id_: str) -> Answered:

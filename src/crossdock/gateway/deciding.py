@@ -47,7 +47,7 @@ class Nothing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class TriedAgain(msgspec.Struct, frozen=True, kw_only=True):
-    """How many promises are tried again."""
+    """How many promises are tried again, or messages of another system read once more."""
 
     tried_again: int
 
@@ -144,8 +144,8 @@ def _case(case: OpenCase) -> CaseTold:
 
 
 async def retry_case(call: Call) -> Reply:
-    tried = await _decided(_decider(call).retry(_number(call.parts["case"])))
-    return Reply(TriedAgain(tried_again=tried))
+    again = await _decided(_decider(call).retry(_number(call.parts["case"])))
+    return Reply(TriedAgain(tried_again=again.items))
 
 
 async def resolve_case(call: Call) -> Reply:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -24,6 +24,13 @@ _HUB = 0
 
 class NotDecidable(Exception):
     """The decision doesn't fit what is there; the text says why, and nothing was changed."""
+
+
+class Again(NamedTuple):
+    """What a case holds, and how many of those are tried again, or read once more."""
+
+    what: Literal["promise", "message"]
+    items: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +113,10 @@ class Decider:
         await self.record("restored")
         await recovery.restored(self.tx, self.by)
 
-    async def retry(self, case_id: int) -> int:
-        """Try everything in a case again; answers how many promises."""
+    async def retry(self, case_id: int) -> Again:
+        """Try everything in a case again, or have its messages read once more."""
+        if await self._kind(case_id) == inbox.SET_ASIDE:
+            return Again("message", await self._read_again(case_id))
         promises = await self._promises(case_id)
         movable = [row for row in promises if row[2] in _MOVABLE]
         resent = [row for row in promises if row[2] == _CALLING]
@@ -118,10 +127,9 @@ class Decider:
         await self._again(case_id, movable, bump=0)
         await self._hasten(case_id, resent)
         await self.record("retry", case=case_id, promises=[row[0] for row in movable + resent])
-        return len(movable) + len(resent)
+        return Again("promise", len(movable) + len(resent))
 
-    async def read_again(self, case_id: int) -> int:
-        """Have the messages of a case read once more; answers how many."""
+    async def _read_again(self, case_id: int) -> int:
         count = await inbox.read_again(self.tx, case_id)
         if not count:
             raise NotDecidable(f"the messages of case {case_id} are read already, or not kept any more")
@@ -149,9 +157,14 @@ class Decider:
         await self._over(case_id, [doubtful], "did not happen", slot=slot)
         return slot
 
-    async def _promises(self, case_id: int) -> list[Row]:
-        if not await rows(self.tx, _SQL["case_by_id"], {"case_id": case_id}):
+    async def _kind(self, case_id: int) -> str:
+        found = await rows(self.tx, _SQL["kind_of_case"], {"case_id": case_id})
+        if not found:
             raise NotDecidable(f"there is no open case {case_id}; list them with: crossdock cases")
+        return found[0][0]
+
+    async def _promises(self, case_id: int) -> list[Row]:
+        await self._kind(case_id)
         return await rows(self.tx, _SQL["promises_in_case"], {"case_id": case_id})
 
     async def _doubtful(self, case_id: int) -> list[Row]:

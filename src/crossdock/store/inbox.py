@@ -19,6 +19,8 @@ from crossdock.store.traces import message_name
 _SQL = load("inbox")
 MESSAGE = "message:"
 """What the name of a message in a case begins with."""
+SET_ASIDE = "quarantine"
+"""The kind of their cases."""
 # An index entry has room for 2,700 bytes; no vendor's message id comes near this.
 _IDENTITY_CHARACTERS_MAX = 400
 
@@ -112,9 +114,9 @@ def _aside(connection: str, topic: str, message: str, reason: str) -> Raised:
     """The case a quarantined message is part of; one for each topic."""
     return Raised(
         f"quarantine:{connection}:{topic}",
-        "quarantine",
+        SET_ASIDE,
         f"{topic} messages of {connection} can't be translated",
-        f"Correct the source or the connector, then: crossdock replay --connection {connection}",
+        "Correct the source or the connector, then: crossdock retry <case>",
         reason,
         f"{MESSAGE}{connection}:{message}",
     )

@@ -17,8 +17,8 @@ select d.promise, d.entity, d.stage, d.actor, p.name, p.within::text, d.document
 from case_item i join due d on d.promise = i.promise join promise p on p.id = d.promise
 where i.case_id = %(case_id)s for update of d
 
--- case_by_id: An open case.
-select cause, kind, title from cases where id = %(case_id)s and closed_at is null
+-- kind_of_case: Of an open one.
+select kind from cases where id = %(case_id)s and closed_at is null
 
 -- try_again: These promises are ready, as new acts under new keys where the target said no.
 update due set stage = 0, actor = 0, due_at = now(), blocked_on = null, attempts = 0, searches = 0,
