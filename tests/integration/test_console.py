@@ -29,7 +29,7 @@ from crossdock.store.database import Database
 from tests.contract.npm import member
 from tests.integration.consoles import House, Visitor, house
 from tests.integration.crowd import crowd
-from tests.stage import order, staged
+from tests.stage import order, shipment, staged
 from tests.standin.target import Target
 
 _PATHS = ["/".join("1" if part == "*" else part for part in route.pattern) for route in ROUTES]
@@ -229,6 +229,32 @@ async def test_whoever_only_looks_decides_nothing_and_sees_no_buyer(database_url
                 assert personal in full, (path, personal)
                 assert personal not in hidden, (path, personal)
             assert MASK in hidden
+
+
+async def test_whoever_only_looks_reads_no_buyer_in_what_is_said_of_an_act_that_names_none(database_url: str) -> None:
+    async with Target().serve() as target, staged(database_url, target) as stage:
+        target.fault("goods_issue", "refuse", times=None, status=422)
+        placed = order("1")
+        await stage.tell(placed, shipment("s1", placed))
+        await stage.run()
+    async with house(database_url) as desk:
+        viewer, otto = await desk.person("Ann", VIEWING), await desk.person("Otto")
+        said = "Party Example, Ada of 1 SAGE STREET has no tax code"
+        async with desk.desk.looking() as tx:
+            await tx.execute("update case_item set detail = %s", (said,))
+            await tx.execute("update attempt set detail = %s", (said,))
+            [(act,)] = await (await tx.execute("select id from promise where noun = 'goods_issue'")).fetchall()
+        pages = ["order/order:shop:1", f"case/{await case_of(desk)}", f"act/{act}"]
+        for path in pages:
+            assert said in (await otto.get(path)).text
+            hidden = (await viewer.get(path)).text
+            assert [each for each in ("Ada", "Example", "SAGE") if each in hidden] == [], path
+            assert "has no tax code" in hidden, path
+        async with desk.desk.looking() as tx:
+            await tx.execute("delete from document")  # whom it names is not known here
+        for path in pages:
+            assert said in (await otto.get(path)).text
+            assert "tax code" not in (await viewer.get(path)).text, path
 
 
 async def test_of_two_who_decide_the_second_is_told_who_was_faster(database_url: str) -> None:

@@ -30,6 +30,7 @@ _LOOKED_AT: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     ("desk", "groups", {**_ALL, **_PAGE, "text": "refused"}),
     ("desk", "case_by_id", {"id": 1}),
     ("desk", "items", {"id": 1, **_PAGE}),
+    ("desk", "bodies", {"entity": _ENTITY}),
     ("desk", "attempts", {"promise": [100, 200, 300]}),
     ("desk", "worth", {"entity": _ENTITY}),
     ("desk", "numbers", {"entity": _ENTITY}),

@@ -11,7 +11,7 @@ from crossdock.cli.wording import NOBODY, name_of, standing_of
 from crossdock.console.asking import Answered, Asked, Denied
 from crossdock.console.desk import Desk
 from crossdock.console.evidence import Marks, decoded, tree
-from crossdock.console.masking import for_eyes, masked
+from crossdock.console.masking import masked, of_others
 from crossdock.console.signing_in import Person
 from crossdock.store import acts
 from crossdock.store import desk as store
@@ -30,7 +30,8 @@ async def why(desk: Desk, asked: Asked, person: Person, id_: str) -> Answered:
         tried = (await store.attempts(tx, [promise])).get(promise, [])
     traced = next((each for each in told.record.promises if each.id == promise), None)
     known = told.known.get(found.made.entity, NOBODY)
-    clean = for_eyes(person.sees_buyers, decoded(found.made.body))
+    bodies = (found.made.body, *(row[8] for row in told.record.facts))
+    clean = of_others(person.sees_buyers, map(decoded, bodies))
     return desk.pages.page(
         "act.html",
         asked,

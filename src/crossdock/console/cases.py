@@ -13,9 +13,9 @@ import msgspec
 from crossdock.console.asking import Answered, Asked, Denied, to
 from crossdock.console.desk import Desk
 from crossdock.console.evidence import Node, decoded, marks_of, plain, tree
-from crossdock.console.masking import for_eyes, masked
+from crossdock.console.masking import for_eyes, masked, of_others
 from crossdock.console.signing_in import Person
-from crossdock.console.wording import KINDS, field_named
+from crossdock.console.wording import KINDS, OF_OTHERS, field_named
 from crossdock.govern.settings import Settings
 from crossdock.promises.corrections import CORRECTABLE
 from crossdock.promises.difference import MOVABLE
@@ -247,20 +247,28 @@ async def _mapping(tx: Transaction, found: Group) -> dict[str, Any] | None:
 
 async def _shown(tx: Transaction, found: Group, items: list[Item], person: Person) -> list[Shown]:
     tried = await store.attempts(tx, [item.promise for item in items if item.promise])
-    return [await _one(tx, found, item, tried.get(item.promise, []), person) for item in items]
+    facts = {} if person.sees_buyers else await store.bodies(tx, {item.entity for item in items})
+    return [
+        await _one(tx, found, item, tried.get(item.promise, []), facts.get(item.entity, []), person) for item in items
+    ]
 
 
-async def _one(tx: Transaction, found: Group, item: Item, tried: list[tuple[Any, ...]], person: Person) -> Shown:
+async def _one(
+    tx: Transaction, found: Group, item: Item, tried: list[tuple[Any, ...]], facts: list[bytes], person: Person
+) -> Shown:
+    """`facts`: what is said of the item's entity, by which its buyer is found in what others say."""
     body = decoded(item.body)
     is_raw = item.entity.startswith(MESSAGE)
-    clean = for_eyes(person.sees_buyers, body)
+    bodies = [body, *map(decoded, facts)]
+    ours, theirs = for_eyes(person.sees_buyers, bodies), of_others(person.sees_buyers, bodies)
     if is_raw and person.sees_buyers:
         body = await _message(tx, item.entity)
     elif body is not None and not person.sees_buyers:
         body = masked(body)
     evidence = tree(body, marks_of(found.cause, item.detail, item.field)) if body is not None else ()
-    attempts = [(at, outcome, clean(detail)) for at, outcome, detail in tried]
-    return Shown(item, clean(item.detail), evidence, is_raw and not person.sees_buyers, attempts)
+    attempts = [(at, outcome, theirs(detail)) for at, outcome, detail in tried]
+    detail = (theirs if found.kind in OF_OTHERS else ours)(item.detail)
+    return Shown(item, detail, evidence, is_raw and not person.sees_buyers, attempts)
 
 
 async def _message(tx: Transaction, entity: str) -> Any:

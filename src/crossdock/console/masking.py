@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 MASK = "····"
@@ -30,13 +30,22 @@ def _hidden(value: Any) -> Any:
     return value if value in ("", None) else MASK
 
 
-def for_eyes(sees_buyers: bool, *bodies: Any) -> Callable[[str], str]:
-    """How free text is shown to somebody: a system that refuses something may say of whom, as these bodies call them."""
+def for_eyes(sees_buyers: bool, bodies: Iterable[Any] = ()) -> Callable[[str], str]:
+    """How free text of ours is shown to somebody: without whom these bodies tell of, as they call them."""
+    return _shown(sees_buyers, bodies, masked_text)
+
+
+def of_others(sees_buyers: bool, bodies: Iterable[Any]) -> Callable[[str], str]:
+    """How what a system says is shown: it may say of whom. Where the bodies call nobody anything, none of it is shown."""
+    return _shown(sees_buyers, bodies, _hidden)
+
+
+def _shown(sees_buyers: bool, bodies: Iterable[Any], if_nobody_is_known: Callable[[str], str]) -> Callable[[str], str]:
     if sees_buyers:
         return str
     known = {word for body in bodies for word in _personal(body)}
     if not known:
-        return masked_text
+        return if_nobody_is_known
     named = re.compile("|".join(map(re.escape, sorted(known, key=len, reverse=True))), re.IGNORECASE)
     return lambda text: named.sub(MASK, masked_text(text))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -14,9 +14,9 @@ from crossdock.console.approving import may_decide
 from crossdock.console.asking import Answered, Asked, Denied
 from crossdock.console.desk import Desk
 from crossdock.console.evidence import Marks, Node, decoded, tree
-from crossdock.console.masking import for_eyes, masked
+from crossdock.console.masking import for_eyes, masked, of_others
 from crossdock.console.signing_in import Person
-from crossdock.console.wording import REMEDIES
+from crossdock.console.wording import OF_OTHERS, REMEDIES
 from crossdock.govern.approving import Asked as Request
 from crossdock.govern.approving import what_waits
 from crossdock.govern.persons import people_of
@@ -101,7 +101,9 @@ def shown(told: Traced, entity: str, person: Person, waiting: Sequence[tuple[Req
     record, known, now = told.record, told.known.get(entity, NOBODY), datetime.now(UTC)
     mine = [p for p in record.promises if p.confirmed_at is not None or p.stage is not None]
     facts = list(_facts(told, person))
-    clean = for_eyes(person.sees_buyers, *(decoded(row[8]) for row in record.facts))
+    bodies = [decoded(row[8]) for row in record.facts]
+    ours, theirs = for_eyes(person.sees_buyers, bodies), of_others(person.sees_buyers, bodies)
+    tried = replace(record, attempts=[(*row[:5], theirs(row[5])) for row in record.attempts])
     return {
         "entity": entity,
         "title": _title(told, entity),
@@ -113,10 +115,15 @@ def shown(told: Traced, entity: str, person: Person, waiting: Sequence[tuple[Req
         "money": told.money.get(entity),
         "causes": _causes(told.money.get(entity)),
         "expected": [(row[3], row[2], row[4]) for row in record.expectations],
-        "cases": [(row[1], row[2], REMEDIES.get(row[6], row[3]), clean(row[4]), row[5]) for row in record.cases],
+        "cases": [
+            (id_, title, REMEDIES.get(kind, remedy), (theirs if kind in OF_OTHERS else ours)(detail), since)
+            for _, id_, title, remedy, detail, since, kind in record.cases
+        ],
         "pins": [(row[1], row[2], row[3]) for row in record.pins],
         "facts": facts,
-        "events": [(at, did, clean(what)) for at, did, what in events(told, entity)[-_EVENTS_MAX:]],
+        "events": [
+            (at, did, ours(what)) for at, did, what in events(replace(told, record=tried), entity)[-_EVENTS_MAX:]
+        ],
         "waiting": waiting,
         "buyer": _buyer(facts),
         "correctable": person.may_decide and person.sees_buyers and entity.partition(":")[0] in CORRECTABLE,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -118,6 +118,14 @@ def _group(row: Row) -> Group:
 async def items(tx: Transaction, case_id: int, limit: int, offset: int = 0) -> list[Item]:
     found = await rows(tx, _SQL["items"], {"id": case_id, "limit": limit, "offset": offset})
     return [Item(*row) for row in found]
+
+
+async def bodies(tx: Transaction, entities: Collection[str]) -> dict[str, list[bytes]]:
+    """By entity, what is said of it."""
+    found: dict[str, list[bytes]] = {}
+    for entity, body in await rows(tx, _SQL["bodies"], {"entity": sorted(entities)}):
+        found.setdefault(entity, []).append(body)
+    return found
 
 
 async def attempts(tx: Transaction, promises: Sequence[int]) -> dict[int, list[Row]]:

@@ -44,6 +44,9 @@ left join promise p on p.id = i.promise and i.promise <> 0
 left join due d on d.promise = i.promise and i.promise <> 0
 order by i.at, i.entity, i.promise
 
+-- bodies: What is said of these entities.
+select entity, body from document where entity = any(%(entity)s::text[])
+
 -- attempts: The latest calls about these promises that did not end in a confirmation.
 select promise, at, outcome, detail from (
     select a.*, row_number() over (partition by promise order by at desc) as nth
