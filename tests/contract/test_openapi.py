@@ -90,6 +90,23 @@ def test_every_type_of_problem_and_every_request_is_described() -> None:
     assert told["openapi"].startswith("3.1")
 
 
+def test_what_can_be_asked_next_is_described_and_finds_all_its_address_needs_in_the_answer() -> None:
+    told = msgspec.json.decode(document())
+    operations = {each["operationId"]: each for path in told["paths"].values() for each in path.values()}
+    answers = [(each, answer) for each in operations.values() for answer in each["responses"].values()]
+    found = [(each, answer, link) for each, answer in answers for link in answer.get("links", {}).values()]
+    assert {link["operationId"] for _, _, link in found} >= {"getReturn", "replaceOrder", "getDelivery", "listEvents"}
+    for asked, answer, link in found:
+        takes = {each["name"]: each["in"] for each in operations[link["operationId"]]["parameters"]}
+        assert link["parameters"].keys() <= takes.keys()
+        assert {name for name, where in takes.items() if where == "path"} <= link["parameters"].keys()
+        shape = answer["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        known = {f"$response.body#/{name}" for name in told["components"]["schemas"][shape]["properties"]}
+        known |= {f"$response.header.{name}" for name in answer["headers"]}
+        known |= {f"$request.path.{each['name']}" for each in asked["parameters"] if each["in"] == "path"}
+        assert set(link["parameters"].values()) <= known
+
+
 def test_the_events_among_the_contracts_are_those_the_feed_tells() -> None:
     assert (ROOT / asyncapi.PAGE).read_bytes() == asyncapi.document()
     described = msgspec.json.decode(asyncapi.document())["components"]

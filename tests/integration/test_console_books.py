@@ -28,6 +28,7 @@ async def test_the_books_sum_what_they_show_and_export_the_same(database_url: st
         assert f"{sum(float(row[7]) for row in captured):,.2f}" == expected
         for query in ("from=yesterday", "from=2026-01-02&to=2026-01-01", "from=0001-01-01", "to=9999-12-31"):
             assert (await otto.get(f"books?{query}")).status == 422
+            assert (await otto.get(f"books.csv?{query}")).status == 422
 
 
 async def test_an_export_is_one_whole_file_however_many_lines_it_has(database_url: str) -> None:
