@@ -23,6 +23,7 @@ _NOW = datetime.now(UTC)
 _DAY = _NOW.date()
 _PAGE = {"limit": 101, "offset": 0}
 _ALL = {"kind": "", "system": "", "whose": "", "quiet": False, "text": "", "channels": None}
+_ASKED = {"entity": None, "role": "", "id": None, "channels": None, "after_until": None, "after_id": 0, **_PAGE}
 _LOOKED_AT: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     ("figures", "counted", {}),
     ("desk", "facets", {"quiet": False}),
@@ -61,9 +62,11 @@ _LOOKED_AT: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     ("desk", "entity_stamp", {"entity": _ENTITY[0]}),
     ("desk", "case_stamp", {"id": 1}),
     ("desk", "home_stamp", {}),
-    ("approvals", "open_requests", {"entity": None, "role": "", **_PAGE}),
-    ("approvals", "open_requests", {"entity": None, "role": "finance", **_PAGE}),
-    ("approvals", "open_requests", {"entity": _ENTITY[0], "role": "", "limit": None, "offset": 0}),
+    ("approvals", "open_requests", _ASKED),
+    ("approvals", "open_requests", {**_ASKED, "role": "finance"}),
+    ("approvals", "open_requests", {**_ASKED, "entity": _ENTITY[0], "limit": None}),
+    ("approvals", "open_requests", {**_ASKED, "after_until": _NOW, "after_id": 700}),
+    ("approvals", "open_requests", {**_ASKED, "channels": ["shop"], "id": 700, "limit": None}),
     ("trace", "entities_named", {"name": ["#700"], "connection": ["shop", "psp"], "kind": ["order", "capture"]}),
     ("trace", "messages", {"entity": _ENTITY}),
     ("trace", "promises", {"entity": _ENTITY}),

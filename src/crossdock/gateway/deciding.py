@@ -8,6 +8,7 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
+from crossdock.gateway.feed import channels_of
 from crossdock.gateway.paging import page, paged, place_asked
 from crossdock.gateway.problems import conflicting, unfit, unknown
 from crossdock.gateway.returning import Text
@@ -17,6 +18,7 @@ from crossdock.govern.changing import Changing
 from crossdock.govern.persons import people_of
 from crossdock.kernel.money import AnyMoney
 from crossdock.store import cases
+from crossdock.store.approvals import Part, open_requests
 from crossdock.store.cases import OpenCase
 from crossdock.store.decisions import Decider, NotDecidable
 from crossdock.store.events import Position
@@ -176,12 +178,9 @@ async def release_connection(call: Call) -> Reply:
 
 
 async def tell_approvals(call: Call) -> Reply:
-    behind = place_asked(call, APPROVALS)
-    waiting = [
-        each
-        for each in await what_waits(call.tx)
-        if call.caller.sees(each.request.entity, call.house.settings) and _is_behind(each, behind)
-    ]
+    place, channels = place_asked(call, APPROVALS), channels_of(call.caller, call.house.settings)
+    part = Part(limit=call.query.limit + 1, channels=channels, after=(place.at, place.id))
+    waiting = await what_waits(call.tx, part)
     told, link = page(call, APPROVALS, waiting, _place, _asked)
     return Reply(ApprovalsTold(approvals=told), link=link)
 
@@ -190,19 +189,11 @@ def _place(asked: Asked) -> Position:
     return Position(0, "0", asked.request.id, asked.request.until)
 
 
-def _is_behind(asked: Asked, place: Position) -> bool:
-    return place.at is None or (asked.request.until, asked.request.id) > (place.at, place.id)
-
-
 async def decide_approval(call: Call) -> Reply:
     """Approve or reject one request, in the name of whoever is signed in."""
     wanted = _number(call.parts["approval"])
-    mine = [
-        each.request
-        for each in await what_waits(call.tx)
-        if each.request.id == wanted and call.caller.sees(each.request.entity, call.house.settings)
-    ]
-    if not mine:
+    channels = channels_of(call.caller, call.house.settings)
+    if not await open_requests(call.tx, Part(id=wanted, channels=channels)):
         raise unknown(f"{wanted} is not asked for (any more); amount, payee or cause may have changed")
     people = await people_of(call.tx, call.house.settings)
     approver = Approver(call.tx, people, _person(call))

@@ -113,19 +113,19 @@ async def subscribe(call: Call) -> Reply:
 
 async def tell_subscriptions(call: Call) -> Reply:
     """A consumer's own; people see those of every consumer of their tenants."""
-    caller = call.caller
-    tenants = None if caller.tenants is None else sorted(caller.tenants)
-    found = await subscriptions.held(call.tx, consumer="" if caller.person else caller.id, tenants=tenants)
-    behind = place_asked(call, SUBSCRIPTIONS)
-    return paged(call, SUBSCRIPTIONS, [each for each in found if _is_behind(each, behind)], _place, as_told)
+    caller, place = call.caller, place_asked(call, SUBSCRIPTIONS)
+    found = await subscriptions.held(
+        call.tx,
+        consumer="" if caller.person else caller.id,
+        tenants=None if caller.tenants is None else sorted(caller.tenants),
+        after=(place.at, place.xid),
+        limit=call.query.limit + 1,
+    )
+    return paged(call, SUBSCRIPTIONS, found, _place, as_told)
 
 
 def _place(held: Subscription) -> Position:
     return Position(0, held.id, 0, held.made_at)
-
-
-def _is_behind(held: Subscription, place: Position) -> bool:
-    return place.at is None or (held.made_at, held.id) > (place.at, place.xid)
 
 
 async def tell_subscription(call: Call) -> Reply:

@@ -77,6 +77,11 @@ class Part(NamedTuple):
     role: str = ""
     limit: int | None = None
     offset: int = 0
+    id: int | None = None
+    channels: Sequence[str] | None = None
+    """Whose orders they are about."""
+    after: tuple[datetime | None, int] = (None, 0)
+    """(until, id) of the one before the first."""
 
 
 ALL = Part()
@@ -84,7 +89,9 @@ ALL = Part()
 
 async def open_requests(tx: Transaction, part: Part = ALL) -> list[Request]:
     """What is due first first."""
-    return [Request(*row) for row in await rows(tx, _SQL["open_requests"], part._asdict())]
+    until, id_ = part.after
+    asked = {**part._asdict(), "after_until": until, "after_id": id_}
+    return [Request(*row) for row in await rows(tx, _SQL["open_requests"], asked)]
 
 
 async def asked_of(tx: Transaction) -> dict[str, int]:

@@ -94,10 +94,18 @@ async def close(tx: Transaction, id_: str) -> None:
 
 
 async def held(
-    tx: Transaction, *, id_: str = "", consumer: str = "", tenants: Sequence[str] | None = None
+    tx: Transaction,
+    *,
+    id_: str = "",
+    consumer: str = "",
+    tenants: Sequence[str] | None = None,
+    after: tuple[datetime | None, str] = (None, ""),
+    limit: int | None = None,
 ) -> list[Subscription]:
-    """Those that have not ended: all, or only one, only a consumer's, only some tenants'."""
+    """Those that have not ended: all, or only one, only a consumer's, only some tenants'; so many `after` (made at, id)."""
+    at, after_id = after
     asked = {"id": id_, "consumer": consumer, "tenants": None if tenants is None else list(tenants)}
+    asked |= {"after_at": at, "after_id": after_id, "limit": limit}
     return [Subscription(*row) for row in await rows(tx, _SQL["held"], asked)]
 
 

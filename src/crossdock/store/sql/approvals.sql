@@ -21,10 +21,13 @@ set id = case when a.digest = excluded.digest then a.id else excluded.id end,
 where (a.digest, a.role, a.people, a.hours, a.what, a.until)
     is distinct from (excluded.digest, excluded.role, excluded.people, excluded.hours, excluded.what, excluded.until)
 
--- open_requests: What waits for people's word, what is due first first: of all or of one entity, of every role or of one.
+-- open_requests: What waits for people's word, what is due first first: of all or of one entity, role or id, of some channels, after one.
 select id, entity, name, digest, role, people, hours, what, amount_minor, currency, payee, cause, until, asked_at
 from approval_request
 where (%(entity)s::text is null or entity = %(entity)s) and (%(role)s::text = '' or role = %(role)s)
+  and (%(id)s::bigint is null or id = %(id)s)
+  and (%(channels)b::text[] is null or split_part(entity, ':', 2) = any(%(channels)b::text[]))
+  and (%(after_until)s::timestamptz is null or (until, id) > (%(after_until)s::timestamptz, %(after_id)s::bigint))
 order by until, id limit %(limit)s::bigint offset %(offset)s
 
 -- asked_of: How many requests wait for each role.

@@ -18,13 +18,16 @@ with secrets as (delete from subscription_secret where subscription = %(id)s),
      waiting as (delete from notification where subscription = %(id)s)
 update subscription set state = 'ended', revision = revision + 1, changed_at = now() where id = %(id)s
 
--- held: Subscriptions as they stand: one by its id, or those of a consumer, or those of tenants' consumers (null: all).
-select s.id, s.consumer, c.tenant, s.url, s.types, s.note, s.state, s.reason, s.revision, s.made_at, s.changed_at, s.at,
+-- held: Subscriptions as they stand: one by its id, or those of a consumer, or those of tenants' consumers (null: all); so many after one.
+select s.id, s.consumer, s.tenant, s.url, s.types, s.note, s.state, s.reason, s.revision, s.made_at, s.changed_at, s.at,
        s.failing_since, s.succeeded_at,
        (select count(*)::int from (select from notification n where n.subscription = s.id limit 10000) as waiting)
-from subscription s join consumer c on c.name = s.consumer
-where s.state <> 'ended' and (%(id)s::text = '' or s.id = %(id)s) and (%(consumer)s::text = '' or s.consumer = %(consumer)s)
-  and (%(tenants)b::text[] is null or c.tenant = any(%(tenants)b::text[]))
+from (
+    select s.*, c.tenant from subscription s join consumer c on c.name = s.consumer
+    where s.state <> 'ended' and (%(id)s::text = '' or s.id = %(id)s) and (%(consumer)s::text = '' or s.consumer = %(consumer)s)
+      and (%(tenants)b::text[] is null or c.tenant = any(%(tenants)b::text[]))
+      and (%(after_at)s::timestamptz is null or (s.made_at, s.id) > (%(after_at)s::timestamptz, %(after_id)s::text))
+    order by s.made_at, s.id limit %(limit)s::bigint) s
 order by s.made_at, s.id
 
 -- lock: It stays as it is until commit.
