@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import pytest
+from click.testing import CliRunner, Result
+
+from crossdock.cli.app import EXIT_FOUND, EXIT_OK, EXIT_USAGE
+from crossdock.cli.operating import app
 from crossdock.cli.sweeping import sweeper_of
 from crossdock.sweep.rechecking import Rechecked, recheck
 from tests.integration.sweeping import Swept, an_order, swept
@@ -140,3 +148,69 @@ async def test_states_that_a_target_forgot_are_told_again_as_they_should_be_now(
         await stage.run()
         assert target.held["order:shop:1/erp_address"] == moved
         assert await stage.checked()
+
+
+# ---- from a terminal
+
+
+def _said(file: Path, *words: str) -> Result:
+    return CliRunner().invoke(app, ["--config", str(file), "recheck", *words, "--by", "olga"])
+
+
+def _settings(folder: Path, database_url: str, url: str) -> Path:
+    file = folder / "crossdock.toml"
+    told = f"[hub]\ndatabase_url = {json.dumps(database_url)}\n"
+    file.write_text(told + f'[connections.erp]\nconnector = "tests.standin"\nurl = "{url}"\n')
+    return file
+
+
+async def test_whoever_looks_for_what_was_confirmed_is_told_what_is_missing_and_by_the_exit_code(
+    database_url: str, tmp_path: Path
+) -> None:
+    placed, since = order("1"), "2026-01-01T00:00Z"
+    async with Target().serve() as target, staged(database_url, target, mail=False) as stage:
+        file = _settings(tmp_path, database_url, target.url)
+        await stage.tell(placed)
+        await stage.run()
+        held = target.snapshot()
+        await stage.tell(shipment("s1", placed))
+        await stage.run()
+        remembered = target.snapshot()
+        target.restore(held)
+        stage.sql("update receipt set at = at - interval '1 minute'")
+        result = await asyncio.to_thread(_said, file, "erp", "--since", since)
+        assert result.exit_code == EXIT_FOUND
+        looked, issue, invoice, remedy, unsearchable = result.output.splitlines()
+        assert looked == "2 looked for at erp, 2 not there."
+        assert issue.startswith("  order:shop:1/goods_issue:s1: ")
+        assert invoice.startswith("  order:shop:1/invoice:s1: ")
+        assert "crossdock cases" in remedy
+        assert unsearchable == "1 of sales_order can't be looked for there."
+        result = await asyncio.to_thread(_said, file, "erp", "--since", since, "--json")
+        told = json.loads(result.output)
+        assert (result.exit_code, told["looked_for"], len(told["missing"])) == (EXIT_FOUND, 2, 2)
+        assert told["unsearchable"] == {"sales_order": 1}
+        target.restore(remembered)
+        stage.sql("delete from receipt where promise = (select id from promise where noun = 'sales_order')")
+        result = await asyncio.to_thread(_said, file, "erp", "--since", since)
+        assert (result.exit_code, result.output) == (EXIT_OK, "2 looked for at erp, 0 not there.\n")
+        assert stage.cases() == []
+        assert stage.rows("select distinct by from decision where what = 'recheck'") == [("olga",)]
+        target.fault("find", "refuse", times=None, status=401)
+        result = await asyncio.to_thread(_said, file, "erp", "--since", since)
+        assert (result.exit_code, "erp can't be asked" in result.output) == (EXIT_FOUND, True)
+
+
+@pytest.mark.parametrize(
+    ("connection", "since", "said"),
+    [
+        ("sap", "2026-01-01", "there is no connection sap; connections are erp"),
+        ("erp", "yesterday", "--since: 'yesterday' is no time"),
+        ("erp", "0001-01-01", "--since: '0001-01-01' is no time"),
+    ],
+)
+def test_whoever_asks_for_what_is_not_there_is_told_so(
+    database_url: str, tmp_path: Path, connection: str, since: str, said: str
+) -> None:
+    result = _said(_settings(tmp_path, database_url, "http://127.0.0.1:1"), connection, "--since", since)
+    assert (result.exit_code, said in result.output) == (EXIT_USAGE, True), result.output

@@ -187,9 +187,9 @@ def moment(text: str | None, option: str, default: str | None) -> Any:
         return datetime.now(UTC)
     try:
         found = datetime.fromisoformat(wanted)
-    except ValueError as error:
+        return found if found.tzinfo else found.astimezone()
+    except (ValueError, OverflowError) as error:
         raise Failure(f"{option}: {wanted!r} is no time; write for instance 2026-11-22T14:00+01:00") from error
-    return found if found.tzinfo else found.astimezone()
 
 
 @app.group()
