@@ -1,4 +1,4 @@
-"""How the notifiers of one process share subscribers: nobody's slow receivers take all of them, whoever waits has his turn."""
+"""How the notifiers of one process share subscribers: no one consumer's slow receivers take all, whoever waits is next."""
 
 from __future__ import annotations
 
