@@ -161,6 +161,11 @@ async def run(tx: Transaction, statement: LiteralString, parameters: Mapping[str
     await tx.cursor(binary=True).execute(statement, parameters)
 
 
+async def may_read_by_ranges(tx: Transaction) -> None:
+    """What reads much of a table in this transaction may take it by ranges, as the loop's own statements may not."""
+    await run(tx, "set local enable_bitmapscan = on")
+
+
 def columns(names: tuple[str, ...], records: list[Row]) -> dict[str, object]:
     """Records turned into one array per column, as UNNEST takes them."""
     return {name: [record[at] for record in records] for at, name in enumerate(names)}

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from crossdock.store import documents
-from crossdock.store.database import Transaction, rows, run
+from crossdock.store.database import Transaction, may_read_by_ranges, rows, run
 from crossdock.store.statements import load
 
 _SQL = load("receipts")
@@ -34,7 +34,7 @@ class Receipted(NamedTuple):
 
 async def acts_since(tx: Transaction, connection: str, since: datetime) -> list[int]:
     """The promises of all of them: once through all receipts since then, which no index tells apart by connection."""
-    await run(tx, _SQL["may_bitmap"])
+    await may_read_by_ranges(tx)
     return (await rows(tx, _SQL["acts_since"], {"connection": connection, "since": since}))[0][0]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from crossdock.store.database import Transaction, columns, rows, run
+from crossdock.store.database import Transaction, columns, may_read_by_ranges, rows, run
 from crossdock.store.statements import load
 
 _SQL = load("sweeps")
@@ -242,7 +242,7 @@ async def unlisted_acts(
     tx: Transaction, claimed: Pass, nouns: Sequence[str], since: datetime, before: datetime
 ) -> list[ShownAct]:
     """Acts of these nouns that were confirmed in that time and are not among the documents of the list."""
-    await run(tx, _SQL["may_bitmap"])
+    await may_read_by_ranges(tx)
     told = {"connection": claimed.connection, "kind": claimed.kind, "noun": list(nouns)}
     found = await rows(tx, _SQL["unlisted_acts"], {**told, "since": since, "before": before})
     return [ShownAct(*row) for row in found]

@@ -9,11 +9,12 @@ import msgspec
 from crossdock.connect.documents import Page, Reading
 from crossdock.connect.link import Link
 from crossdock.connectors.shopify.all_lines import parcel_with_all_lines
+from crossdock.connectors.shopify.by_order import ByOrder
 from crossdock.connectors.shopify.graphql import ask
 from crossdock.connectors.shopify.graphql_wire import GraphId, PageInfo
-from crossdock.connectors.shopify.listing import Nodes, asked_for, page_of, place_of
+from crossdock.connectors.shopify.listing import Nodes, asked_for, place_of
 from crossdock.connectors.shopify.settings import Settings
-from crossdock.connectors.shopify.terms import gid, number_of
+from crossdock.connectors.shopify.terms import gid
 from crossdock.kernel.faults import Rejected
 
 # Shopify refuses a query reckoned above 1,000 points: 2 a connection, 1 an object, times `first`.
@@ -46,6 +47,14 @@ class _OfOrder(msgspec.Struct, rename="camel"):
     updated_at: str
     fulfillments: list[msgspec.Raw]
 
+    @property
+    def shown(self) -> list[msgspec.Raw]:
+        return self.fulfillments
+
+    @property
+    def shows_all(self) -> bool:
+        return len(self.fulfillments) < _OF_ORDERS["fulfillments"]
+
 
 class _OfOrders(msgspec.Struct):
     orders: Nodes
@@ -68,22 +77,7 @@ async def list_fulfilments(cursor: str, link: Link[Settings]) -> Page:
     at = place_of(cursor)
     answer = await ask("FulfillmentsOfOrders", {**asked_for(at, link), **_OF_ORDERS}, _OfOrders, link)
     orders = [msgspec.json.decode(node, type=_OfOrder) for node in answer.orders.nodes]
-    readings = [reading for order in orders for reading in await _of_order(order, link)]
-    under = {reading.under for reading in readings}
-    bare = tuple(order.legacy_resource_id for order in orders if order.legacy_resource_id not in under)
-    return page_of(readings, orders, answer.orders.page_info, at, _OF_ORDERS["orders"], bare=bare)
-
-
-async def _of_order(order: _OfOrder, link: Link[Settings]) -> list[Reading]:
-    number = order.legacy_resource_id
-    stubs = {(stub := msgspec.json.decode(node, type=_Stub)).id: (stub, node) for node in order.fulfillments}
-    ids = list(stubs) if len(stubs) < _OF_ORDERS["fulfillments"] else await _ids(number, link)
-    found: list[Reading | None] = []
-    for id_ in ids:
-        stub, node = stubs.get(id_, (None, b""))
-        plain = number_of(id_)
-        found.append(_reading(plain, bytes(node), number) if stub and stub.whole else await _read(plain, number, link))
-    return [reading for reading in found if reading]
+    return await _FULFILMENTS.page(orders, answer.orders.page_info, at, _OF_ORDERS["orders"], link)
 
 
 async def _ids(number: str, link: Link[Settings]) -> list[str]:
@@ -100,8 +94,9 @@ async def _read(number: str, under: str, link: Link[Settings]) -> Reading | None
     answer = await ask("Fulfillment", {"id": gid("Fulfillment", number), **_ONE}, _One, link)
     if answer.fulfillment is None:
         return None
-    return _reading(number, msgspec.json.encode(await parcel_with_all_lines(answer.fulfillment, link)), under)
+    return _FULFILMENTS.reading(
+        number, msgspec.json.encode(await parcel_with_all_lines(answer.fulfillment, link)), under
+    )
 
 
-def _reading(number: str, body: bytes, under: str) -> Reading:
-    return Reading(topic="graphql/fulfillment", id=number, body=body, under=under)
+_FULFILMENTS = ByOrder("graphql/fulfillment", _Stub, _read, _ids)

@@ -6,11 +6,12 @@ import msgspec
 
 from crossdock.connect.documents import Page, Reading
 from crossdock.connect.link import Link
+from crossdock.connectors.shopify.by_order import ByOrder
 from crossdock.connectors.shopify.graphql import ask
 from crossdock.connectors.shopify.graphql_wire import GraphId, PageInfo
-from crossdock.connectors.shopify.listing import Nodes, asked_for, page_of, place_of
+from crossdock.connectors.shopify.listing import Nodes, asked_for, place_of
 from crossdock.connectors.shopify.settings import Settings
-from crossdock.connectors.shopify.terms import gid, number_of
+from crossdock.connectors.shopify.terms import gid
 
 # Shopify refuses a query reckoned above 1,000 points: 2 a connection, 1 an object, times `first`.
 _ONE = {"lines": 40, "places": 4, "goods": 20}
@@ -58,6 +59,14 @@ class _OfOrder(msgspec.Struct, rename="camel"):
     updated_at: str
     returns: Nodes
 
+    @property
+    def shown(self) -> list[msgspec.Raw]:
+        return self.returns.nodes
+
+    @property
+    def shows_all(self) -> bool:
+        return not self.returns.page_info.has_next_page
+
 
 class _OfOrders(msgspec.Struct):
     orders: Nodes
@@ -86,22 +95,7 @@ async def list_returns(cursor: str, link: Link[Settings]) -> Page:
     asked = {**asked_for(at, link, besides=_UNDER_WAY), **_OF_ORDERS}
     answer = await ask("ReturnsOfOrders", asked, _OfOrders, link)
     orders = [msgspec.json.decode(node, type=_OfOrder) for node in answer.orders.nodes]
-    readings = [reading for order in orders for reading in await _of_order(order, link)]
-    under = {reading.under for reading in readings}
-    bare = tuple(order.legacy_resource_id for order in orders if order.legacy_resource_id not in under)
-    return page_of(readings, orders, answer.orders.page_info, at, _OF_ORDERS["orders"], bare=bare)
-
-
-async def _of_order(order: _OfOrder, link: Link[Settings]) -> list[Reading]:
-    number = order.legacy_resource_id
-    stubs = {(stub := msgspec.json.decode(node, type=_Stub)).id: (stub, node) for node in order.returns.nodes}
-    ids = await _ids(number, link) if order.returns.page_info.has_next_page else list(stubs)
-    found: list[Reading | None] = []
-    for id_ in ids:
-        stub, node = stubs.get(id_, (None, b""))
-        plain = number_of(id_)
-        found.append(_reading(plain, bytes(node), number) if stub and stub.whole else await _read(plain, number, link))
-    return [reading for reading in found if reading]
+    return await _RETURNS.page(orders, answer.orders.page_info, at, _OF_ORDERS["orders"], link)
 
 
 async def _ids(number: str, link: Link[Settings]) -> list[str]:
@@ -121,8 +115,7 @@ async def _ids(number: str, link: Link[Settings]) -> list[str]:
 async def _read(number: str, under: str, link: Link[Settings]) -> Reading | None:
     answer = await ask("Return", {"id": gid("Return", number), **_ONE}, _One, link)
     body = bytes(answer.of_return)
-    return None if body == b"null" else _reading(number, body, under)
+    return None if body == b"null" else _RETURNS.reading(number, body, under)
 
 
-def _reading(number: str, body: bytes, under: str) -> Reading:
-    return Reading(topic="graphql/return", id=number, body=body, under=under)
+_RETURNS = ByOrder("graphql/return", _Stub, _read, _ids)

@@ -7,9 +7,9 @@ the web id of its sale, which a credit note made by hand has, too, where it was 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -211,20 +211,42 @@ def invoice_read(body: bytes, origin: Origin) -> Iterator[Translated]:
     """An invoice or, with negative amounts, a credit note; one that was cancelled stands no more."""
     reading = read_as(body, _InvoiceReading)
     held = reading.invoice
-    orders = sorted({named[1] for web_id in reading.web_ids if (named := WEB_ID.fullmatch(web_id))})
+
+    def stands(number: str) -> Invoice:
+        amounts = (held.untaxed_amount, held.tax_amount, held.total_amount)
+        net, tax, total = (_money(each.value, held.currency) for each in amounts)
+        return Invoice(number=number, net=net, tax=tax, total=total)
+
+    yield of_one_order("invoice", "invoice", held, reading.web_ids, stands)
+
+
+class Held(Protocol):
+    """A document of Tryton's."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def number(self) -> str | None: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def last_modified_at(self) -> Stamp | None: ...
+
+
+def of_one_order(
+    kind: str, called: str, held: Held, web_ids: Iterable[str], stands: Callable[[str], msgspec.Struct]
+) -> Translated:
+    """It belongs to the order that its sales are of; one that was cancelled stands no more."""
+    orders = sorted({named[1] for web_id in web_ids if (named := WEB_ID.fullmatch(web_id))})
     if len(orders) != 1:
-        yield Ignore("invoice_of_someone_else" if not orders else "invoice_of_several_orders")
-        return
-    net, tax, total = (
-        _money(each.value, held.currency) for each in (held.untaxed_amount, held.tax_amount, held.total_amount)
-    )
+        return Ignore(f"{called}_of_someone_else" if not orders else f"{called}_of_several_orders")
     number = held.number or ""
-    stands = Invoice(number=number, net=net, tax=tax, total=total)
-    yield Document(
-        kind="invoice",
+    body = stands(number)
+    return Document(
+        kind=kind,
         id=str(held.id),
         entity=orders[0],
-        body=None if held.state == "cancelled" else stands,
+        body=None if held.state == "cancelled" else body,
         token=held.last_modified_at.token if held.last_modified_at else 0,
         aliases=names_of(number),
     )

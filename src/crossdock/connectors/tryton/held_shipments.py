@@ -13,10 +13,10 @@ import msgspec
 
 from crossdock.canonical.erp import ErpShipment, ErpShipmentLine
 from crossdock.canonical.shipment import GoodsIssue
-from crossdock.connect.documents import Document, Ignore, Origin, Page, Reading, Translated
+from crossdock.connect.documents import Origin, Page, Reading, Translated
 from crossdock.connect.link import Link
 from crossdock.connectors.tryton.changes import Stamp, changed, counted
-from crossdock.connectors.tryton.held import WEB_ID, names_of, one_of, readings_of
+from crossdock.connectors.tryton.held import of_one_order, one_of, readings_of
 from crossdock.connectors.tryton.rpc import Code, Where
 from crossdock.connectors.tryton.system import Settings, connector
 from crossdock.connectors.tryton.translate import read_as
@@ -72,20 +72,11 @@ def shipment_read(body: bytes, origin: Origin) -> Iterator[Translated]:
     """A shipment that left; one that was cancelled stands no more."""
     held = read_as(body, _Shipment)
     web_ids = {move.sale.web_id or "" for move in held.outgoing if move.sale}
-    orders = sorted({named[1] for web_id in web_ids if (named := WEB_ID.fullmatch(web_id))})
-    if len(orders) != 1:
-        yield Ignore("shipment_of_someone_else" if not orders else "shipment_of_several_orders")
-        return
-    number = held.number or ""
-    stands = ErpShipment(id=str(held.id), number=number, reference=held.reference or "", lines=_lines(held))
-    yield Document(
-        kind="erp_shipment",
-        id=str(held.id),
-        entity=orders[0],
-        body=None if held.state == "cancelled" else stands,
-        token=held.last_modified_at.token if held.last_modified_at else 0,
-        aliases=names_of(number),
-    )
+
+    def stands(number: str) -> ErpShipment:
+        return ErpShipment(id=str(held.id), number=number, reference=held.reference or "", lines=_lines(held))
+
+    yield of_one_order("erp_shipment", "shipment", held, web_ids, stands)
 
 
 def _lines(held: _Shipment) -> tuple[ErpShipmentLine, ...]:

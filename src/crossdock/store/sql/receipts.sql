@@ -13,9 +13,6 @@ join lateral (select key, sealed_at, refs from intent where promise = p.id order
 where p.id = any(%(promise)b::bigint[])
 order by p.id
 
--- may_bitmap: This transaction may read by ranges.
-set local enable_bitmapscan = on
-
 -- there_after_all: What was looked for and found is in no case for being missing.
 delete from case_item i using cases c
 where c.id = i.case_id and c.closed_at is null and c.kind = 'missing' and i.promise = any(%(promise)b::bigint[])

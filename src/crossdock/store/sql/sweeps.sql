@@ -145,9 +145,6 @@ where c.id = i.case_id and c.closed_at is null and c.kind = 'missing' and c.caus
   and p.id = i.promise and r.slot = p.entity || '/' || p.name
   and d.connection = %(connection)s and d.kind = %(kind)s and d.id = r.remote_id and not d.gone
 
--- may_bitmap: This transaction may read by ranges.
-set local enable_bitmapscan = on
-
 -- written_of: What this connection confirmed to hold of a state of these entities, when we last wrote it.
 select p.entity, r.written
 from promise p join receipt r on r.slot = p.entity || '/' || p.name
