@@ -20,7 +20,7 @@ import uvicorn
 from crossdock.connectors import shopify
 from crossdock.gateway.door import WebhookDoor
 from crossdock.gateway.inlet import Inlet
-from crossdock.govern.settings import Connection, Pace
+from crossdock.govern.connections import Connection, Pace
 from crossdock.settle.translation import translate_pending
 from crossdock.simulators.shop_load import order_webhook
 from crossdock.store.database import Database

@@ -16,7 +16,7 @@ import pytest
 from crossdock.gateway.door import WebhookDoor, answer
 from crossdock.gateway.inlet import Inlet
 from crossdock.gateway.serving import Bounded, served
-from crossdock.govern.settings import Connection, Pace
+from crossdock.govern.connections import Connection, Pace
 from crossdock.settle.translation import translate_pending
 from crossdock.store.database import Database
 from tests import standin

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from crossdock.govern.settings import BadSettings, settings_from
+from crossdock.govern.settings import settings_from
+from crossdock.govern.shaping import BadSettings
 from crossdock.settle.translation import translate
 from crossdock.store.inbox import Fate, Pending
 from tests.contract.stripe_examples import messages

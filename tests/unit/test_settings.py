@@ -9,14 +9,8 @@ from typing import Any
 
 import pytest
 
-from crossdock.govern.settings import (
-    DATABASE_VARIABLE,
-    FILE_VARIABLE,
-    BadSettings,
-    read_settings,
-    settings_file,
-    settings_from,
-)
+from crossdock.govern.settings import DATABASE_VARIABLE, FILE_VARIABLE, read_settings, settings_file, settings_from
+from crossdock.govern.shaping import BadSettings
 from crossdock.kernel.money import usd
 
 FILE = Path("/tmp/crossdock.toml")

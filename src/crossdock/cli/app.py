@@ -53,7 +53,8 @@ def app(context: click.Context, config: str | None) -> None:
 
 def settings() -> Settings:
     """The settings, read when a command needs them."""
-    from crossdock.govern.settings import BadSettings, read_settings, settings_file
+    from crossdock.govern.settings import read_settings, settings_file
+    from crossdock.govern.shaping import BadSettings
 
     try:
         return read_settings(settings_file(click.get_current_context().meta.get("config")))

@@ -11,7 +11,8 @@ from typing import Any
 from crossdock.cli.app import Failure
 from crossdock.cli.asking import ask
 from crossdock.cli.wording import amount, name_of
-from crossdock.govern.settings import BadSettings, Settings, policy_in
+from crossdock.govern.settings import Settings, policy_in
+from crossdock.govern.shaping import BadSettings
 from crossdock.settle.comparing import Comparison, Differing, compare
 from crossdock.settle.rules import rules_seen
 from crossdock.store import campaigns, inbox

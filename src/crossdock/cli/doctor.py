@@ -12,7 +12,8 @@ import msgspec
 
 from crossdock.cli.asking import ask
 from crossdock.connect.secrets import Secret
-from crossdock.govern.settings import Connection, Settings
+from crossdock.govern.connections import Connection
+from crossdock.govern.settings import Settings
 from crossdock.store import health, recovery
 from crossdock.store.database import Database
 

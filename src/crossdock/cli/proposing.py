@@ -12,7 +12,8 @@ from crossdock.cli.app import EXIT_FOUND, Failure
 from crossdock.cli.asking import ask
 from crossdock.govern.allowing import PolicyWanted, differing, digest_of
 from crossdock.govern.changing import Changing
-from crossdock.govern.settings import BadSettings, Settings, policy_in
+from crossdock.govern.settings import Settings, policy_in
+from crossdock.govern.shaping import BadSettings
 from crossdock.promises.policy import Policy
 from crossdock.settle.comparing import compare
 from crossdock.settle.rules import rules_seen

@@ -7,7 +7,8 @@ from typing import Any
 
 from crossdock.cli.asking import ask
 from crossdock.cli.wording import day_and_clock
-from crossdock.govern.settings import Deprecation, Settings
+from crossdock.govern.api_settings import Deprecation
+from crossdock.govern.settings import Settings
 from crossdock.store import deprecated
 from crossdock.store.database import Database
 from crossdock.store.deprecated import Called

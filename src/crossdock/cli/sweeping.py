@@ -13,7 +13,8 @@ import msgspec
 from crossdock.cli.app import EXIT_FOUND, Failure
 from crossdock.cli.asking import ask
 from crossdock.deliver.lines import Line, line_of
-from crossdock.govern.settings import Connection, Settings
+from crossdock.govern.connections import Connection
+from crossdock.govern.settings import Settings
 from crossdock.store import sweeps
 from crossdock.store.budgets import Spare
 from crossdock.store.database import Database

@@ -9,7 +9,7 @@ from crossdock.connect.matrix import ACTS, READS, acts_of, reads_of
 from crossdock.console.asking import Answered, Asked
 from crossdock.console.desk import Desk
 from crossdock.console.signing_in import Person
-from crossdock.govern.settings import Connection
+from crossdock.govern.connections import Connection
 from crossdock.store import callers, traffic
 from crossdock.store import connections as store
 

@@ -15,7 +15,7 @@ from crossdock.connect.connector import Connector
 from crossdock.connect.effects import Effect
 from crossdock.connect.link import Http, Link, Spend
 from crossdock.connect.outward import Reach, connector_within
-from crossdock.govern.settings import Connection
+from crossdock.govern.connections import Connection
 from crossdock.kernel.faults import NotSent
 from crossdock.store.budgets import Budget, Hushed
 from crossdock.store.database import LOST, Database

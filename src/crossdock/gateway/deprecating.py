@@ -11,7 +11,8 @@ import msgspec
 
 from crossdock.gateway.catalogue import BY_NAME
 from crossdock.gateway.openapi import document
-from crossdock.govern.settings import Deprecation, Settings
+from crossdock.govern.api_settings import Deprecation
+from crossdock.govern.settings import Settings
 from crossdock.govern.shaping import BadSettings
 
 

@@ -10,7 +10,7 @@ import msgspec
 from crossdock.connect.connector import Door
 from crossdock.gateway.inlet import Inlet
 from crossdock.gateway.seeing import Arrival, arrived
-from crossdock.govern.settings import Connection
+from crossdock.govern.connections import Connection
 from crossdock.store.inbox import Message
 
 Scope = MutableMapping[str, Any]

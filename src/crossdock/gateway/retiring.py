@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from crossdock.gateway.route import Call, Moment, Reply
-from crossdock.govern.settings import Deprecation
+from crossdock.govern.api_settings import Deprecation
 from crossdock.store import deprecated
 
 

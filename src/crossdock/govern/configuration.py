@@ -16,19 +16,14 @@ from msgspec import inspect as shapes
 
 from crossdock.connect.loading import built_in, load
 from crossdock.connect.secrets import Secret
+from crossdock.govern.api_settings import ApiSettings, Deprecation
+from crossdock.govern.connections import Pace, SweepTerms
 from crossdock.govern.generated import write_or_check
+from crossdock.govern.observing import ObserveSettings
 from crossdock.govern.outside import OutsideSettings, SubscriptionSettings
 from crossdock.govern.own import OWN_CONNECTOR
-from crossdock.govern.settings import (
-    ApiSettings,
-    Deprecation,
-    Governance,
-    HubSettings,
-    ObserveSettings,
-    Pace,
-    SweepTerms,
-    Tenant,
-)
+from crossdock.govern.settings import Governance, HubSettings
+from crossdock.govern.tenants import Tenant
 from crossdock.promises.policy import Deadlines, PickupTerms, Policy, Roles
 from crossdock.promises.terms import ALWAYS, Recognition, ReturnTerms
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -15,6 +15,7 @@ from crossdock.connect.secrets import Secret
 
 S = TypeVar("S")
 
+_SECRET_CHARACTERS_MIN = 32
 _NESTED_KEY = re.compile(r"at `key` in `\$(?P<path>.*)`$")
 
 
@@ -28,6 +29,12 @@ def shaped(shape: type[S], told: object, key: str) -> S:
         return msgspec.convert(moments_in(told, key), shape, dec_hook=_secret(key), strict=True)
     except msgspec.ValidationError as error:
         raise BadSettings(_with_path(key, str(error))) from error
+
+
+def check_long_enough(key: str, secrets: Sequence[Secret]) -> None:
+    for at, secret in enumerate(secrets):
+        if len(secret.reveal()) < _SECRET_CHARACTERS_MIN:
+            raise BadSettings(f"{key}[{at}]: it has at least {_SECRET_CHARACTERS_MIN} characters; make a random one")
 
 
 def moments_in(told: object, key: str) -> object:

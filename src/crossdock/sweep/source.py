@@ -9,7 +9,7 @@ from typing import Any
 
 from crossdock.connect.connector import Connector, List, Reads
 from crossdock.connect.link import Link
-from crossdock.govern.settings import SweepTerms
+from crossdock.govern.connections import SweepTerms
 
 
 @dataclass(frozen=True)
