@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable
 
 import pytest
 
@@ -157,34 +156,29 @@ def _all_is_settled(life: Life) -> bool:
     return plain and given == truth.entitled and not Watch(reality, life.policy).judge(life.hub)
 
 
-@pytest.mark.parametrize(
-    "tamper",
-    [
-        _a_cent_more_is_refunded,
-        _a_correction_is_lost,
-        _a_correction_is_posted_twice,
-        _tax_is_billed_at_another_rate,
-        _goods_are_received_twice,
-        _a_refund_is_paid_twice,
-    ],
+_TAMPERED = (
+    _a_cent_more_is_refunded,
+    _a_correction_is_lost,
+    _a_correction_is_posted_twice,
+    _tax_is_billed_at_another_rate,
+    _goods_are_received_twice,
+    _a_refund_is_paid_twice,
 )
-def test_the_accountant_notices_books_that_were_tampered_with(tamper: Callable[[Life], bool]) -> None:
-    tampered = 0
-    for seed in range(900):
-        life = Life(seed).live()
-        if not _all_is_settled(life) or not tamper(life):
-            continue
-        tampered += 1
-        assert Watch(life.reality, life.policy).judge(life.hub), seed
-    assert tampered > 5
 
 
-def test_the_accountant_notices_new_goods_that_are_to_leave_for_nothing() -> None:
-    tampered = 0
+@pytest.mark.timeout(300)
+def test_the_accountant_notices_books_that_were_tampered_with() -> None:
+    """Each life that is settled is lived once more for each way to tamper with it."""
+    tampered: Counter[str] = Counter()
     for seed in range(900):
         life = Life(seed).live()
-        if life.watch.judge(life.hub) or not _new_goods_that_were_given_up_stay_asked_for(life):
-            continue
-        tampered += 1
-        assert life.watch.judge(life.hub), seed
-    assert tampered > 5
+        for tamper in _TAMPERED if _all_is_settled(life) else ():
+            again = Life(seed).live()
+            if tamper(again):
+                tampered[tamper.__name__] += 1
+                assert Watch(again.reality, again.policy).judge(again.hub), (tamper.__name__, seed)
+        if not life.watch.judge(life.hub) and _new_goods_that_were_given_up_stay_asked_for(life):
+            tampered["new goods"] += 1
+            assert life.watch.judge(life.hub), ("new goods", seed)
+    assert all(tampered[tamper.__name__] > 5 for tamper in _TAMPERED), tampered
+    assert tampered["new goods"] > 5
