@@ -6,14 +6,21 @@ Put forward by ten minutes here: everything that the database has on record is a
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from crossdock.deliver.timekeeping import Timekeeper
+from crossdock.kernel.ids import digest
+from crossdock.kernel.moments import to_micros
+from crossdock.settle.translation import hint
+from crossdock.store import documents
 from crossdock.store.database import Database, rows, run
+from crossdock.store.documents import Statement
 from crossdock.store.leases import Leases
+from tests.stage import order, staged, told
+from tests.standin.target import Target
 
 _LONGEST, _LEASE_SECONDS = {"erp": 1800.0, "shop": 1e6}, 10.0
 _READY, _CALLING, _ACCEPTED, _DOUBTFUL = range(4)
@@ -100,6 +107,40 @@ async def test_nothing_waits_a_day_because_the_clock_is_put_back_by_one(database
         await _put_forward(database, -86_400)
         await _keeper(database).begin()
         assert await _waits(database) == [60, 60, 86_460, 60]
+
+
+async def test_what_was_heard_and_read_by_a_clock_a_day_ahead_is_overtaken_as_soon_as_that_is_put_right(
+    database_url: str,
+) -> None:
+    async with Database(database_url) as database:
+        await _keeper(database).begin()
+        tomorrow, entity = datetime.now(UTC) + timedelta(days=1), "order:shop:7"
+
+        async def known(heard: datetime, body: bytes) -> frozenset[str]:
+            reading = Statement(
+                "shop", "order", "7", entity, entity, (1, 5, to_micros(heard)), digest(body), False, body
+            )
+            async with database.transaction() as tx:
+                told = hint("shop", "order", "7", entity, (1, to_micros(heard)))
+                return (await documents.merge(tx, [reading])).changed & (await documents.merge(tx, [told])).changed
+
+        assert await known(tomorrow, b"{}")
+        await _put_forward(database, -86_400)
+        assert not await known(datetime.now(UTC), b"[]")
+        await _keeper(database).begin()
+        async with database.transaction() as tx:
+            assert await rows(tx, "select entity from dirty") == [(entity,)]
+        assert await known(datetime.now(UTC), b"[]")
+
+
+async def test_a_reading_of_a_clock_a_day_ahead_is_of_the_past_in_a_replay_too(database_url: str) -> None:
+    async with Target().serve() as target, staged(database_url, target, mail=False) as stage:
+        await stage.tell(told(order("1"), 3))
+        stage.sql("update clock set looked_at = now() + interval '1 day'")
+        ahead = to_micros(datetime.now(UTC) + timedelta(days=1))
+        stage.sql("update inbox set observed = %s, received_at = received_at + interval '1 minute'", ahead)
+        await stage.hub.timekeeper.look()
+        assert 0 < stage.count("select observed from inbox") < to_micros(datetime.now(UTC))
 
 
 async def test_what_a_process_holds_that_died_under_a_clock_a_day_ahead_is_free_when_that_is_put_right(

@@ -79,7 +79,7 @@ def _stated() -> list[list[Statement]]:
     stated: list[list[Statement]] = []
     for at, (connection, topic, body) in enumerate(_vendors_story()):
         pending = Pending(
-            id=at, received_at=_AT, connection=connection, topic=topic, message_id=str(at), observed=0,
+            id=at, received_at=_AT, heard_at=_AT, connection=connection, topic=topic, message_id=str(at), observed=0,
             body=msgspec.json.encode(body), epoch=1,
         )  # fmt: skip
         batch = translate([pending], _CONNECTORS)

@@ -32,7 +32,8 @@ def test_what_a_provider_tells_belongs_to_the_orders_of_the_shop_it_is_paid_for(
         topic="charge.succeeded",
         message_id="evt_1",
         epoch=0,
-        received_at=datetime(2026, 11, 20, 15, tzinfo=UTC),
+        received_at=(at := datetime(2026, 11, 20, 15, tzinfo=UTC)),
+        heard_at=at,
         observed=0,
         body=messages()["charge.succeeded"],
     )

@@ -18,9 +18,9 @@ from crossdock.promises.campaigns import Cover
 from crossdock.promises.corrections import corrected
 from crossdock.promises.difference import Book, Promised, Stage, Written
 from crossdock.promises.standing import Evidence, Fact, Sealed, Standing, facts_of
-from crossdock.settle.translation import HINT
 from crossdock.store.accounts import movements
 from crossdock.store.database import Row
+from crossdock.store.documents import HINT
 from crossdock.store.settling import OnRecord, Unsettled
 
 Normalise = Mapping[tuple[str, str], Callable[[Any], Any]]

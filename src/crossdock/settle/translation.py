@@ -21,14 +21,13 @@ from crossdock.settle import seeing
 from crossdock.store import documents, inbox
 from crossdock.store.brakes import Brake, apply_brake
 from crossdock.store.database import Database, Row, Transaction
-from crossdock.store.documents import Statement
+from crossdock.store.documents import HINT, Statement
 from crossdock.store.fronts import Front
 from crossdock.store.inbox import Fate, Outcome, Pending
 
 Connectors = Mapping[str, Connector[msgspec.Struct]]
 """The connectors by the names of their connections."""
 
-HINT = "hint:"
 _OWN: Mapping[str, Translate] = {ABSENT: absent}
 """What the hub itself finds out about any source."""
 _GONE = b""
@@ -106,7 +105,7 @@ def _statement(each: Document | Hint, message: Pending) -> Statement:
     match each:
         case Hint():
             _check_names(each.kind, each.id, each.entity)
-            reason = (message.epoch, to_micros(message.received_at))
+            reason = (message.epoch, to_micros(message.heard_at))
             return hint(message.connection, each.kind, each.id, each.entity, reason)
         case Document():
             if each.kind not in FACTS:
@@ -128,7 +127,7 @@ def _statement(each: Document | Hint, message: Pending) -> Statement:
                 each.body is None,
                 body,
                 each.about if each.entity is None else "",
-                to_micros(message.received_at),
+                to_micros(message.heard_at),
             )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from crossdock.store.database import Transaction, columns, rows, run
+from crossdock.store.documents import HINT, mark_dirty
 from crossdock.store.statements import load
 
 _SQL = load("clocks")
@@ -38,6 +39,12 @@ async def wait_no_longer(
     """What was to happen at a time of a clock that was ahead is brought back to when it was meant; `looked_at`: by that clock."""
     times = {"looked_at": looked_at, "lease_seconds": lease_seconds, **_columns(longest)}
     await run(tx, _SQL["wait_no_longer"], times)
+
+
+async def overtaken(tx: Transaction, looked_at: datetime) -> None:
+    """What was heard and read under a clock that was ahead is known as of when it was, so that what comes now is newer."""
+    told = {"looked_at": looked_at, "hint": HINT}
+    await mark_dirty(tx, [row[0] for row in await rows(tx, _SQL["overtaken"], told)])
 
 
 def _columns(longest: Mapping[str, float]) -> dict[str, object]:

@@ -13,6 +13,8 @@ from crossdock.store.database import Row, Transaction, columns, rows, run
 from crossdock.store.statements import load
 
 _SQL = load("documents")
+HINT = "hint:"
+"""How the kind of a document begins that says that something changed, and not how."""
 # A read replica may show what was true this long before the read began.
 _LAG = timedelta(seconds=10)
 

@@ -67,6 +67,8 @@ class Pending:
     observed: int
     body: bytes
     epoch: int
+    heard_at: datetime
+    """When it was received, and no later than now: a clock that has been put right since may have dated it ahead."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,20 @@ from unnest(%(target)b::text[], %(seconds)b::float8[]) as longest(target, second
 where d.target = longest.target and d.stage in (1, 3) and d.due_at > %(looked_at)s
   and d.due_at <= %(looked_at)s::timestamptz + make_interval(secs => longest.seconds)
 
+-- overtaken: What was heard and read under a clock that was ahead is known as of when it was; answers whose documents those are. Else nothing that is said before that clock's time comes again would be newer.
+with by as (
+    select (extract(epoch from now()) * 1000000)::bigint as now,
+           (extract(epoch from now() - %(looked_at)s::timestamptz) * 1000000)::bigint as gap
+), received as (
+    update inbox i set observed = least(i.observed + by.gap, by.now) from by where i.received_at > now() and i.observed > by.now
+), read as (
+    update document d set observed = least(d.observed + by.gap, by.now) from by where d.observed > by.now returning d.entity
+), hinted as (
+    update document d set token = least(d.token + by.gap, by.now) from by
+    where starts_with(d.kind, %(hint)s) and d.token > by.now returning d.entity
+)
+select entity from read where entity is not null union select entity from hinted where entity is not null
+
 -- wait_no_longer: What was made to wait by a clock that was ahead waits as long as it was to; who held something under it holds it no longer, and a list is known to be as it is only up to now.
 with longest as (
     select target, make_interval(secs => seconds) as time
