@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.chaos.campaign.__main__ import is_time_for_another, striking_seconds
 from tests.chaos.campaign.database import Cluster, cluster
@@ -103,14 +104,17 @@ def test_every_plant_is_hunted_with_faults_that_there_are_and_a_record_keeps_the
             assert any(part in fault for fault in FAULTS), f"{name}: {part}"
     record = tmp_path / "plants.jsonl"
     said = {"invariant": "S5", "kind": "doubled", "what": "twice | in the inbox"}
-    for seed in (None, 3):
-        keep(record, Caught(plant="no_dedup", at="", runs=1, faults="webhooks", seed=seed, finding=said))
+    faults = SHOWS["no_dedup"].faults
+    for seed, healthy in ((None, {}), (2, {}), (3, {"webhook doubled": 9})):
+        made = Caught(plant="no_dedup", at="", runs=1, faults=faults, seed=seed, finding=said)
+        keep(record, replace(made, struck_when_healthy=healthy))
+        assert (f"| {faults} | 1 | S5: twice" in page([_result(1)], kept(record))) is bool(healthy)
     assert [each.seed for each in kept(record).values()] == [3]
     told = page([_result(1)], kept(record) | {"no_fencing": _in_vain(SHOWS["no_fencing"].faults, 4)})
     assert f"| {SHOWS['no_fencing'].faults} | none of 4 | **nothing** |" in told
     for stale in (_in_vain("other faults", 4), _in_vain(SHOWS["no_fencing"].faults, 0)):
         assert "**nothing**" not in page([_result(1)], kept(record) | {"no_fencing": stale})
-    assert "| webhooks | 1 | S5: twice \\| in the inbox |" in told
+    assert f"| {faults} | 1 | S5: twice \\| in the inbox |" in told
 
 
 def _in_vain(faults: str, runs: int) -> Caught:

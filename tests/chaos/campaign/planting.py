@@ -1,7 +1,8 @@
 """`python -m tests.chaos.campaign.planting [NAME…]`: plays days with a deliberate bug in the hub, until the judge cries.
 
-Each plant is struck by the faults at which it can show. It is caught when the judge says what such a bug does, and not merely
-something; the exit code is 1 when any was not caught. What caught which is kept in `docs/plants.jsonl` (`--record`).
+Each plant is struck by the faults at which it can show. It is caught when the judge says what such a bug does, and nothing of
+the kind about a healthy hub on the same day; the exit code is 1 when any was not caught. What caught which is kept in
+`docs/plants.jsonl` (`--record`).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from tests.chaos.campaign.world import PROGRAM
 from tests.chaos.plants import PLANTS
 
 RECORD = Path("docs/plants.jsonl")
-_STRIKES, _TRIES = 5, 4
+_STRIKES, _TRIES = 15, 4
 _LOST = ("S9", "Q1", "Q3", "Q6")
 
 
@@ -73,27 +74,40 @@ class Caught(msgspec.Struct, frozen=True, kw_only=True):
     struck: dict[str, int] = {}
     finding: dict[str, str] = {}
     findings: int = 0
-    """How many in that run, other than healthy."""
+    """How many in that run."""
+    struck_when_healthy: dict[str, int] = {}
+    """What the same day with a healthy hub was struck by, of which the judge said nothing of the kind; empty: not played."""
 
 
 async def hunt(server: Cluster, plant: str) -> Caught:
     """Seed after seed, until the judge says what this bug does."""
     shows, judged = SHOWS[plant], 0
-    os.environ[PROGRAM] = f"{sys.executable} -m tests.chaos.plants {plant} --"
     for runs, seed in enumerate(shows.seeds, start=1):
         try:
-            result = await run_once(server, seed, faults=shows.faults, strikes=_STRIKES)
+            result, cries = await _played(server, seed, shows, f"{sys.executable} -m tests.chaos.plants {plant} --")
+            healthy, false_cries = await _played(server, seed, shows) if cries else (result, cries)
         except (NotJudged, NotOpened) as error:  # the machine is too busy for it, or the bug goes too far
             print(f"{plant}: seed {seed}: {error}", flush=True)
             continue
         judged += 1
-        if cries := [each for each in result.findings if each["invariant"] in shows.breaks]:
-            return _caught(plant, runs, result, cries)
+        if cries and not false_cries:
+            return _caught(plant, runs, result, cries, healthy)
+        if false_cries:
+            print(f"{plant}: seed {seed}: of a healthy hub, too: {false_cries[0]['what']}", flush=True)
     at = system_clock().isoformat(timespec="seconds")
     return Caught(plant=plant, at=at, runs=judged, faults=shows.faults)
 
 
-def _caught(plant: str, runs: int, result: Result, cries: Sequence[dict[str, str]]) -> Caught:
+async def _played(
+    server: Cluster, seed: int, shows: Shows, program: str = ""
+) -> tuple[Result, Sequence[dict[str, str]]]:
+    """A day with this program in every hub process, a healthy one where none is named; and what is looked for and was found."""
+    os.environ[PROGRAM] = program
+    result = await run_once(server, seed, faults=shows.faults, strikes=_STRIKES)
+    return result, [each for each in result.findings if each["invariant"] in shows.breaks]
+
+
+def _caught(plant: str, runs: int, result: Result, cries: Sequence[dict[str, str]], healthy: Result) -> Caught:
     return Caught(
         plant=plant,
         at=result.at,
@@ -103,6 +117,7 @@ def _caught(plant: str, runs: int, result: Result, cries: Sequence[dict[str, str
         struck=result.faults,
         finding=cries[0],
         findings=len(result.findings),
+        struck_when_healthy=healthy.faults,
     )
 
 

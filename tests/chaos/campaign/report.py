@@ -223,10 +223,8 @@ def _plants(caught: Mapping[str, Caught]) -> Iterator[str]:
     yield "## Bugs put in on purpose\n"
     yield (
         "`python -m tests.chaos.campaign.planting` plays days with one bug each in every hub process, struck by the faults at"
-        " which it can show. It counts as caught when the judge says what such a bug does. Each has a day of its own, too, and"
-        " the same day with a healthy hub (`tests/chaos/plants`). The hunts on record were not made together, but while the"
-        " program was still changing, on a busy machine, and no healthy hub was struck by the same faults beside them: that a bug"
-        " was caught is likely, and not proven.\n"
+        " which it can show. It counts as caught when the judge says what such a bug does, and says nothing of the kind about a"
+        " healthy hub on the same day, struck by the same faults. Each has a day of its own, too (`tests/chaos/plants`).\n"
     )
     yield "| bug | a careless hub | caught by | run | the judge said |\n| --- | --- | --- | ---: | --- |"
     for name, plant in PLANTS.items():
@@ -235,8 +233,9 @@ def _plants(caught: Mapping[str, Caught]) -> Iterator[str]:
 
 
 def _how(plant: str, caught: Caught | None) -> str:
-    """A hunt in vain counts only by the faults that the bug is hunted with today, and by days that were judged."""
-    if caught is None or (caught.seed is None and (caught.faults != SHOWS[plant].faults or not caught.runs)):
+    """A hunt counts by the faults that the bug is hunted with today, and by days that were judged, a healthy one among them."""
+    of_today = caught is not None and caught.faults == SHOWS[plant].faults
+    if caught is None or not of_today or not (caught.struck_when_healthy if caught.seed is not None else caught.runs):
         return "not played | | "
     if caught.seed is None:
         return f"{caught.faults} | none of {caught.runs} | **nothing**"
