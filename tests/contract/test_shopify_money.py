@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -19,6 +20,7 @@ from crossdock.connect.receipts import Confirmed, Outcome
 from crossdock.connectors.shopify import connector
 from crossdock.connectors.shopify.money_facts import note_of
 from crossdock.connectors.shopify.reads import list_orders, read_order
+from crossdock.connectors.shopify.refunded import back_of
 from crossdock.connectors.shopify.refunds import find_refunds, give_store_credit, record_return
 from crossdock.connectors.shopify.return_reads import read_return
 from crossdock.kernel.faults import Rejected, Unknown
@@ -104,6 +106,12 @@ def test_what_we_wrote_down_as_brought_back_had_left_whatever_the_shop_knows_of_
     assert order_told(shop).lines[0].ordered == 3
     shop.refund_by_hand(order.id, {order.lines[0].id: 1}, "no_restock", amount="0")
     assert order_told(shop).lines[0].ordered == 2
+
+
+def test_no_more_counts_as_ordered_than_left_and_is_to_leave_where_a_read_lags_behind_our_own_refund() -> None:
+    """An order's lines and its refunds are two reads; what changes between them in one second shows in the second only."""
+    ours = [("1", "no_restock", 1, note_of("order:shop:1/return_record:R1:1/1"))] * 2
+    assert back_of(ours, lambda: Counter({"1": 2})).ordered("1", current=1, to_leave=0) == 2
 
 
 def test_an_edit_after_a_return_is_seen_and_the_return_is_not() -> None:

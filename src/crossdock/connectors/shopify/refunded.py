@@ -22,7 +22,7 @@ class Back:
     returned: Counter[str] = field(default_factory=Counter[str])
     unsaid: Counter[str] = field(default_factory=Counter[str])
     left: Counter[str] = field(default_factory=Counter[str])
-    """Units in parcels that stand; needed for what is unsaid only."""
+    """Units in parcels that stand, and no fewer than we wrote down as brought back; needed for what is unsaid only."""
 
     def ordered(self, line: str, current: int, to_leave: int) -> int:
         """Units as last edited or cancelled.
@@ -44,13 +44,14 @@ def back_of(refunded: Iterable[tuple[str, str, int, str | None]], parcels: Calla
     What we wrote down came back, so it had left, also where the shop knows no more of the parcel: taken for never sent, it
     would be paid back once more.
     """
-    returned, unsaid = Counter[str](), Counter[str]()
+    returned, unsaid, ours = Counter[str](), Counter[str](), Counter[str]()
     for line, restock, units, note in refunded:
-        if restock == "return" or key_in(note):
+        if restock == "return":
             returned[line] += units
         elif restock in _UNSAID:
             unsaid[line] += units
-    return Back(returned, unsaid, parcels() if unsaid else Counter[str]())
+            ours[line] += units if key_in(note) else 0
+    return Back(returned, unsaid, parcels() | ours if unsaid else Counter[str]())
 
 
 def counted(make: Callable[[int], OrderLine], current: int, units: int, *, included: bool) -> tuple[OrderLine, int]:
