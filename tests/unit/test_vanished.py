@@ -8,13 +8,14 @@ from typing import Any
 
 from msgspec import structs
 
+from crossdock.canonical.lookup import Lookup
 from crossdock.canonical.order import OpenLine, OpenUnits, SalesOrder
 from crossdock.canonical.payment import Capture, PaymentAuthorization, PaymentRefund, Refund
 from crossdock.canonical.returns import Allowance, Return, ReturnLine
 from crossdock.canonical.shipment import GoodsIssue
 from crossdock.kernel.money import usd
 from crossdock.promises.money import slot
-from crossdock.promises.obligations import Trouble
+from crossdock.promises.obligations import Fetch, Trouble
 from crossdock.promises.orders import owed_for_order
 from crossdock.promises.policy import Policy, Roles
 from crossdock.promises.standing import Fact, Sealed, Standing
@@ -42,6 +43,18 @@ def said(*facts: Fact, sealed: tuple[Sealed, ...] = (), gone: bool = True) -> li
     found = [each for each in owed_for_order(standing, POLICY) if isinstance(each, Trouble)]
     assert {each.cause for each in found} <= {"order_gone:shop"}
     return [each.detail.removeprefix("order:shop:1: ") for each in found]
+
+
+def test_nobody_reads_an_order_again_that_its_source_has_no_more() -> None:
+    def read(connection: str, kind: str, id_: str, *, gone: bool = True) -> bool:
+        lookup = Lookup(kind=kind, id=id_)
+        hint = Fact(f"hint:{kind}:{connection}:{id_}", kind, connection, NOW, NOW, lookup)
+        owed = owed_for_order(replace(GONE, facts=(), hints=(hint,), gone=gone), POLICY)
+        return any(isinstance(each, Fetch) and each.body == lookup and each.name != "fetch:order" for each in owed)
+
+    assert not read("shop", "order", "1")
+    assert read("shop", "order", "1", gone=False)
+    assert read("psp", "payment", "p1")
 
 
 def test_what_was_sold_and_has_not_left_is_told() -> None:

@@ -11,12 +11,17 @@ from crossdock.promises.standing import Fact, Standing
 
 
 def owed_reads(standing: Standing, kind: str, policy: Policy) -> Iterator[Obligation]:
-    """A placeholder promises itself a fetch of its parent, and every hint a fetch of what it hints at."""
+    """A placeholder promises itself a fetch of its parent, and every hint a fetch of what it hints at.
+
+    What its source has no more is not read there: a person would be told that there is no such thing.
+    """
+    own = Lookup(kind=kind, id=standing.source_id)
     if standing.one(kind) is None and not standing.gone:
-        lookup = Lookup(kind=kind, id=standing.source_id)
-        mention = Fact(f"mention:{standing.entity}", kind, standing.source, standing.as_of, standing.as_of, lookup)
+        mention = Fact(f"mention:{standing.entity}", kind, standing.source, standing.as_of, standing.as_of, own)
         yield _fetch(f"fetch:{kind}", mention, policy)
     for hint in standing.hints:
+        if standing.gone and (hint.connection, hint.body) == (standing.source, own):
+            continue
         yield _fetch(f"fetch:{hint.id}", hint, policy)
 
 
