@@ -119,7 +119,7 @@ async def grant_allowance(call: Call) -> Reply:
 
 async def _change(call: Call, change: Callable[[Return], Return]) -> Reply:
     about, rma = await _about(call), call.parts["return"]
-    held = about.returns.get(rma)
+    held = about.returns.get(rma.removeprefix(f"return:{API}:"))
     if held is None:
         elsewhere = any(each.id == rma for each in about.other_returns)
         raise unknown(
