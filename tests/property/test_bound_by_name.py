@@ -18,6 +18,7 @@ from crossdock.store import documents, tracing
 from crossdock.store.database import Database
 from crossdock.store.decisions import Decider, NotDecidable
 from crossdock.store.documents import Statement
+from tests.property.emptying import empty
 from tests.stage import Stage, order, staged, told
 from tests.standin import Told
 from tests.standin.target import Target
@@ -67,13 +68,6 @@ _sampled = settings(
 )
 
 
-def _empty(url: str) -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("truncate inbox, inbox_seen, inbox_pending, document, entity, dirty, alias, evidence, promise, due,"
-                           " waiting, intent, receipt, cases, case_item cascade")  # fmt: skip
-        connection.execute("update bucket set owner = null, until = '-infinity'")
-
-
 @given(
     order_=st.permutations(range(len(_STORY))),
     repeated=st.lists(st.integers(0, 12), max_size=4),
@@ -87,7 +81,7 @@ def test_any_order_of_orders_and_what_is_about_them_binds_the_same(
     batches = [[_STORY[n] for n in numbers[at : at + luck.randint(1, 5)]] for at in range(0, len(numbers), 3)]
     covered = list(itertools.chain(*batches))
     batches.append([each for each in _STORY if each not in covered])
-    _empty(database_url)
+    empty(database_url)
     stands, unsettled = asyncio.run(_stands(database_url, batches))
     assert unsettled == 0
     assert [(id_, entity) for _, kind, id_, entity, _ in stands if kind == "refund"] == [
@@ -113,12 +107,24 @@ _one = st.builds(
 _names = st.tuples(st.sampled_from(["x", "y"]), st.sampled_from(["order:shop:1", "order:shop:2"]))
 
 
-async def _merged(url: str, batches: Sequence[tuple[Sequence[Statement], Sequence[tuple[str, str]]]]) -> Any:
+Batch = tuple[Sequence[Statement], Sequence[tuple[str, str]]]
+
+
+async def _merged(url: str, attempts: Sequence[Sequence[Batch]]) -> list[Any]:
+    """What each of them comes to in a database that knows nothing yet."""
+    found: list[Any] = []
     async with Database(url, by_key=True) as database:
-        for statements, names in batches:
-            async with database.transaction() as tx:
-                await documents.merge(tx, statements)
-                await documents.add_aliases(tx, names, {s.about for s in statements if s.about})
+        for batches in attempts:
+            empty(url)
+            for statements, names in batches:
+                async with database.transaction() as tx:
+                    await documents.merge(tx, statements)
+                    await documents.add_aliases(tx, names, {s.about for s in statements if s.about})
+            found.append(_documents(url))
+    return found
+
+
+def _documents(url: str) -> Any:
     with psycopg.connect(url) as connection:
         return connection.execute(
             "select id, entity, about, token, digest, coalesce(named, (epoch, token, observed, digest)::version)::text"
@@ -126,21 +132,22 @@ async def _merged(url: str, batches: Sequence[tuple[Sequence[Statement], Sequenc
         ).fetchall()
 
 
+def _batches(said: Sequence[Statement | tuple[str, str]], size: int) -> list[Batch]:
+    cut = [said[at : at + size] for at in range(0, len(said), size)]
+    return [
+        ([s for s in batch if isinstance(s, Statement)], [n for n in batch if not isinstance(n, Statement)])
+        for batch in cut
+    ]
+
+
 @given(data=st.data())
 @settings(_sampled, max_examples=150)
 def test_what_documents_are_about_is_merged_the_same_in_any_order_and_batches(database_url: str, data: Any) -> None:
     said = data.draw(st.lists(st.one_of(_one, _names), min_size=3, max_size=9))
-    results: list[Any] = []
-    for attempt in (said, data.draw(st.permutations(said * 2)), data.draw(st.permutations(said))):
-        size = data.draw(st.integers(1, 4))
-        cut = [attempt[at : at + size] for at in range(0, len(attempt), size)]
-        batches = [
-            ([s for s in batch if isinstance(s, Statement)], [n for n in batch if not isinstance(n, Statement)])
-            for batch in cut
-        ]
-        _empty(database_url)
-        results.append(asyncio.run(_merged(database_url, batches)))
-    assert results[0] == results[1] == results[2]
+    orders = (said, data.draw(st.permutations(said * 2)), data.draw(st.permutations(said)))
+    attempts = [_batches(order_, data.draw(st.integers(1, 4))) for order_ in orders]
+    one, other, third = asyncio.run(_merged(database_url, attempts))
+    assert one == other == third
 
 
 async def test_a_name_of_several_binds_to_none_of_them_and_says_so(database_url: str) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import psycopg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +24,7 @@ from crossdock.settle.rules import owed
 from crossdock.settle.translation import translate
 from crossdock.store.documents import Statement, highest
 from crossdock.store.inbox import Message, Pending
+from tests.property.emptying import empty
 from tests.stage import ROSE, customer, message, order, shipment, staged, told
 from tests.standin.target import Target
 
@@ -185,7 +185,7 @@ def _messages(numbers: Sequence[int]) -> list[Message]:
 
 async def _tell(url: str, batches: Sequence[Sequence[int]], *, deliver: bool) -> Any:
     """Tell the story to an emptied hub in these batches; answers what it came to."""
-    _empty(url)
+    empty(url)
     async with Target().serve() as target, staged(url, target) as stage:
         target.things = {"1": told(_TIE, 3), "c1": told(customer(name="Ada Archer"), 2)}
         for batch in batches:
@@ -219,17 +219,6 @@ def _in_order(url: str, *, deliver: bool) -> Any:
     if deliver not in _told_in_order:
         _told_in_order[deliver] = asyncio.run(_tell(url, [range(len(_STORY))], deliver=deliver))
     return _told_in_order[deliver]
-
-
-def _empty(url: str) -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
-        names = [row[0] for row in connection.execute(
-            "select tablename from pg_tables where schemaname = 'public' and tablename !~ '_(\\d{8}|default)$'"
-            " and tablename not in ('bucket', 'migration', 'migrations', 'schema_version')"
-        )]  # fmt: skip
-        kept = [name for name in names if "migrat" not in name and "schema" not in name]
-        connection.execute(f"truncate {', '.join(kept)} cascade")  # pyright: ignore
-        connection.execute("update bucket set owner = null, until = '-infinity'")
 
 
 def _cut(numbers: list[int], seed: int) -> list[list[int]]:
