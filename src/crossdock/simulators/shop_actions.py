@@ -207,13 +207,26 @@ class Trading:
             manual_gateway=manual_gateway,
             tip=self._minor(tip),
         )
-        self._discount(order.lines, self._minor(discount))
-        for line in order.lines:
-            line.taxes = taxes_on(line.price * line.quantity - sum(line.discounts), tax_rate, tax_title, taxes_included)
+        self._price(order, self._minor(discount), tax_rate, tax_title)
         if fetched_at is not None:
             shipping, shipping_title = shipping or "0", fetched_at.name
         if shipping is not None:
             order.shipping_lines = [self._shipping(shipping, shipping_title, tax_rate, tax_title, taxes_included)]
+        self._enter(order)
+        self._tell_placed(order, payment)
+        if charged and self.charge is not None:
+            self.charge(order.id, totals(order, current=True).total)
+        return order
+
+    def _price(self, order: Order, discount: int, tax_rate: str, tax_title: str) -> None:
+        """Of each line its part of the discount, and the taxes of what is left."""
+        self._discount(order.lines, discount)
+        for line in order.lines:
+            left = line.price * line.quantity - sum(line.discounts)
+            line.taxes = taxes_on(left, tax_rate, tax_title, order.taxes_included)
+
+    def _enter(self, order: Order) -> None:
+        """It is in the shop's books from now on, and its goods are to be packed."""
         for line in order.lines:
             expect(self.world, order, line, line.quantity, self.now())
         self.world.orders[order.id] = order
@@ -225,16 +238,15 @@ class Trading:
             total=totals(order, current=True).total,
             lines=[_sold(line) for line in order.lines],
         )
-        event = self._event()
-        if paid or authorised:
-            kind = "sale" if paid else "authorization"
+
+    def _tell_placed(self, order: Order, payment: str | None) -> None:
+        """That there is a new order, with what the checkout took or was promised for it."""
+        event, at_checkout = self._event(), {"paid": "sale", "authorized": "authorization"}
+        if kind := at_checkout.get(order.financial_status):
             self.transact(order, kind, totals(order, current=True).total, event, authorization=payment)
         self._tell_order("orders/create", order, event)
-        if paid:
+        if order.financial_status == "paid":
             self._tell_paid(order, event)
-        if charged and self.charge is not None:
-            self.charge(order.id, totals(order, current=True).total)
-        return order
 
     def pay_order(self, order: int, payment: str | None = None) -> Order:
         """All of it: what was authorised is captured, and what wasn't is paid now."""
