@@ -28,8 +28,8 @@ from tests.stage import Stage
 from tests.standin.target import Target
 
 CHROMIUM = os.environ.get("CROSSDOCK_CHROMIUM", "/usr/bin/chromium")
-SHOTS = os.environ.get("CROSSDOCK_SCREENSHOTS", "")
-"""A folder outside git for a picture of every page; none are kept without it."""
+SHOTS = Path(os.environ.get("CROSSDOCK_SCREENSHOTS", Path(__file__).parents[2] / "build/screenshots"))
+"""Where a picture of every page is kept."""
 AXE = ("axe-core@4.14.1", "axe.min.js")
 Theme = Literal["light", "dark"]
 SETTINGS = """
@@ -153,8 +153,7 @@ async def _chromium() -> AsyncGenerator[Browser]:
 
 async def shoot(page: Page, name: str) -> None:
     """A picture of the whole page, where somebody wants them."""
-    if SHOTS:
-        await page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)  # which makes the folder
+    await page.screenshot(path=SHOTS / f"{name}.png", full_page=True)  # which makes the folder
 
 
 async def serious_findings(page: Page) -> list[str]:
