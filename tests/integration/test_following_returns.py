@@ -123,6 +123,7 @@ async def test_returns_of_one_id_wait_apart_and_each_is_found_where_it_says(data
         }
         for each in found:
             assert await at.ask("GET", each["href"], who="reader") == (200, each)
+        assert at.stage.cases() == ["return_of_one_number:order:shop:1:1"]
         [mine] = (each["href"] for each in found if each["told_by"] == "api")
         assert (await at.ask("POST", f"{mine}/receipts", {"lines": [{"sku": "MUG", "units": 2}]}))[0] == 202
         assert (await followed(at, "/return:api:1"))["lines"][0]["received"] == 2

@@ -37,6 +37,8 @@ def owed_for_returns(
 ) -> Iterator[Obligation]:
     """What each return makes us owe beside its money, of which `going` is what is about to go back."""
     backs = {back.returned.cause: back for back in came_back(record)}
+    heard = sorted(standing.of("return"), key=lambda fact: (fact.recorded_at, fact.id), reverse=True)
+    first = {fact.body.id: fact for fact in heard}
     for fact in standing.of("return"):
         terms = terms_at(policy.returns, fact.body.returned_at)
         if fact.body.status == "cancelled":
@@ -45,6 +47,9 @@ def owed_for_returns(
         if fact.id in backs:
             yield from _odd(record, backs[fact.id])
             yield from _late(standing, record, fact, terms)
+        if first[fact.body.id] is not fact:
+            yield _of_one_number(record, fact, first[fact.body.id])
+            continue
         if erp is not None:
             yield from _goods_return(standing, record, fact, policy, terms, erp)
         if fact.id in backs and standing.shows(ReturnRecord):
@@ -73,6 +78,18 @@ def _expected(fact: Fact, policy: Policy, terms: ReturnTerms) -> Iterator[Obliga
             what=f"{announced} of return {name} to be handed in",
             until=due(body.returned_at, policy.deadlines.return_minutes),
         )
+
+
+def _of_one_number(record: Record, fact: Fact, first: Fact) -> Trouble:
+    """What is done about a return is named by its number, so that the second of that number would be taken for the first."""
+    body: Return = fact.body
+    return Trouble(
+        cause=f"return_of_one_number:{record.entity}:{body.id}",
+        title="Two systems state a return under one number",
+        remedy=f"Where it is one return, cancel it at one of them. Where it is two, the goods of that of {fact.connection} are "
+        "put into the books and shown by hand; its money goes back as it should.",
+        detail=f"return {body.number or body.id} of order {record.order.number}: at {first.connection} and {fact.connection}",
+    )
 
 
 def _odd(record: Record, back: Back) -> Iterator[Obligation]:
