@@ -54,8 +54,7 @@ def database_url() -> Iterator[str]:
     server = os.environ[_SERVER]
     name = f"t{uuid.uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as connection:
-        # By the log it takes twice the processor's time; by files it needs a checkpoint, which is nothing without fsync.
-        connection.execute(f"create database {name} template {_TEMPLATE} strategy file_copy")
+        connection.execute(f"create database {name} template {_TEMPLATE}")
     yield make_conninfo(server, dbname=name)
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"drop database {name} with (force)")
