@@ -11,11 +11,12 @@ from crossdock.store.database import Database
 from crossdock.store.documents import Statement
 
 
-def order(token: int, read_at: datetime | None = None) -> Statement:
+def order(token: int, read_at: datetime | None = None, heard_at: datetime | None = None) -> Statement:
     body = b'{"version":%d}' % token
     observed = to_micros(read_at) if read_at else 0
     entity = "order:shop:1"
-    return Statement("shop", "order", "1", entity, "order:shop:1", (1, token, observed), digest(body), False, body)
+    version, heard = (1, token, observed), to_micros(heard_at) if heard_at else 0
+    return Statement("shop", "order", "1", entity, "order:shop:1", version, digest(body), False, body, "", heard)
 
 
 async def test_a_read_that_began_before_the_newer_message_came_is_no_regression(database_url: str) -> None:
@@ -32,3 +33,11 @@ async def test_a_read_that_began_well_after_a_newer_version_was_known_shows_that
     async with Database(database_url) as database, database.transaction() as tx:
         await documents.merge(tx, [order(5)])
         assert [s.version[1] for s in (await documents.merge(tx, [order(4, read_at=later)])).regressed] == [4]
+
+
+async def test_a_read_that_began_before_the_clock_was_put_back_is_no_regression(database_url: str) -> None:
+    now = datetime.now(UTC)
+    async with Database(database_url) as database, database.transaction() as tx:
+        await documents.merge(tx, [order(5)])
+        read = order(4, read_at=now + timedelta(days=1), heard_at=now)
+        assert (await documents.merge(tx, [read])).regressed == ()
