@@ -442,3 +442,11 @@ def test_a_further_sale_is_due_only_where_the_shop_forgot_what_was_taken_off() -
         evidence.intents[_ENTITY].append({**_intents_of(evidence, "sale"), "key": key})  # type: ignore[attr-defined]
         assert (("S1", "doubled") in judged(evidence)) is not forgotten
         assert ("Q6", "lost") not in judged(evidence)
+
+
+def test_a_day_s_limit_on_refunds_is_reached_where_there_is_one() -> None:
+    for limit in (None, 50_000):
+        evidence = sound()
+        _told(evidence, refunds_a_day=limit)
+        _say(evidence, "overdrawn:refunds/USD/2026-11-22")
+        assert (("cases", "unexplained") in judged(evidence)) is (limit is None)

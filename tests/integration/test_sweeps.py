@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ from crossdock.kernel.faults import Throttled
 from crossdock.store import sweeps
 from crossdock.store.budgets import Spare
 from tests.integration.sweeping import Swept, a_customer, a_refund, an_order, swept
+from tests.stage import message
 from tests.standin.lists import PAGE
 
 COMPLETE = ("complete", None)
@@ -128,6 +130,18 @@ async def test_a_list_cut_at_a_full_page_is_not_whole_and_what_it_hid_is_found_a
         at.source.cut_at = PAGE * pages
         await _is_incomplete(at, "refund", f"it ended after a page of {PAGE}, and had more")
         assert at.count("select count(*) from document where kind = 'refund'") == PAGE * pages + 7
+
+
+@pytest.mark.parametrize(("ago_seconds", "verdict"), [(-1, "complete"), (60, "incomplete")])
+async def test_what_came_about_behind_the_end_of_a_full_page_was_not_hidden(
+    database_url: str, ago_seconds: int, verdict: str
+):
+    async with swept(database_url) as at:
+        many(at, PAGE)
+        now = int((time.time() - ago_seconds) * 1e6)
+        at.source.meanwhile = [an_order(str(n), token=now) for n in range(100, 103)]
+        found = await at.swept("order")
+        assert (found.verdict, found.listed) == (verdict, PAGE + 3)
 
 
 async def test_a_list_of_exactly_one_page_is_whole(database_url: str):
@@ -370,6 +384,7 @@ async def test_more_edits_than_a_pass_may_repair_brake_the_connection_with_one_c
 async def test_comparing_costs_the_differences_and_not_the_data(database_url: str):
     async with swept(database_url) as at:
         many(at, 3_000)
+        await at.tell(*(message("shop", each) for each in at.source.things.values()))
         await at.swept("order")
         await at.swept("order")
         at.source.put(an_order("77", units=1), silently=True)

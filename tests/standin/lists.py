@@ -128,6 +128,8 @@ class Lists:
     """Answers lists with this status."""
     hides: frozenset[str] = frozenset()
     """Ids that no list shows."""
+    meanwhile: list[Told] = field(default_factory=list[Told])
+    """Comes about right after a page was answered."""
     calls: list[str] = field(default_factory=list[str])
     url: str = ""
     _now: int = 0
@@ -167,6 +169,8 @@ class Lists:
             more = False
         cursor = str(after if self.stuck else page[-1][0] if page else after)
         items = [msgspec.Raw(msgspec.json.encode(self.things[name])) for _, name in page]
+        while self.meanwhile:
+            self.put(self.meanwhile.pop())
         return _json({"items": items, "cursor": cursor, "more": more or self.stuck})
 
     async def _one(self, request: web.Request) -> web.Response:

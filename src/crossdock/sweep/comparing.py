@@ -12,16 +12,13 @@ import msgspec
 from crossdock.canonical.nouns import FACTS, NAMES, decoder
 from crossdock.connect.connector import Connector
 from crossdock.connect.documents import Document
-from crossdock.kernel.moments import from_micros
 from crossdock.store import sweeps
 from crossdock.store.database import Transaction
 from crossdock.store.drift import Difference
 from crossdock.store.sweeps import Held, Pass
-from crossdock.sweep.readings import Item, Stated
+from crossdock.sweep.readings import Item, Stated, told_at
 from crossdock.sweep.worth import at_stake
 
-# A token between these is a time in microseconds; others count something else.
-_CLOCKS = range(946_684_800_000_000, 4_102_444_800_000_000)
 _GONE = "holds this no more"
 
 
@@ -44,9 +41,7 @@ class Apart:
     def since(self) -> datetime | None:
         """When the source changed it last; of what is new and has no clock, when it came about. None: it doesn't say."""
         document = self.stated.document
-        if document.token in _CLOCKS:
-            return from_micros(document.token)
-        return _came_about(document) if self.cause == "unheard" else None
+        return told_at(document) or (_came_about(document) if self.cause == "unheard" else None)
 
 
 def owned_kinds(connector: Connector[Any]) -> frozenset[str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from crossdock.connect.connector import List
 from crossdock.connect.documents import Page, Reading
 from crossdock.connect.link import Link
 from crossdock.store.sweeps import Pass
+from crossdock.sweep.readings import Item, told_at
 
 # Where vendors cut lists: a last page of exactly so many items is asked for what follows it.
 _CUTS = (50, 100, 200, 250, 500, 1000)
@@ -23,6 +26,15 @@ class Asked:
     more: bool
     flaw: str | None = None
     bare: tuple[str, ...] = ()
+    behind: Behind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What a list showed behind its end: `new` are ids of readings, and `hidden` is the flaw if they were there all the time."""
+
+    new: frozenset[str]
+    hidden: str
 
 
 async def page(lister: List, claimed: Pass, link: Link[Any]) -> Asked:
@@ -39,7 +51,21 @@ async def page(lister: List, claimed: Pass, link: Link[Any]) -> Asked:
     seen = {reading.id for reading in found.items}
     hidden = [reading for reading in behind.items if reading.id not in seen]
     flaw = f"it ended after a page of {len(found.counted)}, and had more"
-    return Asked([*found.items, *hidden], behind.cursor, behind.more, flaw, found.bare + behind.bare)
+    shown = Behind(frozenset(reading.id for reading in hidden), flaw)
+    items, bare = [*found.items, *hidden], found.bare + behind.bare
+    if behind.counted - found.counted <= shown.new:
+        return Asked(items, behind.cursor, behind.more, None, bare, shown)
+    return Asked(items, behind.cursor, behind.more, flaw, bare)
+
+
+def cut_short(asked: Asked, items: Sequence[Item], began_at: datetime) -> str | None:
+    """What a list hid at its end, unless all of it came about after the pass began."""
+    if asked.behind is None:
+        return asked.flaw
+    new = [item for item in items if item.reading.id in asked.behind.new]
+    at = [told_at(each.document) for item in new for each in item.stated if each.is_own]
+    came_about = len(at) >= len(new) and all(moment is not None and moment >= began_at for moment in at)
+    return asked.flaw if came_about else asked.behind.hidden
 
 
 def _looks_cut(found: Page) -> bool:

@@ -12,6 +12,7 @@ import msgspec
 from crossdock.connect.connector import Connector
 from crossdock.connect.documents import Document, Reading, Untranslatable
 from crossdock.kernel.ids import digest
+from crossdock.kernel.moments import from_micros
 from crossdock.sweep.tree import item_of
 
 
@@ -76,6 +77,15 @@ def items_of(
         except Exception:  # noqa: BLE001  # a connector's bug: the inbox sets the reading aside with its reason
             found.append(Item(reading, (), unreadable=True))
     return found
+
+
+# A token between these is a time in microseconds; others count something else.
+_CLOCKS = range(946_684_800_000_000, 4_102_444_800_000_000)
+
+
+def told_at(document: Document) -> datetime | None:
+    """When its source changed it last, where its versions are times."""
+    return from_micros(document.token) if document.token in _CLOCKS else None
 
 
 def _stated(document: Document, connection: str) -> Stated:

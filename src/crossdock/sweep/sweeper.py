@@ -14,7 +14,7 @@ from crossdock.store.sweeps import Pass, Turned
 from crossdock.sweep import comparing, ending
 from crossdock.sweep.comparing import Apart
 from crossdock.sweep.entering import store_apart, within_blast
-from crossdock.sweep.paging import Asked, page
+from crossdock.sweep.paging import Asked, cut_short, page
 from crossdock.sweep.readings import items_of, kept
 from crossdock.sweep.source import Source
 
@@ -89,6 +89,7 @@ class Sweeper:
         async with self.database.transaction() as tx:
             if not await sweeps.is_mine(tx, claimed):
                 return
+            flaw = cut_short(asked, items, claimed.began_at)
             found: list[Apart] = []
             if not claimed.by_tree:
                 found = await comparing.apart(tx, claimed, items, source.connector)
@@ -98,7 +99,7 @@ class Sweeper:
                 await sweeps.keep_part(tx, claimed, kept(items, source.tracked(claimed.kind), asked.bare))
             repairs = sum(each.repairs for each in found)
             differing = sum(not each.echo for each in found)
-            turned = Turned(asked.place, len(items), differing, repairs, not asked.more, counted, asked.flaw)
+            turned = Turned(asked.place, len(items), differing, repairs, not asked.more, counted, flaw)
             await sweeps.turn_page(tx, claimed, turned)
             if over:
                 await ending.brake_repairs(tx, claimed, source, over)

@@ -200,6 +200,7 @@ def people_told_right(evidence: Evidence, sales: list[Sale]) -> Iterator[Finding
             case["cause"].startswith(("quarantine:", "doubt:mail:"))
             or (case["cause"].startswith((*OVER, *SHORT)) and any(meddled))
             or (case["cause"].startswith("unbound:") and lost)
+            or (case["cause"].startswith("overdrawn:refunds/") and evidence.told.refunds_a_day is not None)
             or _of_what_was_set_back(case["cause"], [by_entity[e] for e in case["entities"] if e in by_entity])
             # A lane that was stopped by an outage finds out that it is over with the next thing it has to ask.
             or (case["cause"].startswith("brake:") and case["cause"].split(":")[1] not in targets)
