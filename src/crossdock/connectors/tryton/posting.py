@@ -17,8 +17,11 @@ from crossdock.connectors.tryton.rpc import Day, Warned, as_day, change, confirm
 from crossdock.connectors.tryton.system import Settings
 from crossdock.kernel.faults import Rejected
 
-OTHER_TAXES = ".invoice_taxes"
+_OTHER_TAXES = ".invoice_taxes"
 """Tryton asks whether taxes may differ from its products' own: they may, the order's are what the buyer was charged."""
+_DUE_BEFORE_TODAY = ".invoice_payment_term"
+"""It asks whether an invoice may be due already: one of goods that left yesterday, while Tryton was down, is."""
+_KNOWN = (_OTHER_TAXES, _DUE_BEFORE_TODAY)
 
 
 class PeriodRow(msgspec.Struct, frozen=True):
@@ -118,12 +121,12 @@ class IdRow(msgspec.Struct, frozen=True):
 
 
 async def press_post(invoices: Sequence[int], link: Link[Settings]) -> None:
-    """Tryton's button, answering its one question that has a known answer, which it asks invoice by invoice."""
-    for _ in invoices:
+    """Tryton's button, answering its questions that have a known answer, which it asks invoice by invoice."""
+    for _ in range(len(invoices) * len(_KNOWN)):
         try:
             return await change(link, "model.account.invoice.post", list(invoices))
         except Warned as warning:
-            if not warning.name.endswith(OTHER_TAXES):
+            if not warning.name.endswith(_KNOWN):
                 raise
             await confirm(link, warning)
     return await change(link, "model.account.invoice.post", list(invoices))
