@@ -450,3 +450,9 @@ def test_a_day_s_limit_on_refunds_is_reached_where_there_is_one() -> None:
         _told(evidence, refunds_a_day=limit)
         _say(evidence, "overdrawn:refunds/USD/2026-11-22")
         assert (("cases", "unexplained") in judged(evidence)) is (limit is None)
+
+
+def test_what_was_shown_on_an_order_that_the_shop_has_no_more_needs_no_telling() -> None:
+    evidence = sound()
+    _set_back(evidence, "shop", "order_placed")
+    assert judged(evidence) == set()

@@ -171,6 +171,7 @@ _OURS = {
 
 def forgotten(evidence: Evidence) -> Iterator[Finding]:
     """What a system was set back over is either done again there, once, or people are told that it is missing."""
+    without = {each.key for each in evidence.forgotten("shop", "order_placed")}
     for system, kinds in _OURS.items():
         for what, nouns in kinds.items():
             causes = {f"{why}:{system}:{noun}" for why in ("missing", "doubt") for noun in nouns} | {
@@ -179,6 +180,8 @@ def forgotten(evidence: Evidence) -> Iterator[Finding]:
             for entry in evidence.forgotten(system, what):
                 entity = _entity_of(system, entry)
                 told = any(case["cause"] in causes for case in evidence.cases_of(entity))
+                # Where all was done for an order that the shop has no more, there is nothing to show there and nothing to tell.
+                told = told or (system == "shop" and entry.key in without)
                 if not told and not (system == "psp" and not entry.key):
                     said = f"{system} was set back over {entry.what} {entry.key} of {entity}, and nobody is told"
                     yield Finding("S1", "lost", said)
