@@ -126,6 +126,25 @@ async def test_what_was_done_in_the_forgotten_time_is_found_and_not_done_again(d
         await stage.checked()
 
 
+async def test_what_was_dated_tomorrow_by_a_clock_that_was_ahead_may_have_been_done_in_the_forgotten_time(
+    database_url: str,
+) -> None:
+    placed = order("1")
+    async with Target().serve() as target, staged(database_url, target, mail=False) as stage:
+        await stage.tell(placed)
+        await stage.run()
+        await set_back(stage)
+        await stage.receive(shipment("s1", placed))
+        await stage.hub.translate()
+        stage.sql("update document set changed_at = changed_at + interval '1 day' where kind = 'shipment'")
+        await stage.settle()
+        key = "order:shop:1/goods_issue:s1/shipment:warehouse:s1/3"
+        target._do("goods_issue", {"key": key, "entity": "order:shop:1", "refs": {}, "body": {}})
+        await go_on(stage)
+        await stage.run()
+        assert target.effects("goods_issue") == [key]
+
+
 async def test_what_was_refused_first_and_done_then_is_found_under_its_later_key(database_url: str) -> None:
     placed = order("1")
     async with Target().serve() as target, staged(database_url, target, mail=False) as stage:
