@@ -11,6 +11,7 @@ import pytest
 from crossdock.kernel.faults import Throttled
 from crossdock.store import sweeps
 from crossdock.store.budgets import Spare
+from crossdock.sweep.sweeper import Sweeper
 from tests.integration.sweeping import Swept, a_customer, a_refund, an_order, swept
 from tests.stage import message
 from tests.standin.lists import PAGE
@@ -461,6 +462,23 @@ async def test_a_pass_goes_on_after_its_process_ended(database_url: str):
         at.sql("update sweep set until = now()")
         found = await at.swept("order")
         assert (found.listed, found.pages, found.verdict) == (PAGE * 3, 3, "complete")
+
+
+async def test_a_page_that_takes_long_stays_with_whoever_works_on_it(database_url: str):
+    async with swept(database_url) as at:
+        many(at, 3)
+        first = at.sweeper()
+        other = Sweeper(first.database, first.source, lease_seconds=0.3)
+        first.lease_seconds, at.source.slow_seconds = 0.3, 1.5
+        await first.plan()
+        at.sql("update sweep set next_at = now() where kind = 'order' and whole")
+        working = asyncio.create_task(first.round())
+        for _ in range(10):
+            await asyncio.sleep(0.1)
+            assert await other.round() == 0
+        assert await working == 1
+        assert at.source.calls.count("/list/order") == 1
+        assert at.count("select pages from sweep where kind = 'order' and whole") == 1
 
 
 async def test_a_claim_that_ran_out_writes_nothing(database_url: str):

@@ -6,6 +6,7 @@ it holds a shipment for each goods issue.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -128,6 +129,8 @@ class Lists:
     """Answers lists with this status."""
     hides: frozenset[str] = frozenset()
     """Ids that no list shows."""
+    slow_seconds: float = 0.0
+    """A page takes so long."""
     meanwhile: list[Told] = field(default_factory=list[Told])
     """Comes about right after a page was answered."""
     calls: list[str] = field(default_factory=list[str])
@@ -156,6 +159,7 @@ class Lists:
         return self.put(Told(kind="erp_shipment", id=id_, entity=entity, token=1, body=body))
 
     async def _list(self, request: web.Request) -> web.Response:
+        await asyncio.sleep(self.slow_seconds)
         if self.refuses:
             return web.Response(status=self.refuses)
         after, kind = int(request.query["after"] or 0), request.match_info["kind"]

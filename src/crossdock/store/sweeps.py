@@ -140,6 +140,11 @@ async def claim(
     return Pass(*found[0]) if found else None
 
 
+async def keep(tx: Transaction, claimed: Pass, lease_seconds: float) -> None:
+    """Claimed for so long from now on, unless it was taken meanwhile."""
+    await run(tx, _SQL["keep"], {**claimed.named(), "lease_seconds": lease_seconds})
+
+
 async def is_mine(tx: Transaction, claimed: Pass) -> bool:
     """Whether the pass is still this claim's; held so until commit."""
     return bool(await rows(tx, _SQL["mine"], claimed.named()))

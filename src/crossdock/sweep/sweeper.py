@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, field
 
@@ -18,7 +19,7 @@ from crossdock.sweep.paging import Asked, cut_short, page
 from crossdock.sweep.readings import items_of, kept
 from crossdock.sweep.source import Source
 
-_LEASE_SECONDS = 120.0
+_LEASE_SECONDS = 20.0
 _CALL_SECONDS = 90.0
 # A list that fails is tried again after this long; one that asks for credentials or rights waits for a person, longer.
 _AGAIN_SECONDS = 5.0
@@ -32,6 +33,8 @@ class Sweeper:
 
     database: Database
     source: Source
+    lease_seconds: float = _LEASE_SECONDS
+    """How long a page is nobody else's after the process that works on it has ended."""
     _quiet_until: float = 0.0
     _planned: bool = False
     shed: int = field(default=0)
@@ -59,15 +62,30 @@ class Sweeper:
                 self._quiet_until = time.monotonic() + _SHED_SECONDS
                 return 0
             claimed = await sweeps.claim(
-                tx, self.source.connection, self.source.to_sweep(), self.source.apart(), _LEASE_SECONDS
+                tx, self.source.connection, self.source.to_sweep(), self.source.apart(), self.lease_seconds
             )
         if claimed is None:
             return 0
         try:
-            await self._go_on(claimed)
+            await self._go_on_with(claimed)
         except (Fault, NotSent) as fault:
             await self._put_off(claimed, fault)
         return 1
+
+    async def _go_on_with(self, claimed: Pass) -> None:
+        keeping = asyncio.create_task(self._keep(claimed))
+        try:
+            await self._go_on(claimed)
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+
+    async def _keep(self, claimed: Pass) -> None:
+        """A page may take long where little is left of a budget; whose process has ended goes on soon."""
+        while True:
+            await asyncio.sleep(self.lease_seconds / 3)
+            async with self.database.transaction() as tx:
+                await sweeps.keep(tx, claimed, self.lease_seconds)
 
     async def _go_on(self, claimed: Pass) -> None:
         if claimed.ended:

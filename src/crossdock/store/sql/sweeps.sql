@@ -54,6 +54,10 @@ returning s.connection, s.kind, s.whole, s.run, s.fence, s.place, s.began_at, cl
 select true from sweep where connection = %(connection)s and kind = %(kind)s and whole = %(whole)s and fence = %(fence)s
 for update
 
+-- keep: Whoever works on it goes on doing so; of what somebody else took nothing changes.
+update sweep set until = now() + make_interval(secs => %(lease_seconds)s)
+where connection = %(connection)s and kind = %(kind)s and whole = %(whole)s and fence = %(fence)s and until > now()
+
 -- turn_page: How far a pass has come; anybody may go on from here.
 update sweep set place = %(place)s, pages = pages + 1, listed = listed + %(listed)s, differing = differing + %(differing)s,
     repairs = repairs + %(repairs)s, counted = coalesce(%(counted)s, counted), ended = %(ended)s,
