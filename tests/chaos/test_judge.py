@@ -287,6 +287,16 @@ def test_what_comes_together_because_the_systems_stood_still_is_not_too_much_at_
         assert (("S11", "unexplained") in judged(evidence)) is found
 
 
+def test_calls_that_go_on_at_the_full_rate_stay_ahead_by_what_came_together_and_no_further() -> None:
+    for paused, found in ((0.0, False), (3.0, True)):
+        evidence = sound()
+        times = [*[1000.5] * 12, *(1000.5 + nth / 10 for nth in range(1, 60))]
+        times += [times[-1] + paused + 0.1] * 12 if paused else []
+        evidence.calls["erp"].extend({"at": at, "subject": ""} for at in times)  # type: ignore[attr-defined]
+        _told(evidence, stood_still=[(1000.4, 1.2)])
+        assert (("S11", "unexplained") in judged(evidence)) is found
+
+
 # ---- systems that were restored from a backup
 
 

@@ -163,10 +163,11 @@ def in_budget(evidence: Evidence) -> Iterator[Finding]:
         rate, burst = limit["calls_per_second"], limit["burst"]
         # The worst while ends at each call: it begins where the most calls were ahead of what the rate lets out.
         ahead = worst = 0.0
-        before = times[0] if times else 0.0
+        before = since = times[0] if times else 0.0
         for at in times:
             ahead, before = max(0.0, ahead - rate * (at - before)) + 1, at
-            slack = _BUDGET_SLACK_SECONDS + evidence.told.slept_seconds + _stood_still(evidence, at)
+            since = at if ahead == 1 else since
+            slack = _BUDGET_SLACK_SECONDS + evidence.told.slept_seconds + _stood_still(evidence, since, at)
             worst = ahead if ahead > max(worst, burst + rate * slack) else worst
         if worst:
             yield Finding(
@@ -174,10 +175,12 @@ def in_budget(evidence: Evidence) -> Iterator[Finding]:
             )
 
 
-def _stood_still(evidence: Evidence, at: float) -> float:
-    """For how long no system ran shortly before: as long as that, what came together then is ahead."""
+def _stood_still(evidence: Evidence, since: float, until: float) -> float:
+    """For how long at most no system ran in that while, or shortly before: so much of it came together, and as long as calls
+    go on at the full rate it stays ahead."""
     return max(
-        (long for until, long in evidence.told.stood_still if until - long <= at <= until + long + 1.0), default=0.0
+        (long for end, long in evidence.told.stood_still if end - long <= until and since <= end + long + 1.0),
+        default=0.0,
     )
 
 
