@@ -15,11 +15,12 @@ from crossdock.deliver.timekeeping import Timekeeper
 from crossdock.kernel.ids import digest
 from crossdock.kernel.moments import to_micros
 from crossdock.settle.translation import hint
-from crossdock.store import documents
+from crossdock.store import documents, inbox
 from crossdock.store.database import Database, rows, run
 from crossdock.store.documents import Statement
+from crossdock.store.inbox import Part
 from crossdock.store.leases import Leases
-from tests.stage import order, staged, told
+from tests.stage import Stage, order, staged, told
 from tests.standin.target import Target
 
 _LONGEST, _LEASE_SECONDS = {"erp": 1800.0, "shop": 1e6}, 10.0
@@ -141,6 +142,27 @@ async def test_a_reading_of_a_clock_a_day_ahead_is_of_the_past_in_a_replay_too(d
         stage.sql("update inbox set observed = %s, received_at = received_at + interval '1 minute'", ahead)
         await stage.hub.timekeeper.look()
         assert 0 < stage.count("select observed from inbox") < to_micros(datetime.now(UTC))
+
+
+async def test_what_was_heard_under_a_clock_that_was_put_back_is_no_newer_in_a_replay(database_url: str) -> None:
+    async with Target().serve() as target, staged(database_url, target, mail=False) as stage:
+        await stage.tell(told(order("1"), 3))
+        stage.sql("update inbox set received_at = received_at + interval '5 minutes'")
+        async with stage.database.transaction() as tx:
+            ((ahead,),) = await rows(tx, "select received_at from inbox")
+            await documents.merge(tx, [hint("shop", "order", "1", "order:shop:1", (1, to_micros(ahead)))])
+        for minutes in (10, 60):  # twice, of which nothing is left to be dated back by the second
+            stage.sql(f"update clock set looked_at = now() + interval '{minutes} minutes'")
+            await stage.hub.timekeeper.look()
+            heard = await _heard(stage)
+            assert heard < datetime.now(UTC)
+            assert stage.count("select token from document where kind = 'hint:order'") == to_micros(heard)
+
+
+async def _heard(stage: Stage) -> datetime:
+    async with stage.database.transaction() as tx:
+        part = Part(datetime(1970, 1, 1, tzinfo=UTC), datetime.now(UTC) + timedelta(days=2))
+        return (await inbox.read_part(tx, part))[0].heard_at
 
 
 async def test_what_a_process_holds_that_died_under_a_clock_a_day_ahead_is_free_when_that_is_put_right(

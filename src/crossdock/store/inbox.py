@@ -68,7 +68,7 @@ class Pending:
     body: bytes
     epoch: int
     heard_at: datetime
-    """When it was received, and no later than now: a clock that has been put right since may have dated it ahead."""
+    """When it was received, dated back where a clock that was ahead has been put right since, and no later than now."""
 
 
 @dataclass(frozen=True, slots=True)

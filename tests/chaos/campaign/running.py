@@ -201,12 +201,16 @@ async def _differing_books(at: World) -> list[dict[str, str]]:
 
 
 async def at_rest(at: World, seconds_max: float) -> float | None:
-    """Seconds until the hub says twice in a row that nothing is left to do for itself; None when it doesn't in time."""
-    began, calm = time.monotonic(), 0
-    while (waited := time.monotonic() - began) < seconds_max:
-        calm = calm + 1 if await _is_calm(at) else 0
-        if calm == 2:
-            return waited
+    """Seconds until the hub says twice in a row that nothing is left to do for itself; None when it doesn't begin to in time."""
+    began, calm_since = time.monotonic(), None
+    while calm_since is not None or time.monotonic() - began < seconds_max:
+        looked_at = time.monotonic()
+        if not await _is_calm(at):
+            calm_since = None
+        elif calm_since is None:
+            calm_since = looked_at
+        else:
+            return calm_since - began
         await asyncio.sleep(_LOOK_SECONDS)
     return None
 

@@ -18,7 +18,10 @@ with by as (
     select (extract(epoch from now()) * 1000000)::bigint as now,
            (extract(epoch from now() - %(looked_at)s::timestamptz) * 1000000)::bigint as gap
 ), received as (
-    update inbox i set observed = least(i.observed + by.gap, by.now) from by where i.received_at > now() and i.observed > by.now
+    -- Nothing is heard later than it is dated: what is ahead is found in the partitions of what is dated ahead.
+    update inbox i set observed = case when i.observed > by.now then least(i.observed + by.gap, by.now) else i.observed end,
+        heard_at = least(coalesce(i.heard_at, i.received_at) + by.gap * interval '1 microsecond', now())
+    from by where i.received_at > now() and coalesce(i.heard_at, i.received_at) > now()
 ), read as (
     update document d set observed = least(d.observed + by.gap, by.now) from by where d.observed > by.now returning d.entity
 ), hinted as (

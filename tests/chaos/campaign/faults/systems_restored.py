@@ -28,7 +28,7 @@ _ANSWERED_SECONDS = 3.0
 # An older version counts as a source set back when it was read so long after the newer one was heard of.
 _NOTICED_SECONDS = 11.0
 # For all that an operator does after one restore.
-_PATIENCE_SECONDS, _LOOK_SECONDS = 45.0, 0.5
+_PATIENCE_SECONDS, _LOOK_SECONDS = 90.0, 0.5
 _ROUNDS_MAX = 5
 _REFUSED = 1
 _EDITS = ("order_edited", "order_cancelled", "address_edited")
