@@ -43,7 +43,7 @@ _KILLS_AT_THE_DOOR = "named point: door"
 _LIMITED = (9, 11, 14, 16)
 
 SHOWS: Mapping[str, Shows] = {
-    "acknowledge_before_commit": Shows(f"{_KILLS_AT_THE_DOOR}; connections cut", _LOST),
+    "acknowledge_before_commit": Shows("PostgreSQL crashed", _LOST),
     "no_dedup": Shows("webhooks doubled", ("S5",)),
     "dedup_mark_committed_apart": Shows(_KILLS_AT_THE_DOOR, _LOST),
     "no_fencing": Shows("stopped past its lease", ("S1",)),
