@@ -105,8 +105,8 @@ def _statement(each: Document | Hint, message: Pending) -> Statement:
     match each:
         case Hint():
             _check_names(each.kind, each.id, each.entity)
-            reason = (message.epoch, to_micros(message.heard_at))
-            return hint(message.connection, each.kind, each.id, each.entity, reason)
+            reason, stored = (message.epoch, to_micros(message.heard_at)), (message.epoch, to_micros(message.received_at))
+            return hint(message.connection, each.kind, each.id, each.entity, reason, stored=stored)
         case Document():
             if each.kind not in FACTS:
                 raise Untranslatable(f"{each.kind!r} is no fact noun")
@@ -138,14 +138,23 @@ def _check_names(*names: str) -> None:
             raise Untranslatable(f"{name[:40]!r} can't be a name: NUL characters or more than {_NAME_BYTES_MAX} bytes")
 
 
-def hint(connection: str, kind: str, id_: str, entity: str, reason: tuple[int, int], mark: str = "") -> Statement:
+def hint(
+    connection: str,
+    kind: str,
+    id_: str,
+    entity: str,
+    reason: tuple[int, int],
+    mark: str = "",
+    stored: tuple[int, int] | None = None,
+) -> Statement:
     """A statement that something changed, kept beside the documents; `reason` is (epoch, token of this hint).
 
-    Every later hint is a new reason to fetch; `mark` keeps hints of different sorts apart.
+    Every later hint is a new reason to fetch; `mark` keeps hints of different sorts apart. `stored` is what it is known by
+    where its token may be dated back.
     """
     body = msgspec.json.encode(Lookup(kind=kind, id=id_))
     name = f"{HINT}{kind}"
-    own = digest(body + repr(reason).encode())
+    own = digest(body + repr(stored or reason).encode())
     return Statement(
         connection, name, id_ + mark, entity, f"{name}:{connection}:{id_}{mark}", (*reason, 0), own, False, body
     )
