@@ -125,6 +125,27 @@ async def test_what_is_owed_back_is_refunded_once_whatever_becomes_of_the_answer
         await at.stage.checked()
 
 
+async def test_a_refund_that_the_provider_told_of_is_not_sent_again_where_its_key_was_forgotten(database_url: str):
+    async with trade(database_url) as at:
+        await at.do("pay", order="1", amount=3_000)
+        await at.stage.tell(order("1", units=3))
+        await at.hear()
+        await at.stage.run()
+        saved = at.provider.books.snapshot()
+        at.provider.mischief.arm(FaultRule(match="POST /v1/refunds", kind="commit_then_drop", times=1))
+        await at.stage.tell(_shop_says(msgspec.json.encode(order("1", units=2)), token=2))
+        await at.stage.deliver("psp")
+        assert at.refunded() == [1_000]
+        await at.hear()
+        at.provider.books.restore(saved)
+        await at.stage.run()
+        assert at.refunded() == [1_000]
+        assert (
+            at.stage.count("select count(*) from receipt join promise p on p.id = promise where p.target = 'psp'") == 1
+        )
+        await at.stage.checked()
+
+
 @pytest.mark.parametrize("fails", ["before", "after"])
 async def test_a_refund_whose_failure_the_provider_keeps_is_looked_for_within_the_hour_and_paid_once(
     database_url: str, fails: Any

@@ -21,6 +21,7 @@ from crossdock.deliver.recording import Results, record
 from crossdock.deliver.remembering import BY_LEVEL
 from crossdock.deliver.sealing import Ready, Sealing, as_sealed
 from crossdock.deliver.timekeeping import Timekeeper
+from crossdock.deliver.told import told_of
 from crossdock.kernel.faults import Fault, NotSent, Transient, Unknown
 from crossdock.kernel.moments import to_micros
 from crossdock.observe.checkpoints import reach
@@ -86,16 +87,18 @@ class Lane:
         lease_ends = began + self.lease_seconds
         async with self.database.transaction() as tx:
             claimed, permit = await self._claim(tx)
-            sealed = await self._seal(tx, claimed, began) if claimed else Sealing()
+            told = await told_of(tx, self.line.connection, claimed)
+            unknown = [each for each in claimed if each.promise not in told]
+            sealed = await self._seal(tx, unknown, began) if unknown else Sealing()
             above = await seeing.parents(tx, claimed)
         if not claimed:
             return await self._try_idly(lease_ends) if permit == "probe" else 0
         now = claimed[0].claimed_at
         self.note(max(each.fence for each in claimed))
         reach("seal:after_commit")
-        answers = await self._answers(claimed, sealed, lease_ends, above)
+        answers = await self._answers(unknown, sealed, lease_ends, above)
         heard = _heard(answers)
-        results = self._results(claimed, sealed, answers, now, reached=heard.reached)
+        results = self._results(claimed, sealed, {**answers, **told}, now, reached=heard.reached)
         self._lost_rounds = 0 if heard.reached else self._lost_rounds + 1
         await self._record_all(results, heard, permit, now)
         self._follow_pace(answers, heard)
@@ -185,7 +188,7 @@ class Lane:
         self,
         claimed: Sequence[Claimed],
         sealed: Sealing,
-        answers: dict[int, Answer | None],
+        answers: Mapping[int, Answer | None],
         now: datetime,
         *,
         reached: bool,

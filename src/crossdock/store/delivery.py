@@ -147,6 +147,13 @@ async def busy(tx: Transaction, target: str, claimed: Sequence[Claimed]) -> set[
     return {row[0] for row in await rows(tx, _SQL["busy"], parameters)}
 
 
+async def told_of(tx: Transaction, connection: str, kind: str, claimed: Sequence[Claimed]) -> list[tuple[int, bytes]]:
+    """(promise, body) of facts of this kind that name these acts' keys."""
+    records: list[Row] = [(c.promise, c.entity, c.key) for c in claimed]
+    parameters = {**columns(("promise", "entity", "key"), records), "connection": connection, "kind": kind}
+    return [(promise, body) for promise, body in await rows(tx, _SQL["told_of"], parameters)]
+
+
 async def mapped(tx: Transaction, target: str, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """What the target calls these (kind, key) of ours, where somebody said so."""
     parameters = {**columns(("kind", "key"), list(keys)), "target": target}

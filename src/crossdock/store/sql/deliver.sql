@@ -56,6 +56,12 @@ select exists (
         limit 1
     ) d)
 
+-- told_of: What this connection told of these acts, by the keys they were sent under.
+select a.promise, d.body
+from unnest(%(promise)b::bigint[], %(entity)b::text[], %(key)b::text[]) as a(promise, entity, key)
+join document d on d.entity = a.entity and d.connection = %(connection)s and d.kind = %(kind)s and not d.gone
+where convert_from(d.body, 'UTF8')::jsonb ->> 'reference' = a.key
+
 -- busy: Which of these claimed promises touch a target document that another act is unresolved on, or is being sealed for by somebody else. Those that are only ready are held until commit, so that nobody seals them meanwhile; waits for nobody.
 with mine as (
     select * from unnest(%(promise)b::bigint[], %(entity)b::text[], %(document)b::text[]) as m(promise, entity, document)
