@@ -14,6 +14,7 @@ from crossdock.canonical.payment import Capture, PaymentAuthorization, PaymentRe
 from crossdock.canonical.returns import Return, ReturnLine, ReturnRecord
 from crossdock.canonical.shipment import Shipment, ShipmentLine, ShipmentOrder
 from crossdock.kernel.money import usd
+from crossdock.promises.difference import Basis, Book, difference
 from crossdock.promises.obligations import Act, Fetch, Obligation, Trouble, Wait
 from crossdock.promises.orders import owed_for_order
 from crossdock.promises.policy import Policy, Roles
@@ -69,6 +70,23 @@ def waits(found: list[Obligation], name: str) -> list[str]:
 
 def troubles(found: list[Obligation]) -> dict[str, str]:
     return {each.cause.partition(":")[0]: each.detail for each in found if isinstance(each, Trouble)}
+
+
+# --- a payment that was heard of late ----------------------------------------------------------------------------------
+
+
+def test_what_goes_back_on_a_payment_heard_of_under_new_rules_is_owed_by_them_and_is_no_campaign() -> None:
+    held, taken = captured()
+    late = AT + timedelta(hours=2)
+    heard = (replace(held, changed_at=late), replace(taken, changed_at=late))
+    of = standing(*heard, left(3), fact("return", "till", RETURN))
+    settled_before = Basis(b"new", AT + timedelta(hours=1), b"old", AT + timedelta(minutes=30))
+    found = difference(owed_for_order(of, POLICY), Book(), settled_before, {}, 3)
+    money = {"refund:return:till:R1|p:1", "return_record:R1:1"}
+    assert money <= {each.owed.name for each in found.opened}
+    assert not any(name in money for name in found.withheld)
+    known = standing(held, taken, left(3), fact("return", "till", RETURN))
+    assert money <= set(difference(owed_for_order(known, POLICY), Book(), settled_before, {}, 3).withheld)
 
 
 # --- a till that paid out ----------------------------------------------------------------------------------------------

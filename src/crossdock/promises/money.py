@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Literal
 
@@ -125,3 +126,9 @@ def slot(kind: str, cause: str, payment: str, nth: int) -> str:
 def cause_in(name: str) -> str:
     """The cause in such a name."""
     return name.partition(":")[2].rpartition("|")[0]
+
+
+def since_paid(standing: Standing, fact: Fact, payments: Container[str | None]) -> Fact:
+    """Known no sooner than the money on these payments that is to go back for it: whoever settled it before owed nothing yet."""
+    heard = [each.changed_at for each in standing.of("capture") if each.body.payment in payments]
+    return replace(fact, changed_at=max([fact.changed_at, *heard]))

@@ -23,7 +23,7 @@ from crossdock.canonical.returns import RefundNotice, Return
 from crossdock.kernel.money import AnyMoney, Money
 from crossdock.promises.approvals import approved, digest_of, rejected
 from crossdock.promises.exchanges import still_leaving
-from crossdock.promises.money import cause_in, slot
+from crossdock.promises.money import cause_in, since_paid, slot
 from crossdock.promises.obligations import Act, ApprovalNeeded, Kept, Obligation, Priority, Trouble, Wait, Within
 from crossdock.promises.policy import Policy, due
 from crossdock.promises.standing import Fact, Standing
@@ -39,7 +39,7 @@ NEXT_DAY = "day_of:"
 def money_going_back(refunds: Iterable[Obligation]) -> list[Asked]:
     """The refunds and credits among these, as the books will know them once they are sealed."""
     return [
-        Asked(each.name, cause_in(each.name), each.body.amount.minor)
+        Asked(each.name, cause_in(each.name), each.body.amount.minor, getattr(each.body, "payment", None))
         for each in refunds
         if isinstance(each, Act) and isinstance(each.body, PaymentRefund | StoreCredit)
     ]
@@ -158,7 +158,8 @@ def _after(balance: Balance, part: int) -> Balance:
 
 def _on_payment(owed: _Owed, entitlement: Entitlement, balance: Balance, start: int, part: int) -> Iterator[Obligation]:
     """One refund on one payment, when whoever has to has allowed it."""
-    payment, fact = balance.payment, owed.fact(entitlement.cause)
+    payment = balance.payment
+    fact = since_paid(owed.standing, owed.fact(entitlement.cause), {payment.body.id})
     if payment.connection != owed.policy.roles.payments:
         yield Wait(
             name=f"pay_back:{entitlement.cause}|{payment.body.id}",
@@ -366,7 +367,7 @@ def _notice(owed: _Owed, name: str, body: PaymentRefund) -> Iterator[Obligation]
     mail, order = owed.policy.roles.mail, owed.record.order
     if mail is None or not order.email:
         return
-    fact = owed.fact(cause_in(name))
+    fact = since_paid(owed.standing, owed.fact(cause_in(name)), {body.payment})
     yield Act(
         name=f"refund_notice:{name}",
         to=mail,

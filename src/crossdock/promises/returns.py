@@ -21,7 +21,7 @@ from crossdock.canonical.returns import (
 )
 from crossdock.kernel.money import Money
 from crossdock.promises.approvals import rejected
-from crossdock.promises.money import LATE, SALE, is_late, late_cause, late_digest
+from crossdock.promises.money import LATE, SALE, is_late, late_cause, late_digest, since_paid
 from crossdock.promises.obligations import Act, ApprovalNeeded, Kept, Obligation, Priority, Trouble, Wait
 from crossdock.promises.policy import Policy, due
 from crossdock.promises.shipments import fulfilments_owed, issues_owed
@@ -230,6 +230,7 @@ def _return_record(
     if not lines and money <= 0:
         return
     shipping = _delivery_back(record, fact.id) - sum(record.money(sealed.body.shipping) for sealed in told)
+    since = since_paid(standing, fact, {each.payment for each in refunds})
     yield Act(
         name=f"return_record:{body.id}:{len(told) + 1}",
         to=standing.source,
@@ -241,8 +242,8 @@ def _return_record(
             shipping=Money(min(max(shipping, 0), max(money, 0)), record.currency),
             note=f"Return {body.number or body.id}",
         ),
-        cause=fact,
-        by=due(fact.changed_at, policy.deadlines.shop_minutes),
+        cause=since,
+        by=due(since.changed_at, policy.deadlines.shop_minutes),
         priority=Priority.ORDERS,
         document="refunds",
         needs=_shown_before(standing, record, lines)
