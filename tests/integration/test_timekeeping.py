@@ -159,6 +159,15 @@ async def test_what_was_heard_under_a_clock_that_was_put_back_is_nothing_new_in_
             assert not await _merge(stage, heard)
 
 
+async def test_what_came_while_its_reader_had_begun_was_heard_when_it_came(database_url: str) -> None:
+    async with Target().serve() as target, staged(database_url, target, mail=False) as stage:
+        async with stage.database.transaction() as tx:
+            await rows(tx, "select now()")
+            await stage.receive(told(order("1")))
+            (taken,) = await inbox.take_pending(tx, 1)
+        assert taken.heard_at == taken.received_at == (await _heard(stage))[0].heard_at
+
+
 async def _heard(stage: Stage) -> list[Pending]:
     async with stage.database.transaction() as tx:
         part = Part(datetime(1970, 1, 1, tzinfo=UTC), datetime.now(UTC) + timedelta(days=2))

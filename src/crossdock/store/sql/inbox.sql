@@ -30,7 +30,7 @@ with taken as materialized (
     delete from inbox_pending where id = any(array(select id from taken))
 )
 select i.id, i.received_at, i.connection, i.topic, i.message_id, i.observed, i.body, coalesce(i.epoch, c.epoch, 1),
-       coalesce(i.heard_at, least(i.received_at, now()))
+       coalesce(i.heard_at, least(i.received_at, clock_timestamp()))
 from taken t
 join inbox i on i.received_at = t.received_at and i.id = t.id
 left join connection c on c.name = i.connection
@@ -84,7 +84,7 @@ select count(*) from chosen
 
 -- read_part: The messages of a part of the inbox, in order, without touching them.
 select i.id, i.received_at, i.connection, i.topic, i.message_id, i.observed, i.body, coalesce(i.epoch, c.epoch, 1),
-       coalesce(i.heard_at, least(i.received_at, now()))
+       coalesce(i.heard_at, least(i.received_at, clock_timestamp()))
 from inbox i left join connection c on c.name = i.connection
 where i.received_at >= %(since)s and i.received_at < %(until)s
   and (%(connection)s::text is null or i.connection = %(connection)s)
