@@ -11,7 +11,7 @@ import msgspec
 from crossdock.canonical.order import Order, OrderLine, SalesOrder, ShippingCharge
 from crossdock.canonical.party import Address
 from crossdock.canonical.payment import Capture, PaymentAuthorization, PaymentRefund, Refund
-from crossdock.canonical.returns import Return, ReturnLine, ReturnRecord
+from crossdock.canonical.returns import RefundNotice, Return, ReturnLine, ReturnRecord
 from crossdock.canonical.shipment import Shipment, ShipmentLine, ShipmentOrder
 from crossdock.kernel.money import usd
 from crossdock.promises.difference import Basis, Book, difference
@@ -70,6 +70,26 @@ def waits(found: list[Obligation], name: str) -> list[str]:
 
 def troubles(found: list[Obligation]) -> dict[str, str]:
     return {each.cause.partition(":")[0]: each.detail for each in found if isinstance(each, Trouble)}
+
+
+# --- a refund of a time that was forgotten -----------------------------------------------------------------------------
+
+
+def test_whoever_we_refunded_in_a_forgotten_time_is_told_as_if_nobody_had() -> None:
+    roles, order = msgspec.structs.replace(POLICY.roles, mail="mail"), msgspec.structs.replace(ORDER, email="a@b.test")
+    name = "refund:return:till:R1|p:1"
+    ours = refunded(1000, "psp", reference=f"{ENTITY}/{name}/return:till:R1/1")
+    came = (*captured(), left(3), fact("return", "till", RETURN))
+
+    def notices(*more: Fact, sealed: tuple[Sealed, ...] = ()) -> dict[str, bool]:
+        found = owed(standing(*came, *more, order=order, sealed=sealed), msgspec.structs.replace(POLICY, roles=roles))
+        told = [each for each in found if isinstance(each, Act) and isinstance(each.body, RefundNotice)]
+        return {each.name: bool(each.needs) for each in told}
+
+    asked = PaymentRefund(payment="p", tender="card", amount=usd(1000), reason="return R1")
+    assert notices(ours) == {f"refund_notice:{name}": False}
+    assert notices(ours, sealed=(Sealed(name, asked, confirmed=True),)) == {f"refund_notice:{name}": True}
+    assert notices(refunded(1000, "psp")) == {}
 
 
 # --- a payment that was heard of late ----------------------------------------------------------------------------------

@@ -17,15 +17,15 @@ from crossdock.books.entitlements import (
 )
 from crossdock.books.record import Asked, Record
 from crossdock.books.tenders import Balance, balances, failed, payout_unheard, spread
-from crossdock.books.units import came_back
 from crossdock.canonical.payment import Dispute, PaymentRefund, StoreCredit
-from crossdock.canonical.returns import RefundNotice, Return
+from crossdock.canonical.returns import Return
 from crossdock.kernel.money import AnyMoney, Money
 from crossdock.promises.approvals import approved, digest_of, rejected
 from crossdock.promises.exchanges import still_leaving
 from crossdock.promises.money import cause_in, since_paid, slot
-from crossdock.promises.obligations import Act, ApprovalNeeded, Kept, Obligation, Priority, Trouble, Wait, Within
+from crossdock.promises.obligations import Act, ApprovalNeeded, Obligation, Priority, Trouble, Wait, Within
 from crossdock.promises.policy import Policy, due
+from crossdock.promises.refund_notices import owed_notices
 from crossdock.promises.standing import Fact, Standing
 from crossdock.promises.terms import ReturnTerms, terms_at
 from crossdock.promises.unheard import says_paid
@@ -78,12 +78,15 @@ def owed_refunds(standing: Standing, order_fact: Fact, record: Record, policy: P
     yield from _given_too_much(owed, found)
     if record.capture_when == "channel" and not says_paid(record):
         yield from _unpaid(owed, found.unpaid - found.to_collect)
-    for sealed in standing.all_sealed("refund"):
-        yield from _notice(owed, sealed.name, sealed.body)
     left = balances(record)
     refunds = [each for entitlement in found.of if entitlement.open for each in _for_cause(owed, entitlement, left)]
     disputes = [dispute for dispute in record.disputes if dispute.status == "open"]
     yield from (_frozen(owed, refunds, disputes) if disputes else refunds)
+    asked = {sealed.name: sealed.body for sealed in standing.all_sealed("refund")}
+    for each in refunds:
+        if isinstance(each, Act) and isinstance(each.body, PaymentRefund) and not disputes:
+            asked[each.name] = each.body
+    yield from owed_notices(standing, record, policy, asked, owed.fact)
 
 
 def _frozen(owed: _Owed, refunds: list[Obligation], disputes: list[Dispute]) -> Iterator[Obligation]:
@@ -203,7 +206,6 @@ def _on_payment(owed: _Owed, entitlement: Entitlement, balance: Balance, start: 
         within=(captured,) if cap is None else (captured, cap),
         valid_until=permission if permission != _ALWAYS else None,
     )
-    yield from _notice(owed, name, body)
 
 
 def _midnight_after(day: datetime) -> datetime:
@@ -357,41 +359,3 @@ def _nowhere_to_go(owed: _Owed, entitlement: Entitlement, missing: int) -> Troub
         detail=f"order {owed.record.order.number}: {owed.money(missing)} of "
         f"{owed.money(entitlement.entitled)} for {_reason(entitlement.cause, owed.fact(entitlement.cause))}",
     )
-
-
-# --- telling -----------------------------------------------------------------------------------------------------------
-
-
-def _notice(owed: _Owed, name: str, body: PaymentRefund) -> Iterator[Obligation]:
-    """The customer is told once about a refund, when it has been made."""
-    mail, order = owed.policy.roles.mail, owed.record.order
-    if mail is None or not order.email:
-        return
-    fact = since_paid(owed.standing, owed.fact(cause_in(name)), {body.payment})
-    yield Act(
-        name=f"refund_notice:{name}",
-        to=mail,
-        body=RefundNotice(
-            to=order.email,
-            name=order.bill_to.name if order.bill_to else order.ship_to.name if order.ship_to else "",
-            order_number=order.number,
-            amount=body.amount,
-            tender=_label(owed, body.payment) or body.tender,
-            lines=_brought_back(owed, fact),
-        ),
-        cause=fact,
-        by=due(fact.changed_at, owed.policy.deadlines.refund_minutes),
-        priority=Priority.NOTICES,
-        needs={"refund": Kept(owed.standing.entity, name)},
-    )
-
-
-def _label(owed: _Owed, payment: str) -> str:
-    return next((each.body.label for each in owed.record.payments if each.body.id == payment), "")
-
-
-def _brought_back(owed: _Owed, fact: Fact) -> tuple[tuple[str, int], ...]:
-    """(title, units) of what a return brought; nothing where no goods are behind it."""
-    titles = {line.id: line.title for line in owed.record.order.lines}
-    brought = [back.units for back in came_back(owed.record) if back.returned.cause == fact.id]
-    return tuple((titles[line], count) for units in brought for line, count in units.items())

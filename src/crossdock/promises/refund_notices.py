@@ -1,0 +1,69 @@
+"""The customer is told once about each refund, when it has been made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from crossdock.books.record import Record
+from crossdock.books.tenders import is_ours
+from crossdock.books.units import came_back
+from crossdock.canonical.payment import PaymentRefund, Refund
+from crossdock.canonical.returns import RefundNotice
+from crossdock.promises.money import cause_in, since_paid
+from crossdock.promises.obligations import Act, Kept, Obligation, Priority
+from crossdock.promises.policy import Policy, due
+from crossdock.promises.standing import Fact, Standing
+
+
+def owed_notices(
+    standing: Standing,
+    record: Record,
+    policy: Policy,
+    asked: Mapping[str, PaymentRefund],
+    fact_of: Callable[[str], Fact],
+) -> Iterator[Obligation]:
+    """For refunds that were `asked` for, by name, or are about to be; and for those that the database was set back over."""
+    mail, order = policy.roles.mail, record.order
+    if mail is None or not order.email:
+        return
+    for name, body in {**_forgotten(record), **asked}.items():
+        fact = since_paid(standing, fact_of(cause_in(name)), {body.payment})
+        yield Act(
+            name=f"refund_notice:{name}",
+            to=mail,
+            body=RefundNotice(
+                to=order.email,
+                name=order.bill_to.name if order.bill_to else order.ship_to.name if order.ship_to else "",
+                order_number=order.number,
+                amount=body.amount,
+                tender=_label(record, body.payment) or body.tender,
+                lines=_brought_back(record, fact),
+            ),
+            cause=fact,
+            by=due(fact.changed_at, policy.deadlines.refund_minutes),
+            priority=Priority.NOTICES,
+            needs={"refund": Kept(standing.entity, name)} if name in asked else {},
+        )
+
+
+def _forgotten(record: Record) -> dict[str, Refund]:
+    """What carries our reference though nobody here asked for it, by the name that it must have had."""
+    ours = f"{record.entity}/refund:"
+    made = (each for _, each in record.refunds if each.reference.startswith(ours) and each.status != "failed")
+    return {_name_in(record.entity, each): each for each in made if not is_ours(record, each)}
+
+
+def _name_in(entity: str, refund: Refund) -> str:
+    cause, payment, rest = refund.reference.removeprefix(f"{entity}/").partition(f"|{refund.payment}:")
+    return f"{cause}{payment}{rest.partition('/')[0]}"
+
+
+def _label(record: Record, payment: str) -> str:
+    return next((each.body.label for each in record.payments if each.body.id == payment), "")
+
+
+def _brought_back(record: Record, fact: Fact) -> tuple[tuple[str, int], ...]:
+    """(title, units) of what a return brought; nothing where no goods are behind it."""
+    titles = {line.id: line.title for line in record.order.lines}
+    brought = [back.units for back in came_back(record) if back.returned.cause == fact.id]
+    return tuple((titles[line], count) for units in brought for line, count in units.items())
