@@ -259,7 +259,8 @@ class _Compared:
     def _retroactive(self, owed: Act) -> bool:
         """Other code has seen this cause and owed nothing for it; only a campaign may open it now (S6)."""
         basis = self._basis
-        if owed.name in basis.withheld and owed.cause.changed_at <= basis.withheld[owed.name]:
+        known_at = max(owed.cause.changed_at, owed.since or owed.cause.changed_at)
+        if owed.name in basis.withheld and known_at <= basis.withheld[owed.name]:
             return True
         if owed.name in basis.awaited or f"{APPROVAL}{owed.name}" in basis.awaited:
             return False
@@ -267,7 +268,7 @@ class _Compared:
             basis.settled_code is not None
             and basis.settled_code != basis.code
             and basis.settled_at is not None
-            and owed.cause.changed_at <= basis.settled_at
+            and known_at <= basis.settled_at
         )
 
     def _as_held_by(self, owed: State) -> Any:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterator
-from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from crossdock.books.record import Asked, Record, Returned, Taken, Tendered
@@ -128,7 +127,6 @@ def cause_in(name: str) -> str:
     return name.partition(":")[2].rpartition("|")[0]
 
 
-def since_paid(standing: Standing, fact: Fact, payments: Container[str | None]) -> Fact:
-    """Known no sooner than the money on these payments that is to go back for it: whoever settled it before owed nothing yet."""
-    heard = [each.changed_at for each in standing.of("capture") if each.body.payment in payments]
-    return replace(fact, changed_at=max([fact.changed_at, *heard]))
+def since_paid(standing: Standing, payments: Container[str | None]) -> datetime | None:
+    """When the money on these payments was heard of last: whoever settled what it goes back for before that owed nothing yet."""
+    return max((each.changed_at for each in standing.of("capture") if each.body.payment in payments), default=None)

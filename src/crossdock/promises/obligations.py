@@ -85,6 +85,8 @@ class Act(Owed):
     """What its seal fixes for good."""
     valid_until: datetime | None = None
     """Not sealed after this: what allowed it, an approval for instance, has run out, and it is worked out anew."""
+    since: datetime | None = None
+    """When what it takes besides its cause was heard of; rules that settled the cause before that owed nothing for it yet."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,7 +27,7 @@ def owed_notices(
     if mail is None or not order.email:
         return
     for name, body in {**_forgotten(record), **asked}.items():
-        fact = since_paid(standing, fact_of(cause_in(name)), {body.payment})
+        fact = fact_of(cause_in(name))
         yield Act(
             name=f"refund_notice:{name}",
             to=mail,
@@ -43,6 +43,7 @@ def owed_notices(
             by=due(fact.changed_at, policy.deadlines.refund_minutes),
             priority=Priority.NOTICES,
             needs={"refund": Kept(standing.entity, name)} if name in asked else {},
+            since=since_paid(standing, {body.payment}),
         )
 
 

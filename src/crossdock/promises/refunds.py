@@ -161,8 +161,7 @@ def _after(balance: Balance, part: int) -> Balance:
 
 def _on_payment(owed: _Owed, entitlement: Entitlement, balance: Balance, start: int, part: int) -> Iterator[Obligation]:
     """One refund on one payment, when whoever has to has allowed it."""
-    payment = balance.payment
-    fact = since_paid(owed.standing, owed.fact(entitlement.cause), {payment.body.id})
+    payment, fact = balance.payment, owed.fact(entitlement.cause)
     if payment.connection != owed.policy.roles.payments:
         yield Wait(
             name=f"pay_back:{entitlement.cause}|{payment.body.id}",
@@ -205,6 +204,7 @@ def _on_payment(owed: _Owed, entitlement: Entitlement, balance: Balance, start: 
         document=f"payment:{payment.body.id}",
         within=(captured,) if cap is None else (captured, cap),
         valid_until=permission if permission != _ALWAYS else None,
+        since=since_paid(owed.standing, {payment.body.id}),
     )
 
 

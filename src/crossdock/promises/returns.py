@@ -230,7 +230,6 @@ def _return_record(
     if not lines and money <= 0:
         return
     shipping = _delivery_back(record, fact.id) - sum(record.money(sealed.body.shipping) for sealed in told)
-    since = since_paid(standing, fact, {each.payment for each in refunds})
     yield Act(
         name=f"return_record:{body.id}:{len(told) + 1}",
         to=standing.source,
@@ -242,10 +241,11 @@ def _return_record(
             shipping=Money(min(max(shipping, 0), max(money, 0)), record.currency),
             note=f"Return {body.number or body.id}",
         ),
-        cause=since,
-        by=due(since.changed_at, policy.deadlines.shop_minutes),
+        cause=fact,
+        by=due(fact.changed_at, policy.deadlines.shop_minutes),
         priority=Priority.ORDERS,
         document="refunds",
+        since=since_paid(standing, {each.payment for each in refunds}),
         needs=_shown_before(standing, record, lines)
         | {f"refund:{n}": Kept(standing.entity, each.name) for n, each in enumerate(refunds)},
     )
