@@ -289,6 +289,15 @@ async def test_whose_case_it_was_is_on_record(database_url: str) -> None:
         assert found == [("nobody", "mara"), ("mara", "Otto")]
 
 
+async def test_a_case_may_be_given_to_whoever_signs_in_with_a_password(database_url: str) -> None:
+    await stuck(database_url, "1")
+    async with house(database_url) as desk:
+        await employed(desk, "Olga", "operator")
+        otto = await desk.person("Otto")
+        for page in ("cases", f"case/{await case_of(desk)}"):
+            assert "<option>Olga</option>" in (await otto.get(page)).text, page
+
+
 async def test_the_home_page_says_unknown_for_whatever_is_old_missing_or_could_not_be_counted(
     database_url: str,
 ) -> None:

@@ -16,6 +16,7 @@ from crossdock.console.evidence import Node, decoded, marks_of, plain, tree
 from crossdock.console.masking import for_eyes, masked, of_others
 from crossdock.console.signing_in import Person
 from crossdock.console.wording import KINDS, OF_OTHERS, field_named
+from crossdock.govern.persons import people_of
 from crossdock.govern.settings import Settings
 from crossdock.promises.corrections import CORRECTABLE
 from crossdock.promises.difference import MOVABLE
@@ -116,6 +117,7 @@ async def listed(desk: Desk, asked: Asked, person: Person) -> Answered:
         counted = await store.facets(tx, wanted.quiet)
         groups = await store.groups(tx, wanted, _GROUPS + 1, page * _GROUPS)
         trends = await store.trends(tx, [each.id for each in groups[:_GROUPS]])
+        people = await _people(tx, desk.settings, person.name)
     return desk.pages.page(
         "cases.html",
         asked,
@@ -127,7 +129,7 @@ async def listed(desk: Desk, asked: Asked, person: Person) -> Answered:
         described=described(wanted, tenant),
         trends=trends,
         cases=sum(each.cases for each in counted),
-        people=_people(desk, person),
+        people=people,
         page=page,
         more=len(groups) > _GROUPS,
     )
@@ -200,6 +202,7 @@ async def case(desk: Desk, asked: Asked, person: Person, id_: str) -> Answered:
             "similar": [_similar(row, person.sees_buyers) for row in await store.similar(tx, found)],
             "trend": (await store.trends(tx, [found.id]))[found.id],
             "mapping": await _mapping(tx, found),
+            "people": await _people(tx, desk.settings, person.name, found.assignee or ""),
         }
     return desk.pages.page(
         "case.html",
@@ -209,15 +212,15 @@ async def case(desk: Desk, asked: Asked, person: Person, id_: str) -> Answered:
         items=shown,
         page=page,
         more=len(items) > _ITEMS,
-        people=_people(desk, person),
         said=_said(asked),
         **about,
     )
 
 
-def _people(desk: Desk, person: Person) -> list[str]:
-    """Those a case may be given to."""
-    return sorted({name for names in desk.settings.people.values() for name in names} | {person.name})
+async def _people(tx: Transaction, settings: Settings, *besides: str) -> list[str]:
+    """Those a case may be given to: whoever has a role, and these, who may have none."""
+    known = await people_of(tx, settings)
+    return sorted({name for names in [*known.values(), besides] for name in names if name})
 
 
 async def case_asked(tx: Transaction, id_: str) -> Group:
