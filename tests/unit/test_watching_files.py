@@ -16,6 +16,7 @@ from crossdock.govern.workflows import limits_of
 from crossdock.observe.gauges import GAUGES
 from crossdock.observe.measuring import Metrics
 from crossdock.promises.policy import Deadlines
+from tests.promtool import promtool
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 RULES = yaml.safe_load((DEPLOY / "prometheus/crossdock.rules.yml").read_text())
@@ -71,6 +72,14 @@ def test_what_is_asked_of_prometheus_is_there(where: str, expression: str) -> No
     for by in _BY.findall(expression):
         assert {each.strip() for each in by.split(",")} <= labels, f"{where}: nothing has {by}"
     promql_parser.parse(expression)
+
+
+def test_prometheus_itself_can_read_what_the_dashboard_asks(tmp_path: Path) -> None:
+    asked = [each["expr"] for panel in DASHBOARD["panels"] for each in panel.get("targets", ())]
+    rules = [{"record": f"panel:{nth}", "expr": each} for nth, each in enumerate(asked)]
+    file = tmp_path / "dashboard.yml"
+    file.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
+    assert f"SUCCESS: {len(asked)} rules found" in promtool("check", "rules", str(file))
 
 
 def test_everything_that_is_measured_is_looked_at_somewhere() -> None:
