@@ -168,7 +168,8 @@ def _charge(told: ShippingSubmitted, currency: str, where: str) -> ShippingCharg
 
 
 def _tax(told: TaxSubmitted, currency: str, where: str) -> Tax:
-    return Tax(title=told.title, rate=told.rate, amount=_money(told.amount, currency, f"{where}.amount"))
+    rate = _in_ascii(told.rate, f"{where}.rate")
+    return Tax(title=told.title, rate=rate, amount=_money(told.amount, currency, f"{where}.amount"))
 
 
 def _address(told: AddressSubmitted | None) -> Address | None:
@@ -177,9 +178,16 @@ def _address(told: AddressSubmitted | None) -> Address | None:
 
 def _money(told: str, currency: str, where: str) -> AnyMoney:
     try:
-        return from_decimal(told, currency)
+        return from_decimal(_in_ascii(told, where), currency)
     except ValueError as error:
         raise unfit(where, f"{told} is no amount in {currency}: {error}") from error
+
+
+def _in_ascii(told: str, where: str) -> str:
+    """JSON Schema's `\\d` is a digit from 0 to 9; Python's is one of any script, and so is `Decimal`'s."""
+    if not told.isascii():
+        raise unfit(where, f"{told} is not written in digits from 0 to 9")
+    return told
 
 
 def _worth(order: Order) -> Iterator[int]:
