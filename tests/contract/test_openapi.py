@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,7 +26,8 @@ from crossdock.gateway.signing_in import OPEN
 from crossdock.govern.rights import SCOPES
 from crossdock.store.events import Event
 from tests.desk import API, Desk, desk
-from tests.stage import order
+from tests.integration.test_approvals import sale_with_leave
+from tests.stage import Message, order, shipment
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = int(os.environ.get("CROSSDOCK_API_EXAMPLES", "4"))
@@ -60,14 +62,18 @@ SETTINGS = """
 [parameters]
 "path.order" = "{order}"
 "path.return" = "R"
-"path.case" = "1"
-"path.approval" = "1"
+"path.case" = "{set_aside}"
+"path.approval" = "{approval}"
 "path.connection" = "erp"
 "path.subscription" = "{subscription}"
 
 [[operations]]
 include-operation-id = "unsubscribe"
 parameters = {{ "path.subscription" = "{ended}" }}
+
+[[operations]]
+include-operation-id = "resolveCase"
+parameters = {{ "path.case" = "{doubt}" }}
 
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", "401", "403", "404", "409", "412", "422", "503"]
@@ -165,6 +171,22 @@ async def subscribed(at: Desk) -> dict[str, str]:
     return {name: said["id"] for name, (_, said) in zip(("subscription", "ended"), made, strict=True)}
 
 
+async def undecided(at: Desk) -> dict[str, str]:
+    """Something for people to decide: a message set aside, a mail that may have been sent, and a sale that needs leave."""
+    assert at.stage.target is not None
+    at.stage.target.fault("parcel_notice", "commit_then_drop")
+    await at.stage.tell(Message("shop", "document", b'{"kind": "order", "id": 7}', "m-bad"))
+    await at.stage.tell(shipment("S1", order()))
+    await at.stage.run()
+    rules = at.stage.hub.rules
+    at.stage.hub.rules = replace(rules, owed=sale_with_leave)
+    await at.stage.tell(order("2", units=9))
+    at.stage.hub.rules = rules
+    cases = dict(at.stage.rows("select kind, id from cases where closed_at is null"))
+    [(approval,)] = at.stage.rows("select id from approval_request")
+    return {"set_aside": str(cases["quarantine"]), "doubt": str(cases["doubt"]), "approval": str(approval)}
+
+
 def test_every_request_is_judged_as_asked_by_somebody_who_may() -> None:
     judged_ = {name for names in GROUPS.values() for name in names}
     assert judged_ == {route.name for route in ROUTES} | SIGNING_IN
@@ -174,19 +196,25 @@ def test_every_request_is_judged_as_asked_by_somebody_who_may() -> None:
 @pytest.mark.timeout(300 + 40 * EXAMPLES)
 @pytest.mark.parametrize("who", GROUPS)
 async def test_schemathesis_finds_nothing(database_url: str, tmp_path: Path, who: str) -> None:
-    more = {"connections": {"market": {"connector": "partner"}}, "api": API | {"person_per_minute": 1_000_000}}
+    api = API | {"person_per_minute": 1_000_000, "token_seconds": 24 * 3600}
+    more = {"connections": {"market": {"connector": "partner"}}, "api": api}
     async with desk(database_url, order(units=100_000), more=more) as at:
         await at.admit("market", SCOPES, "main", "market")
         await at.admit("partner", SCOPES, "main", "market")
         await at.admit("whole", [each for each in SCOPES if each != "orders:write"])
-        await at.employ("Ada", "admin")
+        await at.employ("Ada", "admin", "finance")
         at.stage.sql("update consumer set per_minute = 1000000")
         await at.done("1/returns", EXCHANGE)
         assert (await at.ask("POST", "/v1/orders", ORDER_EXAMPLE, who="market"))[0] == 202
+        named = await subscribed(at) | await undecided(at)
         before = at.stage.count("select count(*) from operation")
         order_ = "M-1001" if who == "market" else "1"
-        said = await judged(at, who, tmp_path, order_, GROUPS[who], **await subscribed(at))
+        said = await judged(at, who, tmp_path, order_, GROUPS[who], **named)
+        # Who is let in no more is told 401 whatever they ask, which is no finding.
+        assert (await at.ask("GET", "/v1/operations/none", who=who))[0] == 404
         assert int(said.partition("Tested: ")[2].split()[0]) == len(GROUPS[who])
         assert at.stage.count("select count(*) from operation") > before  # it got as far as doing something
+        done = {what for (what,) in at.stage.rows("select what from decision where by = 'Ada'")}
+        assert who != "Ada" or done >= {"read again", "happened", "approve", "map", "release"}
         await at.stage.settle()
         await at.stage.checked()
