@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from playwright.async_api import expect
 
 from crossdock.govern.changing import Changing
+from crossdock.settle import campaigning
+from crossdock.settle.rules import rules_seen
 from crossdock.store import governing, traffic
 from tests.browser.desks import SETTINGS, Counter, counter, serious_findings, shoot
-from tests.browser.test_pages import PAYLOADS, quoted, strangers
+from tests.browser.test_pages import PAYLOADS, never_seen, quoted, strangers
+from tests.stage import order
 
-TWO = SETTINGS.replace('finance = ["mara"]', 'finance = ["mara"]\nchanges = ["otto"]\ncampaigns = ["mara"]')
+TWO = SETTINGS.replace('finance = ["mara"]', 'finance = ["mara"]\nchanges = ["otto"]\ncampaigns = ["otto"]')
 PAGES = ("", "/contracts", "/contract/market%2Forder", "/contract/facts%2Forder", "/traffic/shop", "/consumers",
-         "/policies", "/mappings", "/connectors", "/owners", "/audit")  # fmt: skip
+         "/policies", "/mappings", "/connectors", "/owners", "/audit", "/campaign/1")  # fmt: skip
 
 
 @asynccontextmanager
@@ -36,15 +40,28 @@ async def governed(database_url: str, folder: Path) -> AsyncGenerator[Counter]:
             strange = traffic.Strange("shop", "order", PAYLOADS[0], "unknown")
             await traffic.note(tx, {("shop", "order"): 3, ("market", "submitOrder"): 1}, {strange: 2})
             await governing.plan(tx, now.date(), "sunset", "market/order", PAYLOADS[0], PAYLOADS[3])
+        await withhold(desk)
         desk.stage.sql(
             "insert into consumer values ('market', %s, 'main', '', '{orders:read}', 60, now())", PAYLOADS[0]
         )
         yield desk
 
 
+async def withhold(desk: Counter) -> None:
+    """A campaign of what newer rules would owe for an older order."""
+    rules = desk.stage.hub.rules
+    desk.stage.hub.rules = replace(rules, code=b"older rules 1234", owed=lambda *_: ())
+    await desk.stage.tell(order("1"))
+    desk.stage.hub.rules = rules
+    async with desk.stage.database.transaction() as tx:
+        newer = await rules_seen(tx, desk.desk.settings)
+    assert (await campaigning.propose(desk.stage.database, newer, campaigning.Part(), "mara")).acts
+
+
 async def test_axe_finds_nothing_on_any_page_of_govern_and_nothing_of_outsiders_runs(
     database_url: str, tmp_path: Path
 ) -> None:
+    assert never_seen([f"govern{path}" for path in PAGES], govern=True) == []
     async with governed(database_url, tmp_path) as desk:
         found: list[str] = []
         for theme in ("light", "dark"):
