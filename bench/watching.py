@@ -144,7 +144,7 @@ class Probe:
             await delivery.claim(tx, _TARGET, 1, _LEASE_SECONDS, front=front)
             took = time.perf_counter() - began
         async with self._looking() as tx:
-            pages = await _pages(tx, front)
+            pages = await pages_read(tx, _TARGET, 1, front)
         return Claim(1000 * took, pages, age)
 
     @contextlib.asynccontextmanager
@@ -159,8 +159,9 @@ class Probe:
                 raise _Undone
 
 
-async def _pages(tx: Transaction, front: list[datetime]) -> int:
-    parameters = {"target": _TARGET, "limit": 1, "lease_seconds": _LEASE_SECONDS, "probe": False, "front": front}
+async def pages_read(tx: Transaction, target: str, limit: int, front: Sequence[datetime]) -> int:
+    """How many pages a claim of so many reads that begins there; it leases them until the transaction is rolled back."""
+    parameters = {"target": target, "limit": limit, "lease_seconds": _LEASE_SECONDS, "probe": False, "front": front}
     [[found]] = await rows(tx, f"explain (analyze, buffers, format json) {load('deliver')['claim']}", parameters)  # pyright: ignore[reportArgumentType]
     plan = found[0]["Plan"]
     return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
