@@ -153,6 +153,9 @@ NO_ALLOWANCES: list[tuple[str, dict[str, Any], str]] = [
     ("amount", {"amount": "-5.00"}, "more than zero"),
     ("amount", {"amount": "60.01"}, "60.00 USD allows"),
     ("amount", {"amount": "1e400"}, "no amount"),
+    ("amount", {"amount": "1e1"}, "no amount"),
+    ("amount", {"amount": "1_0"}, "no amount"),
+    ("amount", {"amount": "١٠"}, "no amount"),
     ("amount", {"amount": "NaN"}, "no amount"),
     ("amount", {"amount": "5,00"}, "12.50"),
     ("amount", {"amount": "5.001"}, "no amount"),
@@ -189,8 +192,10 @@ async def test_a_return_is_cancelled_before_its_goods_are_there_and_not_after(da
     async with desk(database_url) as at:
         await at.done("1/returns", {**mugs(3), "id": "one"})
         assert "already" in await at.refused(409, None, "1/returns", {**mugs(1), "id": "one"})
-        await at.done("1/returns/one/cancellation")
+        await at.done("1/returns/one/cancellation", {"reason": "it fits"})
         assert (await at.returned("one")).status == "cancelled"
+        (kept,) = at.stage.rows("select detail from decision where what = 'cancel return'")
+        assert kept[0] == {"entity": "order:shop:1", "id": "one", "reason": "it fits"}
         for what in ("receipts", "inspections"):
             await at.refused(409, None, f"1/returns/one/{what}", mugs(1, disposition="sellable"))
         await at.refused(409, None, "1/returns/one/cancellation")

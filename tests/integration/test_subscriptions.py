@@ -491,6 +491,13 @@ async def test_no_hostile_url_is_subscribed_to_and_no_more_than_so_many(database
             assert status == (201 if nth < 2 else 409)
 
 
+async def test_who_asks_for_many_at_once_gets_no_more_than_so_many(database_url: str) -> None:
+    async with telling(database_url, more={"outside": {}}, each_max=1) as it:
+        bodies = [{"url": f"https://hooks.example.com/{nth}"} for nth in range(6)]
+        said = await asyncio.gather(*(it.at.ask("POST", "/v1/subscriptions", each, who="feed") for each in bodies))
+        assert sorted(status for status, _ in said) == [201] + [409] * 5
+
+
 async def test_a_repeat_is_answered_with_the_etag_and_correlation_id_of_the_first(database_url: str) -> None:
     async with telling(database_url, more={"connections": {"market": {"connector": "partner"}}}) as it:
         await it.at.admit("market", ["orders:write"], "main", "market")

@@ -22,6 +22,7 @@ from crossdock.promises.standing import Standing
 from crossdock.settle.reading import Targets, read
 from crossdock.store import inbox, operations, settling
 from crossdock.store.database import Transaction
+from crossdock.store.decisions import Decider
 from crossdock.store.inbox import Message
 from crossdock.store.operations import Operation, OwnFact
 
@@ -98,11 +99,20 @@ async def inspect_return(call: Call) -> Reply:
 
 
 async def cancel_return(call: Call) -> Reply:
-    return await _change(call, cancelled)
+    reply = await _change(call, cancelled)
+    await _keep_reason(call, reply, "cancel return")
+    return reply
 
 
 async def give_up_new_goods(call: Call) -> Reply:
-    return await _change(call, lambda held: without(call.asked, held))
+    reply = await _change(call, lambda held: without(call.asked, held))
+    await _keep_reason(call, reply, "give up new goods")
+    return reply
+
+
+async def _keep_reason(call: Call, reply: Reply, what: str) -> None:
+    by = call.caller.person or call.caller.id
+    await Decider(call.tx, by).record(what, entity=reply.about, id=call.parts["return"], reason=call.asked.reason)
 
 
 async def grant_allowance(call: Call) -> Reply:

@@ -13,7 +13,7 @@ from crossdock.books.pricing import line_worth
 from crossdock.canonical.order import Order, OrderLine, Tax
 from crossdock.canonical.returns import Replacement, Return, ReturnLine
 from crossdock.gateway.problems import conflicting, unfit
-from crossdock.kernel.money import AnyMoney, Money, from_decimal, portion
+from crossdock.kernel.money import AnyMoney, Money, from_written, portion
 
 if TYPE_CHECKING:
     from crossdock.gateway.returning import ReplacementAsked, ReturnAsked, ShortageAsked
@@ -93,7 +93,7 @@ def _charging(made: OrderLine, charged: int, taxes: tuple[Tax, ...], currency: s
 
 def _at(made: OrderLine, like: OrderLine, asked: ReplacementAsked, order: Order, where: str) -> OrderLine:
     try:
-        price = from_decimal(asked.price or "", order.currency)
+        price = from_written(asked.price or "", order.currency)
     except ValueError as error:
         raise unfit(
             f"{where}.price", f"{asked.price!r} is no amount; write digits and a point, such as 12.50"

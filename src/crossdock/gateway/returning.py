@@ -15,7 +15,7 @@ from crossdock.canonical.order import Order, OrderLine
 from crossdock.canonical.returns import Allowance, Disposition, Return, ReturnLine
 from crossdock.gateway.problems import Problem, conflicting, unfit
 from crossdock.gateway.replacing import agreed
-from crossdock.kernel.money import AnyMoney, Money, from_decimal
+from crossdock.kernel.money import AnyMoney, Money, from_written
 
 # What `printable` refuses beyond this has no short pattern: separators and characters that nobody has assigned.
 Text = Annotated[str, Meta(max_length=200, extra_json_schema={"pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"})]
@@ -288,7 +288,7 @@ def _amount(asked: AllowanceAsked, order: Order) -> AnyMoney:
     if asked.currency != order.currency:
         raise unfit("currency", f"order {order.number} is in {order.currency}, not in {asked.currency}")
     try:
-        amount = from_decimal(asked.amount, asked.currency)
+        amount = from_written(asked.amount, asked.currency)
     except ValueError as error:
         raise unfit("amount", f"{asked.amount!r} is no amount; write digits and a point, such as 12.50") from error
     if amount.minor <= 0:

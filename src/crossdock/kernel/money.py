@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -17,6 +18,7 @@ _MINOR_DIGITS = {
 
 # Raises where the default context would round to 28 digits in silence.
 _EXACTLY = decimal.Context(prec=60, traps=[decimal.InvalidOperation, decimal.Inexact, decimal.Overflow])
+_WRITTEN = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _MINOR_MIN, _MINOR_MAX = -(2**63), 2**63 - 1
 """What a bigint column and every ERP's ledger hold."""
 
@@ -101,6 +103,13 @@ def from_decimal(amount: str | decimal.Decimal, currency: str) -> AnyMoney:
     if not minor.is_finite() or not _MINOR_MIN <= minor <= _MINOR_MAX:
         raise ValueError(f"{str(amount)[:40]!r} is not an amount that can be booked")
     return Money(int(minor), currency)
+
+
+def from_written(amount: str, currency: str) -> AnyMoney:
+    """Money as people write it, in digits and a point; `ValueError` also for what only programs take, such as 1e2 or 1_0."""
+    if not _WRITTEN.fullmatch(amount):
+        raise ValueError(f"{amount[:40]!r} is no amount")
+    return from_decimal(amount, currency)
 
 
 def to_decimal(money: AnyMoney) -> decimal.Decimal:

@@ -82,6 +82,8 @@ async def add(tx: Transaction, id_: str, consumer: str, wanted: Wanted) -> None:
 
 
 async def count(tx: Transaction, consumer: str) -> int:
+    """How many a consumer has; nobody adds one of theirs until commit."""
+    await run(tx, _SQL["hold_consumer"], {"consumer": consumer})
     return (await rows(tx, _SQL["count"], {"consumer": consumer}))[0][0]
 
 

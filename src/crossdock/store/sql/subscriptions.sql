@@ -3,6 +3,9 @@ insert into subscription (id, consumer, url, types, note, state, made_at, change
 select %(id)s, %(consumer)s, %(url)s, %(types)s::text[], %(note)s, %(state)s, now(), now(),
        coalesce((select number from past), 0), pg_snapshot_xmin(pg_current_snapshot())::text, 0, now(), now()
 
+-- hold_consumer: Nobody else holds this consumer until commit.
+select from consumer where name = %(consumer)s for no key update
+
 -- count: How many a consumer has.
 select count(*)::int from subscription where consumer = %(consumer)s and state <> 'ended'
 
