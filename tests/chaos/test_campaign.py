@@ -10,6 +10,7 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -64,13 +65,18 @@ def test_a_record_goes_on_after_its_last_run_and_forgets_a_line_that_was_cut_sho
     assert summed(record.results())["faults"] == {"kill": 4}
 
 
-def test_the_report_claims_no_bound_when_something_was_found() -> None:
-    assert "| kill | 300 | 1 % |" in page([_result(1, faults={"kill": 300})])
-    found = {"invariant": "S1", "kind": "doubled", "what": "an order"}
-    told = page([_result(1, faults={"kill": 300}), _result(2, findings=[found])])
-    assert "seed 2, S1, doubled: an order" in told
+def test_the_report_claims_a_bound_only_of_what_struck_since_something_was_found() -> None:
+    assert "| kill | 300 | 300 | 1 % |" in page([_result(1, faults={"kill": 300})])
+    wrong = _result(2, findings=[{"invariant": "S1", "kind": "doubled", "what": "an order"}] * 3)
+    told = page([_result(1, faults={"kill": 300}), wrong])
+    assert "seed 2: S1 doubled: an order (and 2 more)\n  - **not mended**" in told
     assert "Nothing was lost" not in told
-    assert "1 %" not in told
+    assert "| kill | 302 | 0 | too few to tell |" in told
+    later = msgspec.structs.replace(_result(3, faults={"kill": 30}), at="2026-11-23T08:00:00+00:00")
+    told = page([_result(1), msgspec.structs.replace(wrong, mended="It counts twice now."), later])
+    assert "nothing in the 1 since the last of them" in told
+    assert "  - It counts twice now." in told
+    assert "| kill | 34 | 30 | 10 % |" in told
 
 
 def test_a_full_campaign_draws_what_is_furthest_from_its_count_of_each_side_until_all_is_played() -> None:
@@ -131,9 +137,9 @@ def test_faults_of_all_sides_are_drawn_and_each_side_keeps_their_order() -> None
 
 def test_too_few_trials_are_not_called_a_bound() -> None:
     told = page([_result(1, faults={"rare": 3, "some": 30, "many": 20_000})])
-    assert "| rare | 3 | too few to tell |" in told
-    assert "| some | 30 | 10 % |" in told
-    assert "| many | 20,000 | 0.015 % |" in told
+    assert "| rare | 3 | 3 | too few to tell |" in told
+    assert "| some | 30 | 30 | 10 % |" in told
+    assert "| many | 20,000 | 20,000 | 0.015 % |" in told
 
 
 # ---- a day ends, whatever strikes it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tests.chaos.campaign.record import Record, summed
 from tests.chaos.campaign.running import REST_SECONDS_MAX, Result
 from tests.chaos.plants import PLANTS
 
+_SAID_MAX = 240
 PAGE = Path("docs/reliability.md")
 RECORD = Path("docs/reliability.jsonl")
 _WHAT = """\
@@ -159,7 +161,7 @@ def page(results: Sequence[Result], caught: Mapping[str, Caught] | None = None) 
     parts = [
         _WHAT.format(rest=REST_SECONDS_MAX),
         "\n".join(_happened(results, sums)),
-        "\n".join(_faults(sums["faults"], sum(not each.findings for each in results) == len(results))),
+        "\n".join(_faults(results)),
         "\n".join(_judged()),
         "\n".join(_plants(caught or {})),
         _NOT,
@@ -181,25 +183,42 @@ def _happened(results: Sequence[Result], sums: Mapping[str, Any]) -> Iterator[st
         whole = sum(spent.values())
         shares = ", ".join(f"{name} {100 * seconds / whole:.0f} %" for name, seconds in spent.items())
         yield f"Of a run's time: {shares}. Faults of the hub's side, of the systems' and of messages strike at the same time.\n"
-    if not sums["findings"]:
-        yield f"**Nothing was lost, doubled or unexplained.** {_bound(sums['runs'], 'runs')}\n"
+    yield from _found(results)
+
+
+def _found(results: Sequence[Result]) -> Iterator[str]:
+    found = [each for each in results if each.findings]
+    if not found:
+        yield f"**Nothing was lost, doubled or unexplained.** {_bound(len(results), 'runs')}\n"
         return
-    wrong = len({each["seed"] for each in sums["findings"]})
-    yield f"**Something was wrong in {wrong} of {sums['runs']} runs:**\n"
-    for each in sums["findings"]:
-        yield f"- seed {each['seed']}, {each['invariant']}, {each['kind']}: {each['what']}"
+    since = len(_since_the_last_finding(results))
+    yield f"**Something was found in {len(found)} of {len(results)} runs, and nothing in the {since} since the last of them.**\n"
+    for each in found:
+        first, more = each.findings[0], len(each.findings) - 1
+        said = f"{first['invariant']} {first['kind']}: {first['what']}"[:_SAID_MAX].replace("\n", " ")
+        yield f"- seed {each.seed}: {said}{f' (and {more} more)' if more else ''}"
+        yield f"  - {each.mended or '**not mended**'}"
     yield ""
 
 
-def _faults(faults: Mapping[str, int], nothing_found: bool) -> Iterator[str]:
+def _since_the_last_finding(results: Sequence[Result]) -> list[Result]:
+    last = max((each.at for each in results if each.findings), default="")
+    return [each for each in results if each.at > last]
+
+
+def _faults(results: Sequence[Result]) -> Iterator[str]:
+    struck, since = Counter[str](), Counter[str]()
+    for each in results:
+        struck.update(each.faults)
+    for each in _since_the_last_finding(results):
+        since.update(each.faults)
     yield "## The faults\n"
-    if nothing_found:
-        yield "No failure in n trials bounds the rate of failures below 3/n, at 95 %; no count here proves more than that.\n"
-    yield "| fault | struck | so its rate of harm is below |\n| --- | ---: | ---: |"
-    for name, count in faults.items():
-        yield f"| {name} | {count:,} | {_rate(count) if nothing_found else 'see above'} |"
+    yield "No failure in n trials bounds the rate of failures below 3/n, at 95 %; no count here proves more than that.\n"
+    yield "| fault | struck | since the last finding | so its rate of harm is below |\n| --- | ---: | ---: | ---: |"
+    for name, count in sorted(struck.items()):
+        yield f"| {name} | {count:,} | {since[name]:,} | {_rate(since[name])} |"
     yield ""
-    yield _full(faults)
+    yield _full(struck)
 
 
 def _full(struck: Mapping[str, int]) -> str:

@@ -70,6 +70,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     findings: list[dict[str, str]]
     tryton: bool = False
     """Its ERP was a real one, and its day a plain one."""
+    mended: str = ""
+    """What was found to be wrong, where it has been put right since; added to the record by hand."""
 
 
 async def run_once(
