@@ -10,7 +10,6 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any
 
-import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -72,8 +71,8 @@ def test_the_report_claims_a_bound_only_of_what_struck_since_something_was_found
     assert "seed 2: S1 doubled: an order (and 2 more)\n  - **not mended**" in told
     assert "Nothing was lost" not in told
     assert "| kill | 302 | 0 | too few to tell |" in told
-    later = msgspec.structs.replace(_result(3, faults={"kill": 30}), at="2026-11-23T08:00:00+00:00")
-    told = page([_result(1), msgspec.structs.replace(wrong, mended="It counts twice now."), later])
+    later = replace(_result(3, faults={"kill": 30}), at="2026-11-23T08:00:00+00:00")
+    told = page([_result(1), replace(wrong, mended="It counts twice now."), later])
     assert "nothing in the 1 since the last of them" in told
     assert "  - It counts twice now." in told
     assert "| kill | 34 | 30 | 10 % |" in told
