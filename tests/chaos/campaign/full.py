@@ -24,11 +24,14 @@ def still_to_strike(struck: Mapping[str, int]) -> dict[str, int]:
 
 
 def next_ones(struck: Mapping[str, int]) -> str:
-    """The faults of one more run, as `FAULTS` names them: of each side those furthest from their count; empty at the end."""
-    left = still_to_strike(struck)
-    sides = by_side([FAULTS[name] for name in sorted(left)])
+    """The faults of one more run, as `FAULTS` names them: of each side those furthest from their count, whether they have
+    reached it or not, so that all sides are struck at once; empty when nothing is left to strike."""
+    if not still_to_strike(struck):
+        return ""
+    here = [each for _, each in sorted(FAULTS.items()) if not each.why_not()]
     furthest = [
-        sorted(each, key=lambda known: -left[known.name] / known.fault.count)[:_OF_A_SIDE] for each in sides.values()
+        sorted(each, key=lambda known: _times(known.name, struck) / known.fault.count)[:_OF_A_SIDE]
+        for each in by_side(here).values()
     ]
     return SEPARATOR.join(known.name for each in furthest for known in each)
 
