@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -56,7 +56,7 @@ class Clock:
         return self.now
 
     def later(self) -> None:
-        self.now = self.now.replace(hour=self.now.hour + 1)
+        self.now += timedelta(hours=1)
 
 
 # ---- fulfilments
