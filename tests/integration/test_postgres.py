@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from crossdock.store import postgres
 from crossdock.store.postgres import start_or_attach
 
 
@@ -34,3 +37,16 @@ def test_a_setting_that_somebody_altered_keeps_nobody_from_attaching_or_starting
             assert connection.execute("show shared_buffers").fetchone() == ("256MB",)
     finally:
         server.stop()
+
+
+def test_a_server_that_ends_as_soon_as_it_has_started_is_an_error_and_holds_up_nobody(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "_UP_SECONDS_MAX", 0.1)
+    monkeypatch.setattr(
+        postgres.postgres_server.PostgresServer, "ensure_postgres_running", lambda _: time.sleep(5), raising=True
+    )
+    with pytest.raises(subprocess.SubprocessError, match="ended as soon as it had started"):
+        start_or_attach(folder)
+    monkeypatch.undo()
+    start_or_attach(folder).stop()

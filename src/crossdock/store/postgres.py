@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+import threading
 import warnings
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +45,8 @@ log_min_messages = warning
 # A commit that reaches the end of a file of the log fills the next one with zeros first: 50 ms for PostgreSQL's usual
 # 16 MB, at 800 webhooks a second every 1.4 s, and all of the door's p99. The whole takes as long in small pieces.
 _WAL_FILE_MB = 2
+# Longer than the wheel gives the server to start.
+_UP_SECONDS_MAX = 20.0
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,26 @@ def start_or_attach(folder: Path) -> EmbeddedPostgres:
             # The wheel passes nothing on to initdb; a server that never ran has nothing in its log to lose.
             _run(server, "pg_resetwal", f"--wal-segsize={_WAL_FILE_MB}", "-D", str(folder))
             _write_settings(folder)
-        server.ensure_postgres_running()
+        _ensure_running(server)
     return EmbeddedPostgres(folder, server.get_uri(), started_here=not running)
+
+
+def _ensure_running(server: postgres_server.PostgresServer) -> None:
+    """Up, or an error: for a server that ends as soon as it has started, on a full disk, the wheel itself waits for ever."""
+    said = Future[None]()
+
+    def ensure() -> None:
+        try:
+            said.set_result(server.ensure_postgres_running())
+        except BaseException as error:  # noqa: BLE001  # whoever waits for it raises it
+            said.set_exception(error)
+
+    threading.Thread(target=ensure, daemon=True).start()
+    try:
+        said.result(_UP_SECONDS_MAX)
+    except TimeoutError as error:
+        log = server.pgdata / "log"
+        raise subprocess.SubprocessError(f"PostgreSQL ended as soon as it had started; {log} says why") from error
 
 
 def is_running(folder: Path) -> bool:
