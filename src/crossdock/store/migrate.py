@@ -25,6 +25,7 @@ class MigrationChanged(RuntimeError):
 def migrate(url: str) -> list[str]:
     """Bring the database to this version's schema; answers the names of what was applied."""
     with psycopg.connect(url) as connection:
+        connection.execute("set transaction_timeout = 0")  # it takes as long as it takes, whatever is usual there
         connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
         connection.execute(
             "create table if not exists migration (name text primary key, digest text not null, applied_at timestamptz not null)"

@@ -128,7 +128,7 @@ async def while_they_sleep(running: Hubs, url: str, deed: Any) -> Any:
     """Processes and their connections stop, something is done to the database, and the processes go on."""
     for each in running.processes:
         each.process.send_signal(signal.SIGSTOP)
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(url, autocommit=True, options="-c transaction_timeout=0") as connection:
         connection.execute(
             "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
             " where datname = current_database() and pid <> pg_backend_pid()"
