@@ -98,14 +98,15 @@ def test_whoever_we_refunded_in_a_forgotten_time_is_told_as_if_nobody_had() -> N
 def test_what_goes_back_on_a_payment_heard_of_under_new_rules_is_owed_by_them_and_is_no_campaign() -> None:
     held, taken = captured()
     late = AT + timedelta(hours=2)
-    heard = (replace(held, changed_at=late), replace(taken, changed_at=late))
+    heard = (replace(held, recorded_at=late, changed_at=late), replace(taken, recorded_at=late, changed_at=late))
     of = standing(*heard, left(3), fact("return", "till", RETURN))
     settled_before = Basis(b"new", AT + timedelta(hours=1), b"old", AT + timedelta(minutes=30))
     found = difference(owed_for_order(of, POLICY), Book(), settled_before, {}, 3)
     money = {"refund:return:till:R1|p:1", "return_record:R1:1"}
     assert money <= {each.owed.name for each in found.opened}
     assert not any(name in money for name in found.withheld)
-    known = standing(held, taken, left(3), fact("return", "till", RETURN))
+    # Known before, and told more of since: that is no new money.
+    known = standing(held, replace(taken, changed_at=late), left(3), fact("return", "till", RETURN))
     assert money <= set(difference(owed_for_order(known, POLICY), Book(), settled_before, {}, 3).withheld)
 
 

@@ -129,4 +129,5 @@ def cause_in(name: str) -> str:
 
 def since_paid(standing: Standing, payments: Container[str | None]) -> datetime | None:
     """When the money on these payments was heard of last: whoever settled what it goes back for before that owed nothing yet."""
-    return max((each.changed_at for each in standing.of("capture") if each.body.payment in payments), default=None)
+    # As of when it was heard of first: what is told of it later, its fees for instance, is no more money.
+    return max((each.recorded_at for each in standing.of("capture") if each.body.payment in payments), default=None)
