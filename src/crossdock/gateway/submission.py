@@ -14,7 +14,7 @@ from crossdock.canonical.party import Address
 from crossdock.gateway.problems import unfit
 from crossdock.gateway.returning import Id, Text
 from crossdock.gateway.route import Moment
-from crossdock.kernel.money import AnyMoney, Money, from_decimal
+from crossdock.kernel.money import AnyMoney, Money, from_written
 
 Amount = Annotated[str, Meta(pattern=r"^\d{1,13}(\.\d{1,4})?$", max_length=20)]
 Rate = Annotated[str, Meta(pattern=r"^[01](\.\d{1,6})?$")]
@@ -178,7 +178,7 @@ def _address(told: AddressSubmitted | None) -> Address | None:
 
 def _money(told: str, currency: str, where: str) -> AnyMoney:
     try:
-        return from_decimal(_in_ascii(told, where), currency)
+        return from_written(told, currency)
     except ValueError as error:
         raise unfit(where, f"{told} is no amount in {currency}: {error}") from error
 

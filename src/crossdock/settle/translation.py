@@ -105,10 +105,8 @@ def _statement(each: Document | Hint, message: Pending) -> Statement:
     match each:
         case Hint():
             _check_names(each.kind, each.id, each.entity)
-            reason, stored = (
-                (message.epoch, to_micros(message.heard_at)),
-                (message.epoch, to_micros(message.received_at)),
-            )
+            reason = (message.epoch, to_micros(message.heard_at))
+            stored = (message.epoch, to_micros(message.received_at))
             return hint(message.connection, each.kind, each.id, each.entity, reason, stored=stored)
         case Document():
             if each.kind not in FACTS:
