@@ -17,7 +17,7 @@ def set_back_unnoticed() -> None:
     async def watched(url: str, folder: Path, by: str) -> Watch:
         return await watching.watched(url, folder / "of-this-start-only" / by, by)
 
-    hub.watched = watched
+    hub.watched_database = watched
     watching._kept = lambda file: None  # pyright: ignore[reportPrivateUsage]
 
 
