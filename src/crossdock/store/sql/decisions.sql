@@ -45,5 +45,5 @@ order by 1 limit 10
 delete from alias where name = %(name)s
 
 -- bind: This document belongs to this entity, whatever its name finds.
-update document set decided = %(entity)s, entity = %(entity)s, changed_at = now()
+update document set decided = %(entity)s, entity = %(entity)s, changed_at = greatest(changed_at, now())
 where connection = %(connection)s and kind = %(kind)s and id = %(id)s

@@ -1,4 +1,4 @@
--- merge_documents: Per document the highest (epoch, token, observation) stays, and the entity or name of the highest that has one, whatever the order of arrival; says what was there before.
+-- merge_documents: Per document the highest (epoch, token, observation) stays, and the entity or name of the highest that has one, whatever the order of arrival; says what was there before. What is written over was changed before, also by a transaction that began later.
 with incoming as materialized (
     select * from unnest(%(connection)b::text[], %(kind)b::text[], %(id)b::text[], %(entity)b::text[], %(about)b::text[],
                          %(fact)b::text[], %(epoch)b::int[], %(token)b::bigint[], %(observed)b::bigint[],
@@ -21,7 +21,7 @@ with incoming as materialized (
         gone = excluded.gone, body = excluded.body, raised_at = excluded.raised_at,
         changed_at = case when held.digest = excluded.digest and held.gone = excluded.gone
                            and (excluded.entity is null or held.entity is not distinct from excluded.entity)
-                     then held.changed_at else excluded.changed_at end
+                     then held.changed_at else greatest(held.changed_at + interval '1 us', excluded.changed_at) end
     where (excluded.epoch, excluded.token, excluded.observed, excluded.digest)
         > (held.epoch, held.token, held.observed, held.digest)
     returning held.connection, held.kind, held.id, old.epoch, old.token, old.digest, old.gone, new.digest as is_digest,
@@ -72,7 +72,7 @@ with stated as materialized (
 )
 update document d set
     entity = case when h.about in ('', d.about) and h.entity is null then d.entity else h.entity end,
-    about = h.about, changed_at = now(),
+    about = h.about, changed_at = greatest(d.changed_at, now()),
     named = case when h.named = (d.epoch, d.token, d.observed, d.digest)::version then null else h.named end
 from held h where d.connection = h.connection and d.kind = h.kind and d.id = h.id
 returning h.was_entity, d.entity
@@ -115,7 +115,7 @@ with added as (
     ) as entity
     from told t
 ), bound as (
-    update document d set entity = f.entity, changed_at = now()
+    update document d set entity = f.entity, changed_at = greatest(d.changed_at, now())
     from found f
     where d.connection = f.connection and d.kind = f.kind and d.id = f.id and f.was_entity is distinct from f.entity
     returning f.was_entity, d.entity
