@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from crossdock.canonical.order import ErpAddress, OrderReference, PartyAccount
-from crossdock.promises.difference import Basis, Book, Changes, Promised, Stage, Written, difference
+from crossdock.promises.difference import APPROVAL, Basis, Book, Changes, Promised, Stage, Written, difference
 from crossdock.promises.obligations import Act, Obligation, Priority, State, Trouble, Wait
 from crossdock.promises.standing import Fact
 from tests.stage import ROSE, SAGE
@@ -31,6 +31,11 @@ def state(name: str = "Ada") -> State:
 def act(body: Any = None, cause: Fact = FACT) -> Act:
     body = body or OrderReference(order="1")
     return Act(name="sale", to="erp", body=body, cause=cause, by=NOW, priority=Priority.ORDERS)
+
+
+def refund(payment: str, amount: int) -> Act:
+    body = OrderReference(order=f"{payment} {amount}")
+    return replace(act(body), name=f"refund:order|{payment}:1", among="refund:order|")
 
 
 def promised(
@@ -202,6 +207,21 @@ def test_what_was_withheld_stays_so_however_often_the_same_code_settles_it() -> 
     assert compared([act()], basis=again).withheld == ("sale",)
     later = replace(FACT, changed_at=NOW + timedelta(seconds=1))
     assert opened(compared([act(cause=later)], basis=again)) == [OrderReference(order="1")]
+
+
+def test_an_amount_that_other_code_owed_is_split_anew_by_newer_code() -> None:
+    settled = replace(CODE, settled_code=b"before", settled_at=NOW)
+    first, second = refund("a", 1500), refund("b", 500)
+    whole = promised(refund("a", 2000).body, Stage.READY, name=first.name, sealed=False)
+    assert opened(compared([first, second], [whole], basis=settled)) == [first.body, second.body]
+    assert opened(compared([second], basis=replace(settled, awaited=frozenset({f"{APPROVAL}{first.name}"})))) != []
+    sent = promised(refund("a", 2000).body, None, name=first.name)
+    assert compared([first, second], [sent], basis=settled).withheld == (second.name,)
+
+
+def test_what_was_withheld_is_not_let_through_as_another_part_of_the_same_amount() -> None:
+    again = replace(CODE, settled_code=b"now", settled_at=NOW, withheld={refund("a", 2000).name: NOW})
+    assert compared([refund("b", 500)], basis=again).withheld == (refund("b", 500).name,)
 
 
 def test_waits_and_troubles_are_told_and_open_nothing() -> None:

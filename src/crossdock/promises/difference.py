@@ -262,8 +262,10 @@ class _Compared:
         known_at = max(owed.cause.changed_at, owed.since or owed.cause.changed_at)
         if owed.name in basis.withheld and known_at <= basis.withheld[owed.name]:
             return True
-        if owed.name in basis.awaited or f"{APPROVAL}{owed.name}" in basis.awaited:
+        if owed.name in basis.awaited or f"{APPROVAL}{owed.name}" in basis.awaited or self._is_split_anew(owed):
             return False
+        if any(_shares(owed, name) and known_at <= at for name, at in basis.withheld.items()):
+            return True
         return (
             basis.settled_code is not None
             and basis.settled_code != basis.code
@@ -271,9 +273,23 @@ class _Compared:
             and known_at <= basis.settled_at
         )
 
+    def _is_split_anew(self, owed: Act) -> bool:
+        """Other code owed the amount that this is a part of, and had it under way or waited with it."""
+        under_way = (
+            name
+            for name, each in self._open.items()
+            if any(promised.movable and promised.campaign is None for promised in each)
+        )
+        waited = (name.removeprefix(APPROVAL) for name in self._basis.awaited)
+        return any(_shares(owed, name) for name in (*under_way, *waited))
+
     def _as_held_by(self, owed: State) -> Any:
         normalise = self._book.normalise.get((owed.to, type(owed.body).__name__))
         return normalise(owed.body) if normalise else owed.body
+
+
+def _shares(owed: Act, name: str) -> bool:
+    return owed.among != "" and name.startswith(owed.among)
 
 
 def _same(held: Promised, owed: Owed) -> bool:

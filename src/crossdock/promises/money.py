@@ -39,7 +39,7 @@ def record_of(standing: Standing, order: Order, policy: Policy) -> Record:
         sold=tuple(sealed.body.order for sealed in standing.all_sealed(SALE)) or (order,),
         held=tuple(units_by_sale(standing)),
         corrections=tuple(
-            sealed.body for name in ("credit_memo", "supplementary_invoice") for sealed in standing.all_sealed(name)
+            sealed.content for name in ("credit_memo", "supplementary_invoice") for sealed in standing.all_sealed(name)
         ),
         asked=tuple(_asked(standing)),
         taken=tuple(Taken(sealed.body, sealed.remote_id or None) for sealed in standing.all_sealed("capture")),
@@ -119,7 +119,12 @@ def _asked(standing: Standing) -> Iterator[Asked]:
 
 def slot(kind: str, cause: str, payment: str, nth: int) -> str:
     """The name of money going back: `refund:<cause>|<payment>:<n>`. A payment's id holds no bar; a cause may hold anything."""
-    return f"{kind}:{cause}|{payment}:{nth}"
+    return f"{slots(kind, cause)}{payment}:{nth}"
+
+
+def slots(kind: str, cause: str) -> str:
+    """How all the names begin of what goes back for one cause."""
+    return f"{kind}:{cause}|"
 
 
 def cause_in(name: str) -> str:

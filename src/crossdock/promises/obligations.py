@@ -87,6 +87,8 @@ class Act(Owed):
     """Not sealed after this: what allowed it, an approval for instance, has run out, and it is worked out anew."""
     since: datetime | None = None
     """When what it takes besides its cause was heard of; rules that settled the cause before that owed nothing for it yet."""
+    among: str = ""
+    """Acts whose names begin so share one amount: how it is split among them follows the facts, also under newer rules."""
 
 
 @dataclass(frozen=True, kw_only=True)

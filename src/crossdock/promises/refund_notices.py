@@ -9,7 +9,7 @@ from crossdock.books.tenders import is_ours
 from crossdock.books.units import came_back
 from crossdock.canonical.payment import PaymentRefund, Refund
 from crossdock.canonical.returns import RefundNotice
-from crossdock.promises.money import cause_in, since_paid
+from crossdock.promises.money import cause_in, since_paid, slots
 from crossdock.promises.obligations import Act, Kept, Obligation, Priority
 from crossdock.promises.policy import Policy, due
 from crossdock.promises.standing import Fact, Standing
@@ -44,6 +44,7 @@ def owed_notices(
             priority=Priority.NOTICES,
             needs={"refund": Kept(standing.entity, name)} if name in asked else {},
             since=since_paid(standing, {body.payment}),
+            among=f"refund_notice:{slots('refund', cause_in(name))}",
         )
 
 

@@ -22,7 +22,7 @@ from crossdock.canonical.returns import Return
 from crossdock.kernel.money import AnyMoney, Money
 from crossdock.promises.approvals import approved, digest_of, rejected
 from crossdock.promises.exchanges import still_leaving
-from crossdock.promises.money import cause_in, since_paid, slot
+from crossdock.promises.money import cause_in, since_paid, slot, slots
 from crossdock.promises.obligations import Act, ApprovalNeeded, Obligation, Priority, Trouble, Wait, Within
 from crossdock.promises.policy import Policy, due
 from crossdock.promises.refund_notices import owed_notices
@@ -205,6 +205,7 @@ def _on_payment(owed: _Owed, entitlement: Entitlement, balance: Balance, start: 
         within=(captured,) if cap is None else (captured, cap),
         valid_until=permission if permission != _ALWAYS else None,
         since=since_paid(owed.standing, {payment.body.id}),
+        among=slots("refund", entitlement.cause),
     )
 
 
