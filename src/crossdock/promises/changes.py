@@ -134,12 +134,13 @@ def _open_units(
     standing: Standing, fact: Fact, record: Record, policy: Policy, erp: str, leaving: Counter[str]
 ) -> State:
     """The warehouse first: what it can't take back any more leaves, and the ERP has to be able to ship it."""
-    parts = standing.all_sealed(SALE)
+    held = units_by_sale(standing)
+    lowered = _spoken_of(standing, held, _lowered(held, leaving))
+    parts = standing.all_sealed(SALE)[: len(lowered)]
     needs = {part.name: Kept(standing.entity, part.name) for part in parts}
     if SHIPMENT_LINES in standing.sealed or _asked_otherwise(standing, record):
         needs[SHIPMENT_LINES] = Kept(standing.entity, SHIPMENT_LINES)
     skus = {line.id: line.sku for part in parts for line in part.body.order.lines}
-    lowered = _lowered(units_by_sale(standing), leaving)
     return State(
         name=OPEN_UNITS,
         to=erp,
@@ -154,6 +155,13 @@ def _open_units(
         document=SALE,
         needs=needs,
     )
+
+
+def _spoken_of(standing: Standing, held: list[Counter[str]], lowered: list[Counter[str]]) -> list[Counter[str]]:
+    """Without the last sales of which nothing was ever taken away: a further sale alone is nothing to tell."""
+    told = standing.sealed.get(OPEN_UNITS)
+    least = 1 if told is None else told.body.parts
+    return lowered[: max([least, *(nth for nth, now in enumerate(lowered, 1) if now != held[nth - 1])])]
 
 
 def _lowered(sales: list[Counter[str]], wanted: Counter[str]) -> list[Counter[str]]:
