@@ -12,7 +12,8 @@ import aiohttp
 import msgspec
 import pytest
 
-from crossdock.canonical.shipment import ShipmentLine, ShipmentLines, ShipTo
+from crossdock.canonical.shipment import ShipmentLine, ShipmentLines, ShipmentOrder, ShipTo
+from crossdock.connect.connector import Command
 from crossdock.connect.link import Http, Link
 from crossdock.connect.receipts import Accepted, Confirmed
 from crossdock.connectors.wms import connector
@@ -35,6 +36,12 @@ from tests.contract.wms_site import (
     wanted,
 )
 
+
+def done(asked: Command[ShipmentOrder], id_: str = "so_000001") -> Confirmed:
+    """Asked for exactly so."""
+    return Confirmed(id=id_, body=asked.body)
+
+
 # ---- the connector's acts
 
 
@@ -43,14 +50,14 @@ async def test_many_orders_are_asked_for_in_one_call_and_confirmed_one_by_one():
         asked = [command(number) for number in range(100)]
         outcomes = await order_shipments(asked, at.link)
         assert list(outcomes) == [one.key for one in asked]
-        assert outcomes[asked[0].key] == Confirmed(id="so_000001")
+        assert outcomes[asked[0].key] == done(asked[0])
         assert len(at.happened("order_received")) == 100
 
 
 async def test_an_act_sent_again_confirms_the_order_that_exists():
     async with site() as at:
         first, again = await order_one(at, command()), await order_one(at, command())
-        assert first == again == Confirmed(id="so_000001")
+        assert first == again == done(command())
         assert len(at.happened("order_received")) == 1
 
 
@@ -99,7 +106,7 @@ async def test_after_a_lost_answer_the_outcome_is_unknown_and_a_second_send_leav
         with pytest.raises(Unknown):
             await order_one(at, command())
         await at.warehouse.mischief.settled()
-        assert await order_one(at, command()) == Confirmed(id="so_000001")
+        assert await order_one(at, command()) == done(command())
         assert len(at.happened("order_received")) == 1
 
 
@@ -152,7 +159,16 @@ async def test_orders_are_found_by_our_reference_and_the_others_are_absent():
         await order_shipments(asked[:100], at.link)
         found = await find_shipment_orders(asked, at.link)
         assert set(found) == {one.key for one in asked[:100]}
-        assert found[asked[0].key] == Confirmed(id="so_000001")
+        assert found[asked[0].key] == done(asked[0])
+
+
+async def test_what_is_found_is_told_as_it_is_held_and_not_as_it_is_asked_for_now():
+    async with site() as at:
+        first = command(1)
+        await order_shipments([first], at.link)
+        moved = msgspec.structs.replace(first.body, ship_to=ship_to().body.address, lines=())
+        found = await find_shipment_orders([msgspec.structs.replace(first, body=moved)], at.link)
+        assert found[first.key] == done(first)
 
 
 async def test_an_order_only_received_is_accepted_until_the_warehouse_has_decided():
@@ -164,7 +180,7 @@ async def test_an_order_only_received_is_accepted_until_the_warehouse_has_decide
         assert isinstance(await ask_about_order(good, job.job, at.link), Accepted)
         for number in (1, 2):
             await at.call("POST", "/_do/decide", {"reference": f"order:shop:{number}"})
-        assert await ask_about_order(good, job.job, at.link) == Confirmed(id=job.job)
+        assert await ask_about_order(good, job.job, at.link) == done(good, job.job)
         rejected = await ask_about_order(bad, "so_000002", at.link)
         assert isinstance(rejected, Rejected)
         assert rejected.missing is not None
@@ -263,7 +279,9 @@ async def test_an_order_of_which_nothing_is_left_is_cancelled_and_may_be_added_t
         await order_one(at, command())
         assert told(await set_lines_of(at, lines({}))) == {}
         assert (await at.call("GET", "/v1/shipment-orders/so_000001"))[1]["status"] == "cancelled"
-        assert await order_one(at, command()) == Confirmed(id="so_000001")
+        again = await order_one(at, command())
+        assert isinstance(again, Confirmed)
+        assert again.id == "so_000001"
         assert told(await set_lines_of(at, lines({"11": 1}))) == {"11": 1}
         assert (await at.call("GET", "/v1/shipment-orders/so_000001"))[1]["status"] == "accepted"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from crossdock.govern.watching import SetBack, Watch, watched
@@ -12,7 +13,8 @@ from crossdock.store import recovery
 from crossdock.store.database import Database, run
 from crossdock.store.decisions import Decider, NotDecidable
 from crossdock.store.recovery import Mark
-from tests.stage import Stage, customer, order, shipment, staged, told
+from tests.contract.wms_site import API_KEY, site
+from tests.stage import SAGE, Stage, customer, order, shipment, staged, told
 from tests.standin.target import Target
 
 AHEAD = Mark(1, 1_000_000)
@@ -157,6 +159,29 @@ async def test_what_was_refused_first_and_done_then_is_found_under_its_later_key
         await go_on(stage)
         await stage.run()
         assert target.effects("goods_issue") == [key]
+
+
+async def test_what_the_warehouse_was_asked_for_otherwise_then_is_found_and_brought_to_what_is_wanted_now(
+    database_url: str, tmp_path: Path
+) -> None:
+    key = tmp_path / "wms-key"
+    key.write_text(API_KEY)
+    async with site() as at, Target().serve() as target:
+        warehouse = {"connector": "wms", "url": at.link.settings.url, "api_key": f"file:{key}"}
+        async with staged(database_url, target, mail=False, more={"connections": {"warehouse": warehouse}}) as stage:
+            await set_back(stage)
+            placed = order("1", skus=["MUG", "TEA"])
+            address = msgspec.to_builtins(placed.ship_to) | {"street": ["9 Old Street"]}
+            lines = [{"line": "1-0", "sku": "MUG", "units": 2}, {"line": "1-1", "sku": "TEA", "units": 3}]
+            asked = {"reference": "order:shop:1", "order_number": "#1", "ship_to": address, "lines": lines}
+            await at.call("POST", "/v1/shipment-orders", asked)
+            await stage.tell(placed)
+            await go_on(stage)
+            await stage.run()
+            assert stage.cases() == []
+            assert len(at.happened("order_received")) == 1
+            assert [each["ship_to"]["street"] for each in at.happened("ship_to_changed")] == [list(SAGE.street)]
+            assert [each["lines"] for each in at.happened("lines_changed")] == [{"1-0": 3, "1-1": 3}]
 
 
 async def test_what_nobody_can_look_for_is_a_persons(database_url: str) -> None:

@@ -167,7 +167,15 @@ connector.state(ShipTo, size=1)(send_many)
 @connector.find(Fulfilment)
 async def find(commands: Sequence[Command[Any]], link: Link[Settings]) -> Mapping[str, Outcome]:
     answer = await link.http.post("/find", [each.key for each in commands], safe=True)
-    return {done.key: _outcome(done) for done in answer.decode(list[Done])}
+    there = {done.key: done for done in answer.decode(list[Done])}
+    return {each.key: _found(there[each.key], each) for each in commands if each.key in there}
+
+
+def _found(done: Done, command: Command[Any]) -> Outcome:
+    """With what it holds."""
+    outcome = _outcome(done)
+    held = None if done.body is None else msgspec.convert(done.body, type(command.body))
+    return msgspec.structs.replace(outcome, body=held) if isinstance(outcome, Confirmed) else outcome
 
 
 @connector.inquire(ShipmentOrder)

@@ -125,7 +125,10 @@ class Target:
         return _json(Done(key=done.key, job=job) if left > 1 else done)
 
     async def _find(self, request: web.Request) -> web.Response:
-        return _json([self._by_key[key] for key in await request.json() if key in self._by_key])
+        """What is there by these keys, and as it was asked for."""
+        bodies = {entry.key: entry.details["body"] for entry in self.ledger.entries if entry.details.get("body")}
+        found = [self._by_key[key] for key in await request.json() if key in self._by_key]
+        return _json([msgspec.structs.replace(done, body=bodies.get(done.key)) for done in found])
 
     async def _thing(self, request: web.Request) -> web.Response:
         found = self.things.get(request.match_info["id"])

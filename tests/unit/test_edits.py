@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
+from crossdock.canonical.erp import ErpSale
 from crossdock.canonical.order import OpenLine, OpenUnits, Order, OrderLine, SalesOrder
 from crossdock.canonical.party import Address
 from crossdock.canonical.shipment import Shipment, ShipmentLine, ShipmentLines, ShipmentOrder
 from crossdock.kernel.money import usd
-from crossdock.promises.obligations import Owed
+from crossdock.promises.obligations import Owed, Trouble
 from crossdock.promises.orders import owed_for_order
 from crossdock.promises.policy import Policy, Roles
 from crossdock.promises.standing import Fact, Sealed, Standing
@@ -67,6 +70,34 @@ def test_the_erp_cancels_only_what_the_warehouse_has_given_up_even_when_told_aga
     assert _owed(_order(1), _told(2, held=2), before)["open_units"] == before.body
 
 
+def test_what_was_asked_for_otherwise_in_a_forgotten_time_is_brought_to_what_is_wanted_now() -> None:
+    home = _order(3).ship_to
+    assert home is not None
+    asked = ShipmentOrder(reference=ENTITY, number="#1", ship_to=home, lines=_lines(3))
+    there = msgspec.structs.replace(asked, ship_to=_order(3, "2 Rose Street").ship_to, lines=_lines(2))
+    owed = _owed(_order(3), Sealed("shipment_order", asked, confirmed=True, held=there))
+    assert owed["ship_to"].address == home
+    assert owed["shipment_lines"].lines == _lines(3)
+    assert "erp_address" not in owed
+    unread = SalesOrder(order=msgspec.structs.replace(_order(3), ship_to=None), sold_by="shop")
+    sold = SalesOrder(order=_order(3), sold_by="shop")
+    assert "erp_address" in _owed(_order(3), Sealed("sale", sold, confirmed=True, held=unread))
+
+
+def test_a_further_sale_is_nothing_that_the_erp_has_to_be_told_of_as_cancelled() -> None:
+    """Otherwise it would depend on whether anybody looks again after that sale was made."""
+    two = (OpenLine(line="a", sku="MUG", units=2),)
+    before = Sealed("open_units", OpenUnits(lines=two, by_sale=(two,)), confirmed=True)
+    added = Sealed("sale:2", SalesOrder(order=_order(1), sold_by="shop", part=2), confirmed=True)
+    assert "sale:2" in _owed(_order(3), before)
+    assert _owed(_order(3), before, added)["open_units"] == before.body
+    lowered = _owed(_order(2), before, added)["open_units"]
+    assert (lowered.parts, [line.units for line in lowered.lines]) == (2, [2])
+    one = (OpenLine(line="a", sku="MUG", units=1),)
+    both = Sealed("open_units", OpenUnits(lines=two, parts=2, by_sale=(one, one)), confirmed=True)
+    assert _owed(_order(2), both, added)["open_units"].parts == 2
+
+
 def test_an_address_is_told_while_anything_is_still_to_leave_and_no_longer() -> None:
     moved = _order(3, "2 Rose Street")
     assert {"erp_address", "ship_to"} <= _owed(moved, parcel=2).keys()
@@ -76,3 +107,15 @@ def test_an_address_is_told_while_anything_is_still_to_leave_and_no_longer() -> 
 def test_the_channel_is_not_told_of_units_it_took_off_the_order() -> None:
     assert [line.units for line in _owed(_order(2), parcel=3)["fulfilment:s1"].lines] == [2]
     assert "fulfilment:s1" not in _owed(_order(0), parcel=3)
+
+
+def test_an_open_sale_of_an_order_that_was_cancelled_and_never_sold_is_a_persons() -> None:
+    """It was sold in a time that the database was set back over."""
+    cancelled = msgspec.structs.replace(_order(0), cancelled_at=AT)
+    for state, found in (("open", ["unasked:erp:sale"]), ("cancelled", [])):
+        sale = ErpSale(
+            id="7", number="S7", part=1, state=state, net=usd(0), tax=usd(0), total=usd(3000), lines_net=usd(0)
+        )
+        facts = (_fact("order", "shop", cancelled), _fact("sale", "erp", sale))
+        owed = owed_for_order(Standing(ENTITY, facts, AT), POLICY)
+        assert [each.cause for each in owed if isinstance(each, Trouble)] == found

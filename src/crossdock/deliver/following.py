@@ -69,6 +69,8 @@ class Situation:
     luck: float
     reached: bool = True
     """The target answered something in this round; otherwise the whole of it may be down."""
+    kept_in_step: bool = False
+    """What it asks for can be looked for, and states bring what is there to what is wanted, however it was first asked for."""
 
     def follow(self, stage: Stage, actor: Actor, wait_seconds: float | None, *, burnt: bool = False, bump: bool = False,
                blocked_on: str | None = None, job: str | None = None, in_vain: bool = False,
@@ -120,6 +122,9 @@ def after(situation: Situation, outcome: Accepted | Partial | Fault) -> Next:
             return Next(situation.follow(_as_before(situation), Actor.HUB, wait), "throttled", outcome.detail)
         case Transient():
             return _again(situation, outcome)
+        case Rejected() if outcome.missing is None and _can_be_adopted(situation):
+            detail = f"refused, and it may have been done in a forgotten time: {outcome.detail}; looked for"
+            return Next(situation.follow(Stage.DOUBTFUL, Actor.CLOCK, 0.0, burnt=True), "unknown", detail)
         case Rejected() if situation.claimed.verb == Verb.ACT and _as_before(situation) == Stage.CALLING:
             # An earlier send of the same may still be under way, and what refuses this one may be gone when it arrives.
             return _given_up(situation, f"refused when sent again: {outcome.detail}")
@@ -140,6 +145,12 @@ def _may_be_forgotten(situation: Situation) -> bool:
     looked_for = any(isinstance(effect, Searchable) for effect in situation.effects)
     claimed = situation.claimed
     return claimed.verb == Verb.ACT and claimed.forgotten_since is not None and not looked_for
+
+
+def _can_be_adopted(situation: Situation) -> bool:
+    """Its target may hold it with other content than it is asked for now. Sent under its key once more it does no harm."""
+    few = situation.claimed.attempts + 1 < ATTEMPTS_MAX
+    return situation.kept_in_step and few and _may_be_forgotten(situation) and resendable(situation)
 
 
 def _as_before(situation: Situation) -> Stage:

@@ -18,7 +18,7 @@ from crossdock.deliver.calling import Answer
 from crossdock.deliver.following import Actor, Next, Situation, after, after_search, crashed, forgotten, resendable
 from crossdock.deliver.lines import Line
 from crossdock.deliver.recording import Results, record
-from crossdock.deliver.remembering import BY_LEVEL
+from crossdock.deliver.remembering import BY_LEVEL, KEPT_IN_STEP
 from crossdock.deliver.sealing import Ready, Sealing, as_sealed
 from crossdock.deliver.timekeeping import Timekeeper
 from crossdock.deliver.told import told_of
@@ -153,7 +153,8 @@ class Lane:
 
     def _situation(self, claimed: Claimed, now: datetime, *, reached: bool = True) -> Situation:
         effects = self.line.effects(claimed.noun)
-        return Situation(claimed, self.line.connection, effects, now, self.luck.random(), reached)
+        kept = claimed.noun in KEPT_IN_STEP and COMMANDS[claimed.noun] in self.line.connector.finders
+        return Situation(claimed, self.line.connection, effects, now, self.luck.random(), reached, kept)
 
     def _forgotten(self, situation: Situation) -> Next | None:
         noun = situation.claimed.noun

@@ -107,11 +107,17 @@ def _names(connection: str, confirmed: Confirmed) -> tuple[str, ...]:
 
 
 def _answered(claimed: Claimed, connector: Connector[Any], confirmed: Confirmed) -> Answered:
-    written = _written(claimed, connector, confirmed) if claimed.verb == Verb.STATE else None
+    written = _written(claimed, connector, confirmed) if claimed.verb == Verb.STATE else _remembered(claimed, confirmed)
     number = confirmed.aliases[0] if confirmed.aliases else confirmed.id
     body = None if written is None else msgspec.json.encode(written)
     said = msgspec.json.encode(confirmed.body) if isinstance(confirmed.body, Invoice) else None
     return Answered(claimed.promise, claimed.slot, confirmed.id, number, body, int(claimed.repair), said)
+
+
+def _remembered(claimed: Claimed, confirmed: Confirmed) -> msgspec.Struct | None:
+    """What an act of a forgotten time became, where the target tells: it may have been asked for otherwise then."""
+    told = claimed.forgotten_since is not None and isinstance(confirmed.body, COMMANDS[claimed.noun])
+    return confirmed.body if told else None
 
 
 def _written(claimed: Claimed, connector: Connector[Any], confirmed: Confirmed) -> msgspec.Struct:
@@ -126,12 +132,15 @@ def _desired(claimed: Claimed, connector: Connector[Any]) -> msgspec.Struct:
 
 
 def _differs(claimed: Claimed, connector: Connector[Any], confirmed: Confirmed) -> bool:
-    """A state read back other than desired is looked at again; one that is as sent needs no second thought.
+    """A state read back other than desired is looked at again, and so is what an act of a forgotten time became; what is
+    as sent needs no second thought.
 
     But for one whose earlier answer still holds something back: its first has none, and what waits for that is released.
     """
     if claimed.noun == _ANSWER_COUNTS and claimed.ordinal > 1:
         return True
+    if claimed.verb == Verb.ACT:
+        return _remembered(claimed, confirmed) is not None
     if claimed.verb != Verb.STATE or confirmed.body is None:
         return False
     return confirmed.body != _desired(claimed, connector)

@@ -226,5 +226,5 @@ def _asked_otherwise(standing: Standing, record: Record) -> bool:
     asked = standing.sealed.get(SHIPMENT_ORDER)
     if asked is None:
         return False
-    known = {line.line: line.units for line in asked.body.lines}
+    known = {line.line: line.units for line in asked.content.lines if line.units}
     return {line.line: line.units for line in _to_leave(standing, record) if line.units} != known

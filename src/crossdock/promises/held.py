@@ -25,6 +25,18 @@ def troubles_with_what_is_held(standing: Standing, policy: Policy, erp: str) -> 
         yield _unasked_shipment(standing, fact, erp)
 
 
+def troubles_with_unsold(standing: Standing, erp: str) -> Iterator[Trouble]:
+    """A sale of a cancelled order that the hub knows nothing of: its database was set back over having sold it, perhaps."""
+    for fact in standing.of("sale"):
+        if fact.connection == erp and fact.body.state == "open" and SALE not in standing.sealed:
+            yield Trouble(
+                cause=f"unasked:{erp}:sale",
+                title=f"Open sales in {erp} of orders that were cancelled",
+                remedy="Cancel it there, and see that the warehouse does not ship it: the hub knows nothing of having sold it.",
+                detail=f"{standing.entity}: sale {fact.body.number} over {fact.body.total}",
+            )
+
+
 def _unasked(standing: Standing, kind: str, acts: Sequence[str], erp: str) -> list[Fact]:
     """What the ERP holds that none of these acts became."""
     sealed = [each for act in acts for each in standing.all_sealed(act)]

@@ -16,7 +16,7 @@ from crossdock.promises.billing import owed_corrections
 from crossdock.promises.captures import owed_captures
 from crossdock.promises.changes import order_record, owed_at_warehouse, owed_for_changes
 from crossdock.promises.exchanges import owed_for_exchanges, with_goods_of
-from crossdock.promises.held import troubles_with_what_is_held
+from crossdock.promises.held import troubles_with_unsold, troubles_with_what_is_held
 from crossdock.promises.money import SALE
 from crossdock.promises.obligations import Act, Kept, Obligation, Priority, State, Trouble, Wait
 from crossdock.promises.picked import PICKUP_ORDER, as_picked, is_fetched, with_handed_over
@@ -58,6 +58,8 @@ def owed_for_order(standing: Standing, policy: Policy) -> Iterator[Obligation]:
         yield from owed_for_changes(standing, order_fact, record, policy, erp)
         yield from owed_for_sales(standing, order_fact, record, policy, erp)
         yield from troubles_with_what_is_held(standing, policy, erp)
+    elif erp is not None and order.cancelled_at is not None:
+        yield from troubles_with_unsold(standing, erp)
     if _to_be_shipped(standing, order, policy):
         yield from _shipment_order(standing, order_fact, record, policy, erp)
         yield from owed_at_warehouse(standing, order_fact, record, policy, erp)
@@ -103,7 +105,7 @@ def _sale(standing: Standing, fact: Fact, record: Record, policy: Policy, erp: s
             needs={"sale": Kept(standing.entity, SALE)},
         )
     sold = standing.sealed.get(SALE)
-    moved = sold and (sold.body.order.ship_to != order.ship_to or "erp_address" in standing.sealed)
+    moved = sold and (sold.content.order.ship_to != order.ship_to or "erp_address" in standing.sealed)
     if order.ship_to and moved and units_to_leave(record):
         yield State(
             name="erp_address",
@@ -138,7 +140,7 @@ def _shipment_order(
         pins={"warehouse": warehouse},
     )
     asked = standing.sealed.get(SHIPMENT_ORDER)
-    moved = asked and (asked.body.ship_to != order.ship_to or "ship_to" in standing.sealed)
+    moved = asked and (asked.content.ship_to != order.ship_to or "ship_to" in standing.sealed)
     if moved and units_to_leave(record):
         yield State(
             name="ship_to",

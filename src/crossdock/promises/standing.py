@@ -50,7 +50,13 @@ class Sealed:
     remote_id: str = ""
     """The target's own id of what came to be, for the acts whose facts name it."""
     held: Any = None
-    """What the target answered that it holds, for a state: not always what it was told."""
+    """What the target answered that it holds: not always what it was told, or would be told now. For acts only of those
+    that were done in a time the database has forgotten."""
+
+    @property
+    def content(self) -> Any:
+        """What the target holds, as far as is known."""
+        return self.body if self.held is None else self.held
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,12 +78,14 @@ async def post_sales(commands: Sequence[Command[SalesOrder]], link: Link[Setting
     """One confirmed sale per order."""
     run = _Run(link, await reference(link), {web_id_of(command): command for command in commands})
     held = await run.held()
+    there = {web_id: _found(sale, run.wanted[web_id]) for web_id, sale in held.items() if sale.state in PROCESSED}
     if unmade := [web_id for web_id in run.wanted if web_id not in held or held[web_id].state in _UNFINISHED]:
         held = await _confirm(run, await _make(run, unmade, held))
     if any(sale.state == "confirmed" for sale in held.values()):
         await _process(run, held)
         held = await run.held()
-    return {command.key: _outcome(run, held.get(web_id_of(command)), web_id_of(command)) for command in commands}
+    outcomes = {web_id: _outcome(run, held.get(web_id), web_id) for web_id in run.wanted} | there
+    return {command.key: outcomes[web_id_of(command)] for command in commands}
 
 
 @connector.find(SalesOrder)
@@ -91,8 +93,14 @@ async def find_sales(commands: Sequence[Command[SalesOrder]], link: Link[Setting
     """The orders whose sale is confirmed; one that was cut halfway is sent again, which takes it forward."""
     run = _Run(link, await reference(link), {web_id_of(command): command for command in commands})
     held = await run.held()
-    there = {web_id_of(command): command.key for command in commands}
-    return {there[web_id]: _confirmed(sale) for web_id, sale in held.items() if sale.state in PROCESSED}
+    made = {web_id: sale for web_id, sale in held.items() if sale.state in PROCESSED}
+    return {run.wanted[web_id].key: _found(sale, run.wanted[web_id]) for web_id, sale in made.items()}
+
+
+def _found(held: HeldSale, command: Command[SalesOrder]) -> Confirmed:
+    """Where it goes is not looked at: whoever can't know what it was told when it was made tells it again."""
+    order = msgspec.structs.replace(command.body.order, ship_to=None)
+    return msgspec.structs.replace(_confirmed(held), body=msgspec.structs.replace(command.body, order=order))
 
 
 def web_id_of(command: Command[SalesOrder]) -> str:

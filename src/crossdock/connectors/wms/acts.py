@@ -44,7 +44,7 @@ async def order_shipments(commands: Sequence[Command[ShipmentOrder]], link: Link
 async def find_shipment_orders(
     commands: Sequence[Command[ShipmentOrder]], link: Link[Settings]
 ) -> Mapping[str, Outcome]:
-    """The orders the warehouse holds under our references."""
+    """The orders the warehouse holds under our references, as it holds them."""
     references = sorted({command.body.reference for command in commands})
     found: dict[str, wire.HeldOrder] = {}
     for at in range(0, len(references), _REFERENCES_A_CALL):
@@ -187,7 +187,14 @@ def _held_outcome(held: wire.HeldOrder, command: Command[ShipmentOrder]) -> Outc
         case "rejected":
             return _refusal(held.problem or wire.Problem(code="rejected"), command.body.lines)
         case "accepted" | "picking" | "shipped" | "cancelled":
-            return Confirmed(id=held.id)
+            return Confirmed(id=held.id, body=_as_it_holds(held, command))
+
+
+def _as_it_holds(held: wire.HeldOrder, command: Command[ShipmentOrder]) -> ShipmentOrder:
+    """Asked for in a time that is forgotten, it may have another address and other lines."""
+    ours = {command.refs.get(f"product/{line.sku}", line.sku): line.sku for line in command.body.lines}
+    lines = (ShipmentLine(line=line.line, sku=ours.get(line.sku, line.sku), units=line.units) for line in held.lines)
+    return msgspec.structs.replace(command.body, ship_to=address_of(held.ship_to), lines=tuple(lines))
 
 
 def _refusal(problem: wire.Problem, lines: Sequence[ShipmentLine]) -> Rejected:
