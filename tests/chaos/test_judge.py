@@ -331,6 +331,42 @@ def test_what_a_system_was_set_back_over_has_to_be_told(system: str, what: str, 
     assert judged(evidence) == set()
 
 
+def test_a_correction_in_doubt_since_the_hub_was_set_back_is_a_persons_and_nothing_else_excuses_books_that_differ() -> (
+    None
+):
+    for forgotten, cause, found in (
+        ([[_at(45).isoformat(), _at(50).isoformat()]], "doubt:erp:credit_memo", False),
+        ([[_at(45).isoformat(), _at(50).isoformat()]], "doubt:erp:goods_issue", True),
+        ([], "doubt:erp:credit_memo", True),
+    ):
+        evidence = sound()
+        _gone(evidence, "erp", "credit_memo")
+        _say(evidence, cause)
+        _told(evidence, forgotten=forgotten)
+        assert (("Q1", "unexplained") in judged(evidence)) is found
+
+
+def test_a_number_of_a_sale_that_is_forgotten_is_shown_unless_it_was_cancelled_before_it_was_heard_of_again() -> None:
+    for cancelled in (False, True):
+        evidence = sound()
+        _gone(evidence, "shop", "metafield_set")
+        _told(evidence, forgotten=[[_at(4).isoformat(), _at(6).isoformat()]])
+        if cancelled:
+            evidence.ledgers["shop"].append(Entry(99, _at(7), "order_cancelled", _SHOP_ID, {}))
+        assert (("Q6", "lost") in judged(evidence)) is not cancelled
+
+
+def test_a_buyer_is_told_of_a_forgotten_refund_when_the_day_has_room_for_it_again() -> None:
+    for says, found in (("overdrawn:refunds/USD/2026-03-01", False), ("doubt:erp:sale", True)):
+        evidence = sound()
+        evidence.ledgers["mail"] = [e for e in evidence.ledgers["mail"] if "refund" not in e.details["subject"]]
+        _told(evidence, forgotten=[[_at(43).isoformat(), _at(47).isoformat()]], refunds_a_day=50_000)
+        waits = {"name": f"day_of:{_REFUND}", "of": "clock", "what": "", "until": ""}
+        evidence.orders[_ENTITY]["expected"] = [waits]  # type: ignore[index]
+        _say(evidence, says)
+        assert (("Q3", "lost") in judged(evidence)) is found
+
+
 def test_what_a_system_was_set_back_over_may_be_done_once_more_there() -> None:
     for times, found in ((1, set[tuple[str, str]]()), (2, {("S1", "doubled"), ("Q1", "unexplained")})):
         evidence = sound()

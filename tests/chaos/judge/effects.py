@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.chaos.judge.evidence import Entry, Evidence, Finding, moment
-from tests.chaos.judge.money import held_by_limit, short_of
+from tests.chaos.judge.money import OVERDRAWN, held_by_limit, reasons, short_of
 from tests.chaos.judge.sales import Sale
 
 ACTS = ("sales_order", "goods_issue", "invoice_posting", "credit_memo", "supplementary_invoice", "goods_return")
@@ -204,6 +204,17 @@ def _explained(evidence: Evidence, sale: Sale, system: str, what: str) -> bool:
         return True
     # The shop is told of a return with what was paid for it, and that may wait for a bank or a person.
     if what == "returns in the shop" and (sale.meddled or held_by_limit(evidence, sale)) and short_of(evidence, sale):
+        return True
+    # A refund that is forgotten takes its place in the day's limit again before anybody is told of it.
+    forgotten = any(
+        evidence.is_forgotten(e.at) and e.details["order"] == sale.id for e in evidence.entries("psp", "refunded")
+    )
+    if (
+        what == "mails about refunds"
+        and forgotten
+        and held_by_limit(evidence, sale)
+        and reasons(evidence, sale, OVERDRAWN)
+    ):
         return True
     told = evidence.orders[sale.entity] or {}
     waits = bool(told.get("expected") or told.get("cases") or any(p["next_actor"] for p in told.get("promises", ())))

@@ -13,7 +13,10 @@ OVER = ("over_refunded:", "owed_again:", "lost_dispute:")
 """Causes of cases that say why a buyer has more than they were entitled to."""
 SHORT = ("refund_uncovered:", "refund_rejected:", "rejected:psp:", "doubt:psp:", "overdrawn:")
 """Causes of cases that say why they have less."""
+OVERDRAWN = ("overdrawn:",)
 _GONE = ("order_gone:",)
+_CORRECTION_IN_DOUBT = ("doubt:erp:credit_memo", "doubt:erp:supplementary_invoice")
+"""What a level was brought to in a time that the hub has forgotten, for a cause it may not know."""
 _ONCE_MORE = "approval:refund:"
 """Where a bank sent a refund back a person says whether it goes out once more."""
 _WAITS = ("refund:", "dispute:", "pay_back:", "day_of:")
@@ -120,6 +123,8 @@ def billed(evidence: Evidence, sale: Sale) -> Iterator[Finding]:
         return
     if sale.vanished and reasons(evidence, sale, _GONE):
         return
+    if evidence.told.forgotten and reasons(evidence, sale, _CORRECTION_IN_DOUBT):
+        return  # people are told which one is there, and that it may differ
     net, tax = _billed(evidence, sale)
     shipped, back = sale.shipped, _back(sale)
     for line in sale.lines.values():

@@ -144,14 +144,19 @@ def shown(evidence: Evidence, sale: Sale) -> Iterator[Finding]:
         return
     numbers = [e.details["value"] for e in evidence.entries("shop", "metafield_set", sale.id)
                if e.details["name"] == "crossdock.erp_order" and not evidence.has_forgotten("shop", e)]  # fmt: skip
-    sold = [e.details["id"] for e in evidence.entries("erp", "sales_order") if e.key.startswith(f"{sale.entity}/sale/")]
+    cancelled = any(evidence.entries("shop", "order_cancelled", sale.id))
+    sold = [
+        e.details["id"]
+        for e in evidence.entries("erp", "sales_order")
+        # What was sold in a time that the hub has forgotten, and was cancelled before it heard of it again, is no sale to it.
+        if e.key.startswith(f"{sale.entity}/sale/") and not (cancelled and evidence.is_forgotten(e.at))
+    ]
     if sold and (not numbers or sold[-1] not in numbers[-1]):
         yield Finding("Q6", "lost", f"{sale.name}: the shop shows {numbers[-1:]} for the ERP's {sold}")
     moved = [e.details["address"] for e in evidence.entries("shop", "address_edited", sale.id)
              if not evidence.has_forgotten("shop", e)]  # fmt: skip
     kept = [e.details["order"]["ship_to"] for e in evidence.entries("wms", "order_received", sale.entity)]
     kept += [e.details["ship_to"] for e in evidence.entries("wms", "ship_to_changed", sale.entity)]
-    cancelled = any(evidence.entries("shop", "order_cancelled", sale.id))
     if moved and kept and not sale.parcels and not cancelled and moved[-1]["address1"] not in kept[-1]["street"]:
         yield Finding("Q6", "lost", f"{sale.name}: it goes to {kept[-1]['street']}, not to {moved[-1]['address1']}")
 
