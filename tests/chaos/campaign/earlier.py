@@ -13,7 +13,7 @@ from random import Random
 from tests.chaos.trading import ROOT
 
 # What was mended since may still break in them, so not far back.
-_BACK_MAX = 12
+_BACK_MAX = 4
 _MIGRATIONS = "src/crossdock/store/migrations"
 
 
