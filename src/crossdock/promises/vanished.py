@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 import msgspec
 
 from crossdock.books.entitlements import entitlements
 from crossdock.books.pricing import share_of
+from crossdock.books.record import Record
 from crossdock.books.units import came_back, units_to_leave
 from crossdock.canonical.order import Order, OrderLine
 from crossdock.kernel.money import Money, total
@@ -16,6 +18,7 @@ from crossdock.promises.changes import order_record
 from crossdock.promises.money import SALE, units_by_sale
 from crossdock.promises.obligations import Obligation, Trouble
 from crossdock.promises.policy import Policy
+from crossdock.promises.shipments import invoices_owed
 from crossdock.promises.standing import Standing
 
 _ASKED = "shipment_order"
@@ -53,6 +56,8 @@ def _left_of_sale(standing: Standing, policy: Policy) -> Iterator[str]:
     issued = {sealed.body.shipment.id for sealed in standing.all_sealed("goods_issue")}
     if unposted := sorted({each.id for each in record.shipments} - issued):
         yield f"parcel {', '.join(unposted)} left and is not in the books"
+    elif unbilled := _unbilled(standing, record):
+        yield f"{', '.join(unbilled)} is not invoiced"
     received = {sealed.body.return_id for sealed in standing.all_sealed("goods_return")}
     handed_in = (
         each.returned.body for each in came_back(record) if any(line.received for line in each.returned.body.lines)
@@ -62,6 +67,13 @@ def _left_of_sale(standing: Standing, policy: Policy) -> Iterator[str]:
     owed = entitlements(record).open if policy.roles.payments is not None else 0
     if owed:
         yield f"{Money(owed, record.currency)} is owed back"
+
+
+def _unbilled(standing: Standing, record: Record) -> list[str]:
+    """The invoices that nobody posts any more, of parcels that are still on their way, too."""
+    of = replace(record, recognised="ordered" if record.recognised == "ordered" else "shipped")
+    names = [name.removeprefix("invoice:") for name in invoices_owed(standing, of) if name not in standing.sealed]
+    return [name.removeprefix("of:") if name.startswith("of:") else f"parcel {name}" for name in names]
 
 
 def _as_sold(standing: Standing) -> Order:
