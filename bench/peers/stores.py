@@ -1,4 +1,4 @@
-"""Where a peer keeps its queue: a Redis of its own, or a PostgreSQL of its own, each in a folder, each to be killed."""
+"""Where a peer keeps its queue: a Redis of its own, a PostgreSQL of its own, or both, each in a folder, each to be killed."""
 
 from __future__ import annotations
 
@@ -50,21 +50,21 @@ class Redis:
     folder: Path
     options: Mapping[str, str]
     address: str = ""
-    _port: int = 0
+    port: int = 0
     _running: Running | None = field(default=None)
 
     def start(self) -> None:
         program = shutil.which("redis-server")
         if program is None:
             raise Missing("redis-server isn't installed; on Debian: apt-get install redis-server")
-        self._port = self._port or free_port()
-        self.address = f"redis://127.0.0.1:{self._port}/0"
+        self.port = self.port or free_port()
+        self.address = f"redis://127.0.0.1:{self.port}/0"
         self.folder.mkdir(parents=True, exist_ok=True)
-        words = ["--bind", "127.0.0.1", "--port", str(self._port), "--dir", str(self.folder)]
+        words = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder)]
         for name, value in self.options.items():
             words += [f"--{name}", value]
         self._running = start([program, *words], {}, self.folder / "redis.log")
-        until_open(self._port, self._running)
+        until_open(self.port, self._running)
         while b"PONG" not in self.ask("ping"):  # it listens before it has read what it kept
             time.sleep(0.1)
 
@@ -86,7 +86,7 @@ class Redis:
 
     def ask(self, *words: str) -> bytes:
         """What redis-cli, of the same package, says to a command."""
-        command = ["redis-cli", "-p", str(self._port), *words]
+        command = ["redis-cli", "-p", str(self.port), *words]
         return subprocess.run(command, capture_output=True, check=False, timeout=30).stdout
 
     def versions(self) -> dict[str, str]:
@@ -143,3 +143,34 @@ class Postgres:
         with contextlib.suppress(FileNotFoundError):
             return tree_of(int((self.folder / "postmaster.pid").read_text().split()[0]))
         return []
+
+
+@dataclass
+class RedisAndPostgres:
+    """A Redis that holds the queue, and a PostgreSQL that holds what waits in it."""
+
+    redis: Redis
+    postgres: Postgres
+    address: str = ""
+
+    def start(self) -> None:
+        self.redis.start()
+        self.postgres.start()
+        self.address = self.postgres.address
+
+    def killed(self) -> None:
+        self.redis.killed()
+        self.postgres.killed()
+
+    def stop(self) -> None:
+        self.redis.stop()
+        self.postgres.stop()
+
+    def cpu_seconds(self) -> float:
+        return self.redis.cpu_seconds() + self.postgres.cpu_seconds()
+
+    def bytes_used(self) -> int:
+        return self.redis.bytes_used() + self.postgres.bytes_used()
+
+    def versions(self) -> dict[str, str]:
+        return {**self.redis.versions(), **self.postgres.versions()}
