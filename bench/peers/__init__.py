@@ -2,13 +2,14 @@
 
 Every peer takes the same signed webhooks, maps them in the same way and calls the same ERP; each order must be booked exactly
 once; where Crossdock loses or doubles one, this fails. `PEERS=dbos,crossdock` measures some; `ORDERS` is how many wait when their
-size is taken (20,000).
+size is taken (20,000). `RATE_ORDERS=40 STRUCK_ORDERS=40 ORDERS=200 PEERS=n8n` tries whether one of them runs at all.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from bench.figures import show
 from bench.peers import runs
 from bench.peers.hub import HUBS, Crossdock
 from bench.peers.judge import Verdict
+from bench.peers.n8n import N8NS
 from bench.peers.others import OTHERS
 from bench.peers.peer import Peer
 from bench.peers.stillness import watched
@@ -63,7 +65,7 @@ def broken(chosen: Sequence[type[Peer]], verdicts: Sequence[Judged]) -> Iterator
 
 def _chosen() -> Sequence[type[Peer]]:
     names = os.environ.get("PEERS", "").lower().split(",")
-    return [kind for kind in (*HUBS, *OTHERS) if any(name in kind.name.lower() for name in names)]
+    return [kind for kind in (*HUBS, *OTHERS, *N8NS) if any(name in kind.name.lower() for name in names)]
 
 
 def _described(kind: type[Peer]) -> bool:
@@ -102,11 +104,10 @@ def _rates(kinds: Sequence[type[Peer]]) -> list[Judged]:
 
 
 def _show_rates(kind: type[Peer], rates: Sequence[runs.Rate]) -> None:
-    _show(kind, "orders per second", [each.orders_per_second for each in rates], "1/s")
-    for part in ("door", "workers", "store"):
+    orders = runs.shared(runs.RATE_ORDERS, kind)
+    _show(kind, "orders per second", [each.orders_per_second for each in rates], "1/s", orders=orders)
+    for part in rates[0].cpu_ms:
         _show(kind, part, [each.cpu_ms[part] for each in rates], "CPU-ms/order")
-    both = [each.cpu_ms["workers"] + each.cpu_ms["store"] for each in rates]
-    _show(kind, "workers and store", both, "CPU-ms/order")
     _show(kind, "memory of door and workers", [each.memory_bytes / _MEGABYTE for each in rates], "MB")
     wrong = [each.verdict.lost + each.verdict.held_back + each.verdict.doubled for each in rates]
     repeated = median(each.verdict.doubled_by_repeats for each in rates)
@@ -114,13 +115,17 @@ def _show_rates(kind: type[Peer], rates: Sequence[runs.Rate]) -> None:
 
 
 def _queues(kinds: Sequence[type[Peer]]) -> None:
-    """The size is the same however a peer is configured."""
+    """Once for each that has a queue: the size is the same however it is configured."""
+    with_queue: dict[str, type[Peer]] = {}
     for kind in kinds:
-        if kind.variant in ("default", Crossdock.variant):
-            for queued in _tried(kind, "queue", lambda kind=kind: runs.queue(kind, ORDERS)):
-                _show(kind, "one more queued order", [queued.bytes_each], "bytes", orders=ORDERS)
-                if queued.settled_bytes_each is not None:
-                    _show(kind, "one more order, settled and waiting for the ERP", [queued.settled_bytes_each], "bytes")
+        if not kind.one_process:
+            with_queue.setdefault(kind.name, kind)
+    for kind in with_queue.values():
+        orders = runs.shared(ORDERS, kind)
+        for queued in _tried(kind, "queue", lambda kind=kind, orders=orders: runs.queue(kind, orders)):
+            _show(kind, "one more queued order", [queued.bytes_each], "bytes", orders=orders)
+            if queued.settled_bytes_each is not None:
+                _show(kind, "one more order, settled and waiting for the ERP", [queued.settled_bytes_each], "bytes")
 
 
 def _strikes(kinds: Sequence[type[Peer]]) -> list[Judged]:
@@ -164,9 +169,11 @@ def _tried(kind: type[Peer], what: str, run: Callable[[], T]) -> list[T]:
 
 
 def _found(kind: type[Peer], what: str, run: Callable[[], T]) -> T | Stuck:
+    began = time.monotonic()
     try:
         found = run()
     except (Stuck, OSError) as failed:
         found = failed if isinstance(failed, Stuck) else Stuck(str(failed))
-    print(f"{kind.name} ({kind.variant}), {what}: {found}", file=sys.stderr)
+    seconds = time.monotonic() - began
+    print(f"{kind.name} ({kind.variant}), {what}, {seconds:.0f} s: {found}", file=sys.stderr)
     return found

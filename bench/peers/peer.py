@@ -21,6 +21,10 @@ class Peer(ABC):
     variant: ClassVar[str]
     configuration: ClassVar[Mapping[str, str]]
     """What differs from what comes by itself, by option."""
+    one_process: ClassVar[bool] = False
+    """Its door does the work, too: no order can wait for a worker, and no part of it can be killed or measured alone."""
+    orders_share: ClassVar[float] = 1.0
+    """How many of the others' orders are timed and sized; less for one that would take longer than all of them together."""
 
     folder: Path
     erp: str
@@ -68,6 +72,10 @@ class Peer(ABC):
             self.workers.append(start(command, environment, self.folder / f"worker{n}.log"))
 
     def kill_workers(self) -> None:
+        """Whoever works, so that somebody else has to be started; where the door does, that's the door."""
+        if self.one_process:
+            assert self.door
+            self.door.killed()
         for each in self.workers:
             each.killed()
         self.workers.clear()
@@ -88,8 +96,10 @@ class Peer(ABC):
     def cpu_seconds(self) -> dict[str, float]:
         """Processor seconds so far, by part."""
         assert self.door
+        door, store = self.door.cpu_seconds(), self.store.cpu_seconds()
         workers = sum(each.cpu_seconds() for each in self.workers)
-        return {"door": self.door.cpu_seconds(), "workers": workers, "store": self.store.cpu_seconds()}
+        parts = {} if self.one_process else {"door": door, "workers": workers, "workers and store": workers + store}
+        return {**parts, "store": store, "all of it": door + workers + store}
 
     def rss_bytes(self) -> int:
         """Resident memory of door and workers."""

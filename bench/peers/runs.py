@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sys
 import tempfile
@@ -22,11 +23,11 @@ from bench.stage import Program, Stuck, fetch, start
 from bench.standin import Told
 from crossdock.simulators.shop_load import order_id_of
 
-RATE_ORDERS, STRUCK_ORDERS = 800, 600
+RATE_ORDERS = int(os.environ.get("RATE_ORDERS", "800"))
+STRUCK_ORDERS = int(os.environ.get("STRUCK_ORDERS", "600"))
 TRAVEL_SECONDS = 0.02
 PATIENCE_SECONDS = 90.0
 """Longer than Crossdock's lease of a call (60 s) and PgQueuer's heartbeat (30 s), far shorter than Celery's hour."""
-_STRUCK_AT = (0.25, 0.5, 0.75)
 _CONNECTIONS = 32
 _SETTLED_SECONDS = 3.0
 """So long nothing may happen any more before the ledger is read: a call that travels has arrived by then."""
@@ -120,6 +121,11 @@ def playing(kind: type[Peer], travel_seconds: float = 0.0) -> Generator[Scene]:
         yield Scene(peer, erp, {})
 
 
+def shared(orders: int, kind: type[Peer]) -> int:
+    """Its share of so many orders."""
+    return int(kind.orders_share * orders)
+
+
 @dataclass
 class Rate:
     """One run from webhook to sale; processor milliseconds are per order, by part."""
@@ -132,20 +138,21 @@ class Rate:
 
 def rate(kind: type[Peer]) -> Rate:
     """As many orders first as are measured then, from the same buyers, so that everything is warm and every buyer known."""
+    orders = shared(RATE_ORDERS, kind)
     with playing(kind) as scene:
         scene.peer.start_workers()
-        scene.send(0, RATE_ORDERS)
-        scene.all_booked(RATE_ORDERS)
+        scene.send(0, orders)
+        scene.all_booked(orders)
         scene.until_nothing_happens()
         before = scene.peer.cpu_seconds()
-        came = scene.send(webhooks.CUSTOMERS, RATE_ORDERS)
-        scene.all_booked(2 * RATE_ORDERS)
+        came = scene.send(webhooks.CUSTOMERS, orders)
+        scene.all_booked(2 * orders)
         seconds = scene.ledger().last_at - min(came.sent_at.values())
         scene.until_nothing_is_held()
         after = scene.peer.cpu_seconds()
         scene.until_nothing_happens()
-        cpu_ms = {part: 1000 * (after[part] - before[part]) / RATE_ORDERS for part in before}
-        return Rate(RATE_ORDERS / seconds, cpu_ms, scene.peer.rss_bytes(), scene.verdict())
+        cpu_ms = {part: 1000 * (after[part] - before[part]) / orders for part in before}
+        return Rate(orders / seconds, cpu_ms, scene.peer.rss_bytes(), scene.verdict())
 
 
 @dataclass
@@ -159,16 +166,23 @@ class Struck:
 
 
 def strike(kind: type[Peer], *, everything: bool) -> Struck:
-    """All orders are acknowledged and wait; work begins, and is killed at each share of them, or when patience is out."""
+    """All orders are acknowledged and wait; work begins, and is killed at each share of them, or when patience is out.
+
+    Where the door works, they come in quarters, and it is killed when the last of a quarter is acknowledged.
+    """
     with playing(kind, TRAVEL_SECONDS) as scene:
-        scene.send(0, STRUCK_ORDERS)
+        quarter = STRUCK_ORDERS // 4
+        scene.send(0, quarter if kind.one_process else STRUCK_ORDERS)
         scene.peer.start_workers()
         killed_at: list[int] = []
-        for share in _STRUCK_AT:
-            scene.until_booked(int(share * STRUCK_ORDERS))
+        for booked in (quarter, 2 * quarter, 3 * quarter):
+            if not kind.one_process:
+                scene.until_booked(booked)
             killed_at.append(scene.sold())
             _kill(scene.peer, everything=everything)
             began = time.time()
+            if kind.one_process:
+                scene.send(booked, quarter)
         scene.until_nothing_happens()
         return Struck(scene.verdict(), max(0.0, scene.ledger().last_at - began), killed_at)
 
@@ -177,9 +191,10 @@ def _kill(peer: Peer, *, everything: bool) -> None:
     if everything:
         peer.kill_everything()
         peer.start_store()
-        peer.start_door()
     else:
         peer.kill_workers()
+    if everything or peer.one_process:
+        peer.start_door()
     peer.start_workers()
 
 
