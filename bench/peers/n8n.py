@@ -43,6 +43,8 @@ class N8n(Peer):
 
     name, variant = "n8n", "default"
     one_process = True
+    connections = 8
+    """It doubts its database when that doesn't answer in time, and then refuses all; seen with 32 on a busy machine."""
     orders_share = 0.25
     configuration: ClassVar[Mapping[str, str]] = {
         "DB_TYPE": "postgresdb (by itself sqlite): the server and the settings that Crossdock has",
@@ -140,6 +142,7 @@ class TunedN8n(N8n):
         "EXECUTIONS_MODE": "queue, with two workers of 10 executions at once, as they come",
         "EXECUTIONS_DATA_SAVE_ON_PROGRESS": "true",
         "QUEUE_WORKER_LOCK_DURATION, _LOCK_RENEW_TIME, _STALLED_INTERVAL": "10 s, 3 s, 5 s (by themselves 60, 10, 30 s)",
+        "DB_POSTGRESDB_POOL_SIZE": "10 (by itself 2)",
         "Redis appendonly, appendfsync": "yes, always",
         **N8n.configuration,
     }
@@ -158,6 +161,7 @@ class TunedN8n(N8n):
             **super().environment(),
             "EXECUTIONS_MODE": "queue",
             "EXECUTIONS_DATA_SAVE_ON_PROGRESS": "true",
+            "DB_POSTGRESDB_POOL_SIZE": "10",
             "QUEUE_BULL_REDIS_HOST": "127.0.0.1",
             "QUEUE_BULL_REDIS_PORT": str(self._redis.port),
             "QUEUE_WORKER_LOCK_DURATION": "10000",

@@ -23,6 +23,8 @@ class Peer(ABC):
     """What differs from what comes by itself, by option."""
     one_process: ClassVar[bool] = False
     """Its door does the work, too: no order can wait for a worker, and no part of it can be killed or measured alone."""
+    connections: ClassVar[int] = 32
+    """So many webhooks of the shop are on their way to it at once."""
     orders_share: ClassVar[float] = 1.0
     """How many of the others' orders are timed and sized; less for one that would take longer than all of them together."""
 

@@ -82,7 +82,8 @@ _NOT = """\
 - n8n is an application, and what it does for its editor, history and statistics is measured with it. It answers before it proves
   the signature: a forged webhook is answered 200, too, and goes no further. It can also answer when its workflow has ended; then
   the shop's own repeats are the queue, and this shop repeats nothing that wasn't answered.
-- n8n is the newest that runs on Node.js 20; later ones need 22 or 24.
+- n8n is the newest that runs on Node.js 20; later ones need 22 or 24. It is told of 8 orders at once, and not of 32 as the
+  others are: when its database does not answer in time, it refuses whatever comes.
 """
 
 _STRUCK_COLUMNS = ("killed at", "lost", "held back", "doubled", "by repeats", "last after")

@@ -28,7 +28,6 @@ STRUCK_ORDERS = int(os.environ.get("STRUCK_ORDERS", "600"))
 TRAVEL_SECONDS = 0.02
 PATIENCE_SECONDS = 90.0
 """Longer than Crossdock's lease of a call (60 s) and PgQueuer's heartbeat (30 s), far shorter than Celery's hour."""
-_CONNECTIONS = 32
 _SETTLED_SECONDS = 3.0
 """So long nothing may happen any more before the ledger is read: a call that travels has arrived by then."""
 
@@ -43,7 +42,7 @@ class Scene:
 
     def send(self, first: int, count: int) -> Came:
         """The shop tells of these orders; `Stuck` when it wasn't answered 200 each time."""
-        words = [self.peer.address, *map(str, (first, count, _CONNECTIONS))]
+        words = [self.peer.address, *map(str, (first, count, self.peer.connections))]
         load = start(sys.executable, "-m", "bench.load", *words)
         try:
             came = msgspec.json.decode(load.told_to_go(), type=Came)
