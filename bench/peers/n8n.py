@@ -141,7 +141,7 @@ class TunedN8n(N8n):
     configuration: ClassVar[Mapping[str, str]] = {
         "EXECUTIONS_MODE": "queue, with two workers of 10 executions at once, as they come",
         "EXECUTIONS_DATA_SAVE_ON_PROGRESS": "true",
-        "QUEUE_WORKER_LOCK_DURATION, _LOCK_RENEW_TIME, _STALLED_INTERVAL": "10 s, 3 s, 5 s (by themselves 60, 10, 30 s)",
+        "QUEUE_WORKER_STALLED_INTERVAL": "5 s (by itself 30 s)",
         "DB_POSTGRESDB_POOL_SIZE": "10 (by itself 2)",
         "Redis appendonly, appendfsync": "yes, always",
         **N8n.configuration,
@@ -164,8 +164,7 @@ class TunedN8n(N8n):
             "DB_POSTGRESDB_POOL_SIZE": "10",
             "QUEUE_BULL_REDIS_HOST": "127.0.0.1",
             "QUEUE_BULL_REDIS_PORT": str(self._redis.port),
-            "QUEUE_WORKER_LOCK_DURATION": "10000",
-            "QUEUE_WORKER_LOCK_RENEW_TIME": "3000",
+            # The lock stays at its minute: whoever is late to renew it has its order written off, not done again.
             "QUEUE_WORKER_STALLED_INTERVAL": "5000",
         }
 
