@@ -442,6 +442,19 @@ def test_mails_of_before_anybody_wrote_any_may_be_withheld_and_nothing_else() ->
         assert (("Q7", "unexplained") in judged(evidence)) is found
 
 
+def test_a_mail_about_what_was_acted_on_before_anybody_wrote_is_by_rules_of_later_unless_a_campaign_allowed_it() -> (
+    None
+):
+    for since, campaign, found in ((40, None, True), (40, 7, False), (15, None, False), (None, None, False)):
+        evidence = sound()
+        notice = _intent("parcel_notice:sh_1", "mail", "shipment:wms:sh_1", 45, {})
+        notice["rules"] = {**notice["rules"], "in_flight": True, "campaign": campaign}
+        evidence.intents[_ENTITY].append(notice)  # type: ignore[attr-defined]
+        if since is not None:
+            _told(evidence, mails_since=_at(since).isoformat())
+        assert (("S6", "unexplained") in judged(evidence)) is found
+
+
 def test_a_clerk_gives_back_what_a_provider_that_was_set_back_shows_as_left() -> None:
     evidence = sound()
     refund = next(evidence.entries("psp", "refunded"))

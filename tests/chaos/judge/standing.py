@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -84,12 +84,23 @@ def explained(evidence: Evidence, sale: Sale) -> Iterator[Finding]:
                 yield Finding("S12", "unexplained", said)
         elif _too_old(intent):
             yield Finding("S6", "unexplained", f"{intent['key']}: its cause is older than the rules it was made by")
+        elif _settled_without(evidence, intents, intent):
+            said = f"{intent['key']}: rules that acted on its cause before anybody wrote mails owed none for it"
+            yield Finding("S6", "unexplained", said)
     busy = Counter(
         (each["target"], each["document"]) for each in intents if each["unresolved"] and each["verb"] == "act"
     )
     for (target, document), count in busy.items():
         if count > 1:
             yield Finding("S8", "unexplained", f"{sale.name}: {count} unresolved acts on {document} at {target}")
+
+
+def _settled_without(evidence: Evidence, intents: Sequence[Mapping[str, Any]], mail: Mapping[str, Any]) -> bool:
+    """Something else was done for the same cause, as it was then, while nobody was to write mails; no campaign lets it through."""
+    since = evidence.told.mails_since
+    if since is None or evidence.told.wrong_clock or mail["target"] != "mail" or mail["rules"]["campaign"] is not None:
+        return False
+    return any(each["cause"] == mail["cause"] and moment(each["sealed_at"]) < moment(since) for each in intents)
 
 
 def _within(recorded: datetime, fact: Mapping[str, Any]) -> bool:
