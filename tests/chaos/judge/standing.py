@@ -96,7 +96,7 @@ def explained(evidence: Evidence, sale: Sale) -> Iterator[Finding]:
 
 
 def _settled_without(evidence: Evidence, intents: Sequence[Mapping[str, Any]], mail: Mapping[str, Any]) -> bool:
-    """Something else was done for the same cause, as it was then, while nobody was to write mails; no campaign lets it through."""
+    """Something else was done for the same cause, as it was, while nobody was to write mails, and no campaign let it through."""
     since = evidence.told.mails_since
     if since is None or evidence.told.wrong_clock or mail["target"] != "mail" or mail["rules"]["campaign"] is not None:
         return False
