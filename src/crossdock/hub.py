@@ -158,7 +158,7 @@ class Hub:
     async def keep_house(self) -> int:
         """What nobody's own event brings about: waits that ran out, needs met meanwhile, cases that are over, days ahead."""
         async with self.database.transaction() as tx:
-            woken = await settling.wake(tx)
+            woken = {*await settling.wake(tx), *await settling.untried(tx, self.leases.held, self.rules.code)}
             if woken:
                 await documents.mark_dirty(tx, woken)
             await documents.bind_waiting(tx)

@@ -346,6 +346,14 @@ def test_a_correction_in_doubt_since_the_hub_was_set_back_is_a_persons_and_nothi
         assert (("Q1", "unexplained") in judged(evidence)) is found
 
 
+def test_what_was_sent_in_a_time_that_is_forgotten_may_happen_a_little_later_and_is_sealed_again() -> None:
+    for until, found in ((0, False), (-10, True)):
+        evidence = sound()
+        _intents_of(evidence, "sale")["sealed_at"] = _at(12).isoformat()
+        _told(evidence, forgotten=[[_at(-30).isoformat(), _at(until).isoformat()]])
+        assert (("S3", "unexplained") in judged(evidence)) is found
+
+
 def test_a_number_of_a_sale_that_is_forgotten_is_shown_unless_it_was_cancelled_before_it_was_heard_of_again() -> None:
     for cancelled in (False, True):
         evidence = sound()

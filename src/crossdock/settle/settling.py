@@ -96,7 +96,8 @@ async def _tell_others(database: Database, owner: str, connections: Sequence[str
 async def save(tx: Transaction, worked_out: Sequence[tuple[Read, Changes]], rules: Rules) -> Opened:
     """Save what a batch changes. Entities known anew meanwhile stay dirty."""
     batch = [each.unsettled for each, _ in worked_out]
-    current = await settling.mark_settled(tx, batch, rules.code)
+    failed = {each.unsettled.entity for each, changes in worked_out if changes.keeps_all}
+    current = await settling.mark_settled(tx, batch, rules.code, failed)
     changed = _settlement([(e, c) for e, c in worked_out if e.unsettled.entity in current])
     gone = await settling.withdraw(tx, [promise for _, promise in changed.withdrawn])
     # A promise that is being called for can't be replaced; its entity is looked at again when the call is over.
@@ -192,9 +193,9 @@ def _json(value: object) -> str:
 
 def _unsettled(each: Read, error: Exception) -> Trouble:
     return Trouble(
-        cause=f"unsettled:{type(error).__name__}",
+        cause=f"{settling.FAILED}{type(error).__name__}",
         title=f"The rules fail on what is known: {type(error).__name__}",
-        remedy="Nothing was changed. Correct the rule or the data, then: crossdock replay --entity <entity>",
+        remedy="Nothing was changed. Corrected rules try it by themselves; once the data is: crossdock replay --entity <entity>",
         detail=f"{each.unsettled.entity}: {error}",
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -12,6 +12,9 @@ from crossdock.store.accounts import amounts, move_accounts
 from crossdock.store.database import Asked, Row, Transaction, columns, rows, rows_each, run
 from crossdock.store.fronts import LATE_SECONDS
 from crossdock.store.statements import load
+
+FAILED = "unsettled:"
+"""How the causes of cases begin in which rules fail on what is known."""
 
 _SQL = load("settle")
 
@@ -126,6 +129,12 @@ async def wake(tx: Transaction) -> list[str]:
     return [row[0] for row in await rows(tx, _SQL["woken"])]
 
 
+async def untried(tx: Transaction, buckets: Collection[int], code: bytes) -> list[str]:
+    """Entities of these buckets that other rules failed on, and that this code has not tried; a thousand at most."""
+    parameters = {"failed": f"{FAILED}%", "buckets": list(buckets), "code": code}
+    return [row[0] for row in await rows(tx, _SQL["untried"], parameters)]
+
+
 async def now(tx: Transaction) -> datetime:
     """The time by the one clock of all processes."""
     return (await rows(tx, _SQL["now"]))[0][0]
@@ -136,9 +145,16 @@ async def go_live(tx: Transaction, code: bytes, name: str) -> datetime:
     return (await rows(tx, _SQL["go_live"], {"digest": code, "name": name}))[0][0]
 
 
-async def mark_settled(tx: Transaction, batch: Sequence[Unsettled], code: bytes) -> set[str]:
-    """Settle these revisions; answers which entities were not known anew meanwhile."""
-    parameters = {"entity": [u.entity for u in batch], "revision": [u.revision for u in batch], "code": code}
+async def mark_settled(
+    tx: Transaction, batch: Sequence[Unsettled], code: bytes, failed: Collection[str] = ()
+) -> set[str]:
+    """Settle these revisions, but for those that this code failed on; answers which were not known anew meanwhile."""
+    parameters = {
+        "entity": [u.entity for u in batch],
+        "revision": [u.revision for u in batch],
+        "failed": [u.entity in failed for u in batch],
+        "code": code,
+    }
     return {row[0] for row in await rows(tx, _SQL["settle_entities"], parameters)}
 
 

@@ -58,6 +58,13 @@ with woken as (
 )
 select distinct entity from woken
 
+-- untried: Entities in these buckets that other rules failed on, and that these have not tried.
+select distinct i.entity from cases c
+join case_item i on i.case_id = c.id
+join entity e on e.key = i.entity
+where c.closed_at is null and c.cause like %(failed)b and e.bucket = any(%(buckets)b::smallint[]) and e.code is distinct from %(code)b
+order by i.entity limit 1000
+
 -- hold_leases: True when all these buckets are still leased to me under these fences; holds them so until commit.
 select count(*) = cardinality(%(bucket)b::smallint[])
 from (
@@ -67,13 +74,14 @@ from (
     for share of b
 ) held
 
--- settle_entities: These revisions are settled; those known anew meanwhile are not among the answer and stay dirty. Locks dirty before entity.
+-- settle_entities: These revisions are settled; those known anew meanwhile are not among the answer and stay dirty. What these rules failed on was not settled by them, only tried. Locks dirty before entity.
 with read as (
-    select * from unnest(%(entity)b::text[], %(revision)b::bigint[]) as r(key, revision)
+    select * from unnest(%(entity)b::text[], %(revision)b::bigint[], %(failed)b::bool[]) as r(key, revision, failed)
 ), locked as materialized (
     select entity from dirty where entity = any(%(entity)b::text[]) order by entity for update
 ), settled as (
-    update entity e set settled = read.revision, settled_at = now(), code = %(code)b
+    update entity e set settled = read.revision, code = %(code)b,
+        settled_at = case when read.failed then coalesce(e.settled_at, to_timestamp(0)) else now() end
     from read where e.key = read.key and e.revision = read.revision and (select count(*) from locked) >= 0
     returning e.key
 ), clean as (
