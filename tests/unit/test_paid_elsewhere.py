@@ -110,6 +110,27 @@ def test_what_goes_back_on_a_payment_heard_of_under_new_rules_is_owed_by_them_an
     assert money <= set(difference(owed_for_order(known, POLICY), Book(), settled_before, {}, 3).withheld)
 
 
+def test_what_goes_back_on_a_payment_known_before_is_owed_since_the_money_for_all_of_it_was_heard_of() -> None:
+    """The channel says paid, so nobody waited for anything; and nobody is given back what they never paid."""
+    late = AT + timedelta(hours=2)
+    held = PaymentAuthorization(id="q", tender="card", authorised=usd(2000), status="captured", authorised_at=AT)
+    taken = Capture(id="d", payment="q", tender="card", amount=usd(2000), captured_at=AT)
+    other = (
+        replace(fact("payment", "psp", held), recorded_at=late),
+        replace(fact("capture", "psp", taken), recorded_at=late),
+    )
+    came = (*captured(1000), left(3), fact("return", "till", RETURN))
+    assert refunds(owed(standing(*came))) == []
+    settled_before = Basis(b"new", AT + timedelta(hours=1), b"old", AT + timedelta(minutes=30))
+    found = difference(owed_for_order(standing(*came, *other), POLICY), Book(), settled_before, {}, 3)
+    assert {"refund:return:till:R1|p:1", "return_record:R1:1"} <= {each.owed.name for each in found.opened}
+    assert not any(name.startswith(("refund:", "return_record:")) for name in found.withheld)
+    # Money beyond what it takes lets nothing of older rules through.
+    beyond = (*captured(3000), left(3), fact("return", "till", RETURN), *other)
+    withheld = difference(owed_for_order(standing(*beyond), POLICY), Book(), settled_before, {}, 3).withheld
+    assert "refund:return:till:R1|p:1" in withheld
+
+
 # --- a till that paid out ----------------------------------------------------------------------------------------------
 
 

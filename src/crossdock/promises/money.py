@@ -132,6 +132,21 @@ def cause_in(name: str) -> str:
     return name.partition(":")[2].rpartition("|")[0]
 
 
+def since_covered(standing: Standing, record: Record, needed: int) -> datetime | None:
+    """When so many minor units of the buyer's money had been heard of, on whatever payments; before, nothing could go back."""
+    so_far, at = 0, None
+    for fact in sorted(standing.of("capture"), key=lambda fact: (fact.recorded_at, fact.id)):
+        at, so_far = fact.recorded_at, so_far + record.money(fact.body.amount)
+        if so_far >= needed:
+            break
+    return at
+
+
+def latest(*moments: datetime | None) -> datetime | None:
+    """Of those that are known."""
+    return max((each for each in moments if each is not None), default=None)
+
+
 def since_paid(standing: Standing, payments: Container[str | None]) -> datetime | None:
     """When the money on these payments was heard of last: whoever settled what it goes back for before that owed nothing yet."""
     # As of when it was heard of first: what is told of it later, its fees for instance, is no more money.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 
 from crossdock.books.record import Record
 from crossdock.books.tenders import is_ours
 from crossdock.books.units import came_back
 from crossdock.canonical.payment import PaymentRefund, Refund
 from crossdock.canonical.returns import RefundNotice
-from crossdock.promises.money import cause_in, since_paid, slots
+from crossdock.promises.money import cause_in, latest, since_paid, slots
 from crossdock.promises.obligations import Act, Kept, Obligation, Priority
 from crossdock.promises.policy import Policy, due
 from crossdock.promises.standing import Fact, Standing
@@ -21,8 +22,12 @@ def owed_notices(
     policy: Policy,
     asked: Mapping[str, PaymentRefund],
     fact_of: Callable[[str], Fact],
+    since: Callable[[str], datetime | None],
 ) -> Iterator[Obligation]:
-    """For refunds that were `asked` for, by name, or are about to be; and for those that the database was set back over."""
+    """For refunds that were `asked` for, by name, or are about to be; and for those that the database was set back over.
+
+    `since`: by cause, when the money for those that are about to be had been heard of.
+    """
     mail, order = policy.roles.mail, record.order
     if mail is None or not order.email:
         return
@@ -43,7 +48,9 @@ def owed_notices(
             by=due(fact.changed_at, policy.deadlines.refund_minutes),
             priority=Priority.NOTICES,
             needs={"refund": Kept(standing.entity, name)} if name in asked else {},
-            since=since_paid(standing, {body.payment}),
+            since=latest(
+                since_paid(standing, {body.payment}), since(cause_in(name)) if name not in standing.sealed else None
+            ),
             among=f"refund_notice:{slots('refund', cause_in(name))}",
         )
 

@@ -14,15 +14,16 @@ from crossdock.books.entitlements import (
     Entitlements,
     entitlements,
     given_away_by_others,
+    to_be_paid,
 )
 from crossdock.books.record import Asked, Record
-from crossdock.books.tenders import Balance, balances, failed, payout_unheard, spread
+from crossdock.books.tenders import Balance, balances, captured, failed, payout_unheard, spread
 from crossdock.canonical.payment import Dispute, PaymentRefund, StoreCredit
 from crossdock.canonical.returns import Return
 from crossdock.kernel.money import AnyMoney, Money
 from crossdock.promises.approvals import approved, digest_of, rejected
 from crossdock.promises.exchanges import still_leaving
-from crossdock.promises.money import cause_in, since_paid, slot, slots
+from crossdock.promises.money import cause_in, latest, since_covered, since_paid, slot, slots
 from crossdock.promises.obligations import Act, ApprovalNeeded, Obligation, Priority, Trouble, Wait, Within
 from crossdock.promises.policy import Policy, due
 from crossdock.promises.refund_notices import owed_notices
@@ -36,13 +37,13 @@ NEXT_DAY = "day_of:"
 """What the name of a wait for the next day's limit begins with; the refund's follows."""
 
 
-def money_going_back(refunds: Iterable[Obligation]) -> list[Asked]:
-    """The refunds and credits among these, as the books will know them once they are sealed."""
-    return [
-        Asked(each.name, cause_in(each.name), each.body.amount.minor, getattr(each.body, "payment", None))
+def money_going_back(refunds: Iterable[Obligation]) -> dict[Asked, datetime | None]:
+    """The refunds and credits among these, as the books will know them once they are sealed, and since when they may be."""
+    return {
+        Asked(each.name, cause_in(each.name), each.body.amount.minor, getattr(each.body, "payment", None)): each.since
         for each in refunds
         if isinstance(each, Act) and isinstance(each.body, PaymentRefund | StoreCredit)
-    ]
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,14 @@ class _Owed:
     order_fact: Fact
     record: Record
     policy: Policy
+    found: Entitlements
+
+    def since(self, cause: str) -> datetime | None:
+        """When as much of the buyer's money had been heard of as there has to be before this goes back."""
+        due = to_be_paid(self.record) - sum(each.taken for each in self.found.exchanges)
+        beyond = sum(each.entitled for each in self.found.of if each.cause == cause == ORDER)
+        everything = cause == SURPLUS or self.found.unpaid > 0
+        return since_covered(self.standing, self.record, captured(self.record) if everything else due + beyond)
 
     def fact(self, cause: str) -> Fact:
         """The fact that a cause names; the order itself for what the order causes."""
@@ -73,8 +82,8 @@ def owed_refunds(standing: Standing, order_fact: Fact, record: Record, policy: P
     """Everything that is owed back and neither settled nor under way."""
     if policy.roles.payments is None or not record.captures:
         return
-    owed = _Owed(standing, order_fact, record, policy)
     found = entitlements(record)
+    owed = _Owed(standing, order_fact, record, policy, found)
     yield from _given_too_much(owed, found)
     if record.capture_when == "channel" and not says_paid(record):
         yield from _unpaid(owed, found.unpaid - found.to_collect)
@@ -86,7 +95,7 @@ def owed_refunds(standing: Standing, order_fact: Fact, record: Record, policy: P
     for each in refunds:
         if isinstance(each, Act) and isinstance(each.body, PaymentRefund) and not disputes:
             asked[each.name] = each.body
-    yield from owed_notices(standing, record, policy, asked, owed.fact)
+    yield from owed_notices(standing, record, policy, asked, owed.fact, owed.since)
 
 
 def _frozen(owed: _Owed, refunds: list[Obligation], disputes: list[Dispute]) -> Iterator[Obligation]:
@@ -186,7 +195,7 @@ def _on_payment(owed: _Owed, entitlement: Entitlement, balance: Balance, start: 
         cap = Within(f"refunds/{owed.record.currency}/{day:%Y-%m-%d}", part, limit.minor)
         # What doesn't fit into today's limit is looked at again when there is a new one.
         yield Wait(name=f"{NEXT_DAY}{name}", on="clock", what="the next day's limit", until=_midnight_after(day))
-    captured = Within(f"captured/{payment.fact}", part, balance.limit)
+    taken = Within(f"captured/{payment.fact}", part, balance.limit)
     body = PaymentRefund(
         payment=payment.body.id,
         tender=payment.body.tender,
@@ -202,9 +211,9 @@ def _on_payment(owed: _Owed, entitlement: Entitlement, balance: Balance, start: 
         by=due(fact.changed_at, owed.policy.deadlines.refund_minutes),
         priority=Priority.MONEY,
         document=f"payment:{payment.body.id}",
-        within=(captured,) if cap is None else (captured, cap),
+        within=(taken,) if cap is None else (taken, cap),
         valid_until=permission if permission != _ALWAYS else None,
-        since=since_paid(owed.standing, {payment.body.id}),
+        since=latest(owed.since(entitlement.cause), since_paid(owed.standing, {payment.body.id})),
         among=slots("refund", entitlement.cause),
     )
 

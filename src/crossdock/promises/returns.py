@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 
 from crossdock.books.amounts import gross_of
 from crossdock.books.entitlements import entitlements
@@ -21,7 +22,7 @@ from crossdock.canonical.returns import (
 )
 from crossdock.kernel.money import Money
 from crossdock.promises.approvals import rejected
-from crossdock.promises.money import LATE, SALE, is_late, late_cause, late_digest, since_paid
+from crossdock.promises.money import LATE, SALE, is_late, late_cause, late_digest, latest, since_paid
 from crossdock.promises.obligations import Act, ApprovalNeeded, Kept, Obligation, Priority, Trouble, Wait
 from crossdock.promises.policy import Policy, due
 from crossdock.promises.shipments import fulfilments_owed, issues_owed
@@ -33,9 +34,9 @@ Stocked = tuple[str, str, str, Disposition]
 
 
 def owed_for_returns(
-    standing: Standing, record: Record, policy: Policy, erp: str | None, going: Sequence[Asked]
+    standing: Standing, record: Record, policy: Policy, erp: str | None, going: Mapping[Asked, datetime | None]
 ) -> Iterator[Obligation]:
-    """What each return makes us owe beside its money, of which `going` is what is about to go back."""
+    """What each return makes us owe beside its money, of which `going` is what is about to go back, and since when it may."""
     backs = {back.returned.cause: back for back in came_back(record)}
     heard = sorted(standing.of("return"), key=lambda fact: (fact.recorded_at, fact.id), reverse=True)
     first = {fact.body.id: fact for fact in heard}
@@ -205,7 +206,7 @@ def _to_stock(record: Record, body: Return, terms: ReturnTerms) -> Counter[Stock
 
 
 def _return_record(
-    standing: Standing, record: Record, fact: Fact, back: Back, policy: Policy, going: Sequence[Asked]
+    standing: Standing, record: Record, fact: Fact, back: Back, policy: Policy, going: Mapping[Asked, datetime | None]
 ) -> Iterator[Obligation]:
     """The channel shows what came back and what was paid for it, once the money has gone.
 
@@ -245,7 +246,10 @@ def _return_record(
         by=due(fact.changed_at, policy.deadlines.shop_minutes),
         priority=Priority.ORDERS,
         document="refunds",
-        since=since_paid(standing, {each.payment for each in refunds}),
+        since=latest(
+            since_paid(standing, {each.payment for each in refunds}),
+            *(since for each, since in going.items() if each in refunds),
+        ),
         needs=_shown_before(standing, record, lines)
         | {f"refund:{n}": Kept(standing.entity, each.name) for n, each in enumerate(refunds)},
     )
@@ -269,7 +273,7 @@ def _shown_before(standing: Standing, record: Record, lines: Sequence[ReturnedUn
     return found
 
 
-def _money_back(record: Record, fact: Fact, going: Sequence[Asked]) -> tuple[int | None, list[Asked]]:
+def _money_back(record: Record, fact: Fact, going: Iterable[Asked]) -> tuple[int | None, list[Asked]]:
     """What goes back for a return in all, and by which of our refunds; None while some of it has yet to be allowed."""
     mine = next((each for each in entitlements(record).of if each.cause == fact.id), None)
     if mine is None:

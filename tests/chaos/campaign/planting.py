@@ -55,7 +55,7 @@ SHOWS: Mapping[str, Shows] = {
     "account_moved_outside_the_seal": Shows("named point: call; named point: receipt", ("S2",), _LIMITED),
     "version_ties_by_arrival": Shows("webhooks doubled", ("Q6", "Q7")),
     "gone_by_404": Shows("a system down; ambiguous answers of one; late, out of order", ("cases", *_LOST)),
-    "policy_not_pinned": Shows("two versions of the rules", ("S6",), (1, 3, 5, 7)),
+    "policy_not_pinned": Shows("two versions of the rules", ("S6", "Q7"), (1, 3, 5, 7)),
     "budget_per_process": Shows("a rush of", ("S11",)),
     "case_closed_by_age": Shows("poison", ("S9",)),
     "set_back_unnoticed": Shows("set back to a backup", ("S1", "S3")),

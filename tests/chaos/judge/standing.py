@@ -98,7 +98,11 @@ def explained(evidence: Evidence, sale: Sale) -> Iterator[Finding]:
 def _settled_without(evidence: Evidence, intents: Sequence[Mapping[str, Any]], mail: Mapping[str, Any]) -> bool:
     """Something else was done for the same cause, as it was, while nobody was to write mails, and no campaign let it through."""
     since = evidence.told.mails_since
-    if since is None or evidence.told.wrong_clock or mail["target"] != "mail" or mail["rules"]["campaign"] is not None:
+    if since is None or evidence.told.wrong_clock or mail["rules"]["campaign"] is not None:
+        return False
+    if not mail["promise"].startswith(
+        "parcel_notice:"
+    ):  # a refund is made, and told of, when all the money for it is known
         return False
     return any(each["cause"] == mail["cause"] and moment(each["sealed_at"]) < moment(since) for each in intents)
 
