@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from crossdock.govern.watching import SetBack, Watch, watched
-from crossdock.store import recovery
+from crossdock.store import delivery, recovery
 from crossdock.store.database import Database, run
 from crossdock.store.decisions import Decider, NotDecidable
 from crossdock.store.recovery import Mark
@@ -145,6 +145,22 @@ async def test_what_was_dated_tomorrow_by_a_clock_that_was_ahead_may_have_been_d
         await go_on(stage)
         await stage.run()
         assert target.effects("goods_issue") == [key]
+
+
+async def test_what_changed_since_may_have_been_done_in_the_forgotten_time_for_what_it_was_before(
+    database_url: str,
+) -> None:
+    async with Target().serve() as target, staged(database_url, target, mail=False) as stage:
+        await set_back(stage)
+        await stage.tell(told(order("1"), token=1))
+        await go_on(stage)
+        await stage.tell(told(order("1", units=2), token=2), order("2"))
+        async with stage.database.transaction() as tx:
+            claimed = await delivery.claim(tx, "erp", 10, 30.0)
+        assert {each.entity: each.forgotten_since is not None for each in claimed} == {
+            "order:shop:1": True,
+            "order:shop:2": False,
+        }
 
 
 async def test_what_was_refused_first_and_done_then_is_found_under_its_later_key(database_url: str) -> None:

@@ -29,8 +29,14 @@ select l.promise, l.entity, l.stage, l.fence, l.attempts, l.ordinal, l.document,
            select jsonb_object_agg(n.key, jsonb_build_array(r.remote_id, r.number))::text
            from jsonb_each_text(p.needs) n join receipt r on r.slot = n.value) end,
        now(), p.valid_until, l.searches, l.unclear,
-       case when p.verb = 2 then (select min(restored_to) from recovery
-                              where p.cause_recorded_at <= go_on_at or p.cause_recorded_at > now()) end
+       -- A level, and what is done once for an order, may have been for what was known before its cause was or changed.
+       case when p.verb = 2 then (
+           select min(restored_to) from recovery
+           where p.cause_recorded_at <= go_on_at or p.cause_recorded_at > now()
+              or (p.noun in ('sales_order', 'shipment_order', 'credit_memo', 'supplementary_invoice')
+                  and p.cause_recorded_at < go_on_at + interval '7 days'
+                  and exists (select from document d where d.entity = p.entity and d.recorded_at <= go_on_at
+                              and (d.fact = p.cause or p.noun in ('credit_memo', 'supplementary_invoice'))))) end
 from leased l
 join promise p on p.id = l.promise
 left join intent i on i.promise = l.promise and i.ordinal = l.ordinal
