@@ -28,8 +28,10 @@ def account_moved_outside_the_seal() -> None:
     async def nothing(tx: Transaction, pending: Counter[str], posted: Counter[str]) -> None:
         return None
 
-    async def answers(self: Lane, claimed: Sequence[Claimed], sealed: Sealing, lease_ends: float) -> Mapping[int, Any]:
-        found = await original(self, claimed, sealed, lease_ends)
+    async def answers(
+        self: Lane, claimed: Sequence[Claimed], sealed: Sealing, lease_ends: float, above: Any
+    ) -> Mapping[int, Any]:
+        found = await original(self, claimed, sealed, lease_ends, above)
         async with self.database.transaction() as tx:
             await move_accounts(tx, sealed.taken, Counter())
         return found
