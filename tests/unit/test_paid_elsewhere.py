@@ -11,7 +11,7 @@ import msgspec
 from crossdock.canonical.order import Order, OrderLine, SalesOrder, ShippingCharge
 from crossdock.canonical.party import Address
 from crossdock.canonical.payment import Capture, PaymentAuthorization, PaymentRefund, Refund
-from crossdock.canonical.returns import RefundNotice, Return, ReturnLine, ReturnRecord
+from crossdock.canonical.returns import Allowance, RefundNotice, Return, ReturnLine, ReturnRecord
 from crossdock.canonical.shipment import Shipment, ShipmentLine, ShipmentOrder
 from crossdock.kernel.money import usd
 from crossdock.promises.difference import Basis, Book, difference
@@ -90,6 +90,18 @@ def test_whoever_we_refunded_in_a_forgotten_time_is_told_as_if_nobody_had() -> N
     assert notices(ours) == {f"refund_notice:{name}": False}
     assert notices(ours, sealed=(Sealed(name, asked, confirmed=True),)) == {f"refund_notice:{name}": True}
     assert notices(refunded(1000, "psp")) == {}
+
+
+def test_a_refund_of_a_forgotten_time_counts_for_what_it_was_made_for_and_its_name_is_never_used_again() -> None:
+    """Otherwise it settled the oldest cause, and what was left of its own was asked for under its key, at another amount."""
+    back = fact("return", "till", RETURN)
+    granted = Allowance(id="A", amount=usd(700), reason="late", granted_by="us", granted_at=AT)
+    came = (*captured(), left(3), back, fact("allowance", "api", granted))
+    name = "refund:allowance:api:A|p:1"
+    part = refunded(300, "psp", reference=f"{ENTITY}/{name}/allowance:api:A/1")
+    found = [each for each in owed(standing(*came, part)) if isinstance(each, Act)]
+    asked = {each.name: each.body.amount.minor for each in found if isinstance(each.body, PaymentRefund)}
+    assert asked == {"refund:return:till:R1|p:1": 1000, "refund:allowance:api:A|p:2": 400}
 
 
 # --- a payment that was heard of late ----------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import Literal
 
 from crossdock.books.record import Asked, Record, Returned, Taken, Tendered
 from crossdock.canonical.order import OpenLine, Order
+from crossdock.canonical.payment import Refund
 from crossdock.canonical.returns import Approval, Return
 from crossdock.kernel.money import Money
 from crossdock.promises.approvals import digest_of, rejected
@@ -113,8 +114,24 @@ def _allowed(standing: Standing, fact: Fact, order: Order, terms: ReturnTerms) -
 def _asked(standing: Standing) -> Iterator[Asked]:
     for sealed in standing.all_sealed("refund"):
         yield Asked(sealed.name, cause_in(sealed.name), sealed.body.amount.minor, sealed.body.payment)
+    for name, refund in forgotten_refunds(standing).items():
+        yield Asked(name, cause_in(name), refund.amount.minor, refund.payment)
     for sealed in standing.all_sealed("store_credit"):
         yield Asked(sealed.name, cause_in(sealed.name), sealed.body.amount.minor)
+
+
+def forgotten_refunds(standing: Standing) -> dict[str, Refund]:
+    """What carries our reference though nobody here asked for it, by the name that it must have had: the database was set
+    back over it."""
+    ours = f"{standing.entity}/refund:"
+    told: list[Refund] = [fact.body for fact in standing.of("refund") if fact.body.reference.startswith(ours)]
+    named = {_name_in(standing.entity, each): each for each in told}
+    return {name: each for name, each in named.items() if name not in standing.sealed}
+
+
+def _name_in(entity: str, refund: Refund) -> str:
+    cause, payment, rest = refund.reference.removeprefix(f"{entity}/").partition(f"|{refund.payment}:")
+    return f"{cause}{payment}{rest.partition('/')[0]}"
 
 
 def slot(kind: str, cause: str, payment: str, nth: int) -> str:

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
 from crossdock.books.record import Record
-from crossdock.books.tenders import is_ours
 from crossdock.books.units import came_back
-from crossdock.canonical.payment import PaymentRefund, Refund
+from crossdock.canonical.payment import PaymentRefund
 from crossdock.canonical.returns import RefundNotice
-from crossdock.promises.money import cause_in, latest, since_paid, slots
+from crossdock.promises.money import cause_in, forgotten_refunds, latest, since_paid, slots
 from crossdock.promises.obligations import Act, Kept, Obligation, Priority
 from crossdock.promises.policy import Policy, due
 from crossdock.promises.standing import Fact, Standing
@@ -31,7 +30,8 @@ def owed_notices(
     mail, order = policy.roles.mail, record.order
     if mail is None or not order.email:
         return
-    for name, body in {**_forgotten(record), **asked}.items():
+    forgotten = {name: each for name, each in forgotten_refunds(standing).items() if each.status != "failed"}
+    for name, body in {**forgotten, **asked}.items():
         fact = fact_of(cause_in(name))
         yield Act(
             name=f"refund_notice:{name}",
@@ -53,18 +53,6 @@ def owed_notices(
             ),
             among=f"refund_notice:{slots('refund', cause_in(name))}",
         )
-
-
-def _forgotten(record: Record) -> dict[str, Refund]:
-    """What carries our reference though nobody here asked for it, by the name that it must have had."""
-    ours = f"{record.entity}/refund:"
-    made = (each for _, each in record.refunds if each.reference.startswith(ours) and each.status != "failed")
-    return {_name_in(record.entity, each): each for each in made if not is_ours(record, each)}
-
-
-def _name_in(entity: str, refund: Refund) -> str:
-    cause, payment, rest = refund.reference.removeprefix(f"{entity}/").partition(f"|{refund.payment}:")
-    return f"{cause}{payment}{rest.partition('/')[0]}"
 
 
 def _label(record: Record, payment: str) -> str:
