@@ -8,13 +8,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from crossdock.canonical.payment import Capture, Refund
 from crossdock.govern.watching import SetBack, Watch, watched
+from crossdock.kernel.money import usd
 from crossdock.store import delivery, recovery
 from crossdock.store.database import Database, run
 from crossdock.store.decisions import Decider, NotDecidable
 from crossdock.store.recovery import Mark
 from tests.contract.wms_site import API_KEY, site
-from tests.stage import SAGE, Stage, customer, order, shipment, staged, told
+from tests.stage import PLACED_AT, SAGE, Stage, customer, message, order, shipment, staged, told
+from tests.standin import Told
 from tests.standin.target import Target
 
 AHEAD = Mark(1, 1_000_000)
@@ -161,6 +164,40 @@ async def test_what_changed_since_may_have_been_done_in_the_forgotten_time_for_w
             "order:shop:1": True,
             "order:shop:2": False,
         }
+
+
+async def test_whoever_was_refunded_in_the_forgotten_time_may_have_been_told_whatever_changed_since(
+    database_url: str,
+) -> None:
+    money = {"connector": "tests.standin.money"}
+    taken = Capture(id="c1", payment="p1", tender="card", amount=usd(3000), captured_at=PLACED_AT)
+    reference = "order:shop:1/refund:order|p1:1/order:shop:1/1"
+    given = Refund(
+        id="r1",
+        payment="p1",
+        tender="card",
+        amount=usd(1000),
+        status="succeeded",
+        refunded_at=PLACED_AT,
+        reference=reference,
+    )
+    async with Target().serve() as target:
+        psp = {"connections": {"psp": {**money, "url": target.url}}}
+        async with staged(database_url, target, each=money, roles={"payments": "psp"}, more=psp) as stage:
+            await set_back(stage)
+            facts = (("capture", taken), ("refund", given))
+            said = (
+                Told(kind=kind, id=body.id, entity="order:shop:1", token=1, body=msgspec.to_builtins(body))
+                for kind, body in facts
+            )
+            await stage.tell(*(message("psp", each) for each in said))
+            await go_on(stage)
+            await stage.tell(told(order("1", units=2, ever_ordered=usd(3000)), token=2))
+            async with stage.database.transaction() as tx:
+                claimed = await delivery.claim(tx, "mail", 10, 30.0)
+            assert [(each.name, each.forgotten_since is not None) for each in claimed] == [
+                ("refund_notice:refund:order|p1:1", True)
+            ]
 
 
 async def test_what_was_refused_first_and_done_then_is_found_under_its_later_key(database_url: str) -> None:
