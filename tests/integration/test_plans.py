@@ -23,8 +23,11 @@ _WALKED_IN_ORDER = {
     ("inbox", "front", "inbox_pending"),
     ("documents", "waiting_names", "document"),  # every two seconds: what waits for a name, and has an index of its own
     ("deliver", "release_mapped", "mapping"),
-    ("deliver", "claim", "recovery"),  # one row at most
+    ("deliver", "claim", "recovery"),  # a row for each time that the database was set back
     ("deliver", "has_open", "recovery"),
+    ("deliver", "forgotten_since", "recovery"),
+    ("settle", "receipts_of", "recovery"),
+    ("settle", "untried", "cases"),  # those in which rules fail have an index of their own
     # On a person's word, a part of the inbox by time.
     ("inbox", "leave_cases", "inbox"),
     ("inbox", "leave_cases", "case_item"),

@@ -127,7 +127,10 @@ async def claim(
     A lease that runs out is somebody else's to take.
     """
     parameters = {"target": target, "limit": limit, "lease_seconds": lease_seconds, "probe": probe, "front": front}
-    return [Claimed(*row) for row in await rows(tx, _SQL["claim"], parameters)]
+    found = await rows(tx, _SQL["claim"], parameters)
+    acts = [row[0] for row in found if row[-1]]  # only of a database that was ever set back
+    since = dict(await rows(tx, _SQL["forgotten_since"], {"promise": acts})) if acts else {}
+    return [Claimed(*row)._replace(forgotten_since=since.get(row[0])) for row in found]
 
 
 async def front(tx: Transaction, target: str) -> list[datetime]:

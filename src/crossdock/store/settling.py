@@ -131,7 +131,7 @@ async def wake(tx: Transaction) -> list[str]:
 
 async def untried(tx: Transaction, buckets: Collection[int], code: bytes) -> list[str]:
     """Entities of these buckets that other rules failed on, and that this code has not tried; a thousand at most."""
-    parameters = {"failed": f"{FAILED}%", "buckets": list(buckets), "code": code}
+    parameters = {"buckets": list(buckets), "code": code}
     return [row[0] for row in await rows(tx, _SQL["untried"], parameters)]
 
 

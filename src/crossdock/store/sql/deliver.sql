@@ -29,20 +29,27 @@ select l.promise, l.entity, l.stage, l.fence, l.attempts, l.ordinal, l.document,
            select jsonb_object_agg(n.key, jsonb_build_array(r.remote_id, r.number))::text
            from jsonb_each_text(p.needs) n join receipt r on r.slot = n.value) end,
        now(), p.valid_until, l.searches, l.unclear,
-       -- A level, and what is done once for an order, may have been for what was known before its cause was or changed.
-       case when p.verb = 2 then (
-           select min(restored_to) from recovery
-           where p.cause_recorded_at <= go_on_at or p.cause_recorded_at > now()
-              -- Of refunds that nobody here asked for: whoever made them may have told of them, too.
-              or p.noun = 'refund_notice' and p.needs = '{}'
-              or (p.noun in ('sales_order', 'shipment_order', 'credit_memo', 'supplementary_invoice')
-                  and p.cause_recorded_at < go_on_at + interval '7 days'
-                  and exists (select from document d where d.entity = p.entity and d.recorded_at <= go_on_at
-                              and (d.fact = p.cause or p.noun in ('credit_memo', 'supplementary_invoice'))))) end
+       p.verb = 2 and exists (select from recovery)
 from leased l
 join promise p on p.id = l.promise
 left join intent i on i.promise = l.promise and i.ordinal = l.ordinal
 order by l.promise
+
+-- forgotten_since: Since when these acts may have been done in a time that the database was set back over; none that can't have been.
+select p.id, r.restored_to
+from promise p
+cross join lateral (
+    select min(restored_to) as restored_to from recovery
+    where p.cause_recorded_at <= go_on_at or p.cause_recorded_at > now()
+       -- Of refunds that nobody here asked for: whoever made them may have told of them, too.
+       or p.noun = 'refund_notice' and p.needs = '{}'
+       -- A level, and what is done once for an order, may have been for what was known before its cause was or changed.
+       or p.noun in ('sales_order', 'shipment_order', 'credit_memo', 'supplementary_invoice')
+          and p.cause_recorded_at < go_on_at + interval '7 days'
+          and exists (select from document d where d.entity = p.entity and d.recorded_at <= go_on_at
+                      and (d.fact = p.cause or p.noun in ('credit_memo', 'supplementary_invoice')))
+) r
+where p.id = any(%(promise)b::bigint[]) and r.restored_to is not null
 
 -- front: Since when anything is due in this lane, by priority. What becomes due in a transaction that is under way may be due since it began.
 select array(

@@ -63,9 +63,9 @@ select distinct entity from woken
 
 -- untried: Entities in these buckets that other rules failed on, and that these have not tried.
 select distinct i.entity from cases c
-join case_item i on i.case_id = c.id
+cross join lateral (select entity from case_item where case_id = c.id order by at limit 1000) i
 join entity e on e.key = i.entity
-where c.closed_at is null and c.cause like %(failed)b and e.bucket = any(%(buckets)b::smallint[]) and e.code is distinct from %(code)b
+where c.closed_at is null and left(c.cause, 10) = 'unsettled:' and e.bucket = any(%(buckets)b::smallint[]) and e.code is distinct from %(code)b
 order by i.entity limit 1000
 
 -- hold_leases: True when all these buckets are still leased to me under these fences; holds them so until commit.
