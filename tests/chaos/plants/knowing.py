@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import msgspec
@@ -42,9 +43,10 @@ def gone_by_404() -> None:
     original = calling._read  # pyright: ignore[reportPrivateUsage]
 
     async def read(line: Line, lookup: Lookup, link: Link[Any]) -> Reading | Fault:
-        found = await original(line, lookup, link)
-        if isinstance(found, Reading):
-            return found
+        with contextlib.suppress(Fault):
+            found = await original(line, lookup, link)
+            if isinstance(found, Reading):
+                return found
         if line.connector.name == "shopify":
             return Reading(topic="orders/delete", id=lookup.id, body=msgspec.json.encode({"id": int(lookup.id)}))
         entity = f"{lookup.kind}:{line.connection}:{lookup.id}"
