@@ -10,19 +10,13 @@ import msgspec
 from crossdock.promises.obligations import Obligation
 from crossdock.promises.policy import Policy
 from crossdock.promises.standing import Standing
-from crossdock.store import documents, settling
-from tests.stage import Stage, order, shipment, staged
+from crossdock.store import documents
+from tests.stage import order, shipment, staged
 from tests.standin.target import Target
 
 
 def fails(standing: Standing, policy: Policy) -> Iterable[Obligation]:
     raise AttributeError("no such thing")
-
-
-async def keep_house(stage: Stage) -> None:
-    hub = stage.hub
-    async with hub.database.transaction() as tx:
-        await documents.mark_dirty(tx, await settling.untried(tx, hub.leases.held, hub.rules.code))
 
 
 async def test_what_rules_failed_on_is_done_by_the_next_ones_and_nothing_of_it_is_withheld(database_url: str) -> None:
@@ -33,14 +27,14 @@ async def test_what_rules_failed_on_is_done_by_the_next_ones_and_nothing_of_it_i
         await stage.run()
         stage.hub.rules = replace(sound, code=b"broken", owed=fails)
         await stage.tell(shipment("s1", known), new)
-        await keep_house(stage)
+        await stage.hub.keep_house()
         await stage.run()
         assert stage.cases() == ["unsettled:AttributeError"]
         assert target.slots("sales_order") == ["order:shop:1/sale"]
         assert stage.count("select count(*) from dirty") == 0
 
         stage.hub.rules = replace(sound, code=b"mended")
-        await keep_house(stage)
+        await stage.hub.keep_house()
         await stage.run()
         assert stage.cases() == []
         assert sorted(target.slots("sales_order")) == ["order:shop:1/sale", "order:shop:2/sale"]
@@ -66,7 +60,7 @@ async def test_what_new_rules_owe_for_what_older_ones_settled_is_withheld_also_w
             await documents.mark_dirty(tx, ["order:shop:1"])
         await stage.run()
         stage.hub.rules = replace(sound, code=b"mended")
-        await keep_house(stage)
+        await stage.hub.keep_house()
         await stage.run()
         assert target.slots("parcel_notice") == []
         assert stage.rows("select name from withheld") == [("parcel_notice:s1",)]

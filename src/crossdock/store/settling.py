@@ -145,9 +145,7 @@ async def go_live(tx: Transaction, code: bytes, name: str) -> datetime:
     return (await rows(tx, _SQL["go_live"], {"digest": code, "name": name}))[0][0]
 
 
-async def mark_settled(
-    tx: Transaction, batch: Sequence[Unsettled], code: bytes, failed: Collection[str] = ()
-) -> set[str]:
+async def mark_settled(tx: Transaction, batch: Sequence[Unsettled], code: bytes, failed: Collection[str]) -> set[str]:
     """Settle these revisions, but for those that this code failed on; answers which were not known anew meanwhile."""
     parameters = {
         "entity": [u.entity for u in batch],

@@ -34,8 +34,8 @@ select p.entity, p.name, p.noun, r.at, r.written, r.repairs, r.remote_id
 from promise p join receipt r on r.slot = p.entity || '/' || p.name and r.promise = p.id
 where p.entity = any(%(entity)b::text[]) and (
     p.verb = 1 or p.noun in ('payment_capture', 'pickup_order', 'goods_issue', 'invoice_posting', 'credit_memo', 'supplementary_invoice')
-    -- Only a database that was set back has any; a clock may have been ahead by a day.
-    or p.cause_recorded_at < (select max(go_on_at) from recovery) + interval '2 days' and r.written is not null)
+    -- Only a database that was set back has any, for as long as acts are looked for because of it (deliver, forgotten_since).
+    or p.cause_recorded_at < (select max(go_on_at) from recovery) + interval '7 days' and r.written is not null)
 
 -- withheld_of: What these entities would owe only by newer code, since when that is known, and the latest campaign that lets it through, if any.
 select w.entity, w.name, w.at, c.id, c.digest, c.count_max, c.expires_at, c.money_max
@@ -63,9 +63,13 @@ select distinct entity from woken
 
 -- untried: Entities in these buckets that other rules failed on, and that these have not tried.
 select distinct i.entity from cases c
-cross join lateral (select entity from case_item where case_id = c.id order by at limit 1000) i
-join entity e on e.key = i.entity
-where c.closed_at is null and left(c.cause, 10) = 'unsettled:' and e.bucket = any(%(buckets)b::smallint[]) and e.code is distinct from %(code)b
+cross join lateral (
+    -- Not the first thousand of all: those that these rules fail on, too, would keep the others from being tried.
+    select t.entity from case_item t join entity e on e.key = t.entity
+    where t.case_id = c.id and e.bucket = any(%(buckets)b::smallint[]) and e.code is distinct from %(code)b
+    order by t.at limit 1000
+) i
+where c.closed_at is null and left(c.cause, 10) = 'unsettled:'
 order by i.entity limit 1000
 
 -- hold_leases: True when all these buckets are still leased to me under these fences; holds them so until commit.
