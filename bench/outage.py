@@ -2,7 +2,7 @@
 
 `ORDERS`, `SINGLE_ORDERS` and `DOWN_SECONDS` in the environment make it longer: 100000 and 1800 are half an hour's outage at a
 peak, which ten calls of 50 a second drain in some four minutes. Nothing is simulated but the systems outside; by single calls so
-many would take three hours, so that 600 stand for them unless more are asked for.
+many would take three hours, so that 600 stand for them unless more are asked for. `CALLS=bulk` (or `single`) plays those only.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from crossdock.store.inbox import Message
 
 ORDERS, DOWN_SECONDS = int(os.environ.get("ORDERS", "20000")), float(os.environ.get("DOWN_SECONDS", "45"))
 SINGLE_ORDERS = int(os.environ.get("SINGLE_ORDERS", "600"))
+_PLAYED = os.environ.get("CALLS", "")
 REFUNDS = 5
 CALLS_PER_SECOND = 10
 _RATE, _CONNECTIONS, _CALM_SECONDS = 800, 64, 5
@@ -86,6 +87,8 @@ def measure() -> None:
         ("bulk of 50", ORDERS, "bulk_max = 50"),
         ("single calls", SINGLE_ORDERS, "bulk_max = 1\nin_flight = 10"),
     ):
+        if _PLAYED not in what:
+            continue
         storm, drained = _played(orders, f"calls_per_second = {CALLS_PER_SECOND}\nburst = 2\n{pace}")
         notes = {"orders": orders, "down_seconds": DOWN_SECONDS, "calls": what}
         show("outage", "door p99 at 800/s, ERP up", [_p99_ms(storm.before)], "ms", **notes)

@@ -141,7 +141,8 @@ class Postgres:
 
     def _tree(self) -> list[psutil.Process]:
         with contextlib.suppress(FileNotFoundError):
-            return tree_of(int((self.folder / "postmaster.pid").read_text().split()[0]))
+            # Below 0 while `initdb` has it for itself.
+            return tree_of(abs(int((self.folder / "postmaster.pid").read_text().split()[0])))
         return []
 
 
