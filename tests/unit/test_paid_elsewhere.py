@@ -252,6 +252,13 @@ def test_a_return_is_shown_after_the_parcel_it_came_in() -> None:
     assert _shown(owed(of)) == [(1000, [1], ["fulfilment:s1", till])]
 
 
+def test_a_return_is_shown_without_waiting_for_a_refund_that_was_made_in_a_forgotten_time() -> None:
+    """It waited for a promise that nobody here ever makes again."""
+    ours = refunded(1000, "psp", reference=f"{ENTITY}/{REFUND}/return:shop:R1/1")
+    of = standing(*captured(), left(3), fact("return", "shop", RETURN), ours)
+    assert _shown(owed(of)) == [(1000, [], [])]
+
+
 # --- a payment nobody told of -------------------------------------------------------------------------------------------
 
 

@@ -22,7 +22,7 @@ from crossdock.canonical.returns import (
 )
 from crossdock.kernel.money import Money
 from crossdock.promises.approvals import rejected
-from crossdock.promises.money import LATE, SALE, is_late, late_cause, late_digest, latest, since_paid
+from crossdock.promises.money import LATE, SALE, forgotten_refunds, is_late, late_cause, late_digest, latest, since_paid
 from crossdock.promises.obligations import Act, ApprovalNeeded, Kept, Obligation, Priority, Trouble, Wait
 from crossdock.promises.policy import Policy, due
 from crossdock.promises.shipments import fulfilments_owed, issues_owed
@@ -231,6 +231,8 @@ def _return_record(
     if not lines and money <= 0:
         return
     shipping = _delivery_back(record, fact.id) - sum(record.money(sealed.body.shipping) for sealed in told)
+    # What the database was set back over has been made, and nobody makes it here any more.
+    made = forgotten_refunds(standing)
     yield Act(
         name=f"return_record:{body.id}:{len(told) + 1}",
         to=standing.source,
@@ -251,7 +253,7 @@ def _return_record(
             *(since for each, since in going.items() if each in refunds),
         ),
         needs=_shown_before(standing, record, lines)
-        | {f"refund:{n}": Kept(standing.entity, each.name) for n, each in enumerate(refunds)},
+        | {f"refund:{n}": Kept(standing.entity, each.name) for n, each in enumerate(refunds) if each.name not in made},
     )
 
 
