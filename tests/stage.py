@@ -216,7 +216,7 @@ class Stage:
 
     async def checked(self) -> Check:
         """The sums and invariants, which must hold."""
-        async with self.database.transaction() as tx:
+        async with Database(self.database.url, connections_max=1) as reports, reports.transaction() as tx:
             found = await check(tx)
         assert found.holds, [each for each in found.invariants if each.breaches] or found
         return found

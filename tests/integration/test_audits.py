@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from crossdock.store import checking
+from crossdock.store.database import Transaction, rows
 from tests.desk import Desk, desk
 from tests.stage import order, shipment
 
@@ -63,6 +65,26 @@ async def test_accounts_and_cases_are_told_as_they_are(database_url: str) -> Non
         [case] = [each for each in await audited(at, "cases") if each["entities"] == ["order:shop:1"]]
         assert case["cause"] in at.stage.cases()
         assert "can't be sold" in case["detail"]
+
+
+async def test_what_reads_whole_tables_does_so_as_the_planner_chooses_and_for_as_long_as_it_takes(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the loops' connections, which follow indexes, it took more than the 30 seconds they give a transaction."""
+    found: list[tuple[str, str]] = []
+
+    async def check(tx: Transaction) -> checking.Check:
+        [[joins, limit]] = await rows(
+            tx, "select current_setting('enable_hashjoin'), current_setting('transaction_timeout')"
+        )
+        found.append((joins, limit))
+        return await original(tx)
+
+    original = checking.check
+    async with desk(database_url) as at:
+        monkeypatch.setattr(checking, "check", check)
+        await audited(at, "check")
+    assert found == [("on", "0")]
 
 
 async def test_the_check_is_the_one_of_the_command_line(database_url: str) -> None:
