@@ -150,6 +150,8 @@ _NOT = """\
 - Clocks are put wrong for whole processes and for all of PostgreSQL. What was dated meanwhile is not held against its dates.
 - The ERP of these runs is a stand-in. `make chaos ERP=tryton` plays plain days with the real one and compares its books, as do
   `make demo` and the tests marked `erp`.
+- Two faults strike no day, and are tests of their own with one hub process each (`tests/chaos/environment`, `make nightly`, one
+  of each in CI): a disk without room, ten times, and a kill in the midst of migrating, at ten places.
 - How fast everything else goes while a fault lasts is not judged here: only that all comes to rest, and rightly.
 """
 
