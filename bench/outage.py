@@ -3,6 +3,7 @@
 `ORDERS`, `SINGLE_ORDERS` and `DOWN_SECONDS` in the environment make it longer: 100000 and 1800 are half an hour's outage at a
 peak, which ten calls of 50 a second drain in some four minutes. Nothing is simulated but the systems outside; by single calls so
 many would take three hours, so that 600 stand for them unless more are asked for. `CALLS=bulk` (or `single`) plays those only.
+The door has a process of its own: the loops of one process take turns, and in a rush it would wait for what is being settled.
 """
 
 from __future__ import annotations
@@ -134,7 +135,7 @@ def _played(orders: int, pace: str) -> tuple[Storm, Drained]:
     cast = Cast(standins=("till",), roles={"payments": "erp"}, erp_calls_per_second=CALLS_PER_SECOND, erp_pace=pace)
     with staged(cast) as stage:
         known = webhooks.CUSTOMERS if "= 50" in pace else 2 * REFUNDS
-        stage.start_hubs(("door", "settle"), ("deliver",))
+        stage.start_hubs(("door",), ("settle", "deliver"))
         _sell(stage, known)
         before = stage.send(stage.hubs[0], known, calm_count := _calm(orders), _CONNECTIONS, _RATE)
         first = known + calm_count
