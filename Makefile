@@ -33,7 +33,7 @@ export NPM_FROM_WHEEL
 
 # What is generated from the code, each with --write and --check.
 GENERATED := crossdock.canonical.schemas crossdock.connect.matrix crossdock.govern.configuration crossdock.cli.reference \
-  crossdock.gateway.openapi crossdock.gateway.asyncapi tests.lives.grid tests.chaos.campaign.report
+  crossdock.gateway.openapi crossdock.gateway.asyncapi tests.lives.grid tests.chaos.campaign.report bench.peers.report
 
 # Built once per machine, so that its two minutes are shown and no test has to wait for them.
 PREPARE_ERP := $(BIN)/python -u -c 'from crossdock.simulators.tryton import prepare; prepare(say=print)'
