@@ -83,6 +83,8 @@ class Figure:
 
 
 def measure() -> None:
+    if _PLAYED not in ("", "bulk", "single"):
+        sys.exit(f"CALLS={_PLAYED} names no calls; it is bulk or single, and both where it isn't set")
     missed: list[str] = []
     for what, orders, pace in (
         ("bulk of 50", ORDERS, "bulk_max = 50"),
