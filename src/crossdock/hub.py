@@ -325,7 +325,8 @@ async def _keep_on(
                 seen.failures.labels(name).inc()
             await asyncio.sleep(_FAILED_SECONDS)
         try:
-            await asyncio.wait_for(woken_by.wait(), idle_seconds)
+            async with asyncio.timeout(idle_seconds):
+                await woken_by.wait()
             woken_by.clear()
             idle_seconds = _IDLE_SECONDS
         except TimeoutError:

@@ -137,7 +137,8 @@ async def _reachable(each: Connection) -> Finding:
     if not host:
         return Finding("connection", False, f"{each.name} has no address: it only sends")
     try:
-        _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), _CONNECT_SECONDS)
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            _, writer = await asyncio.open_connection(host, port)
         there = str(writer.get_extra_info("peername")[0])
         writer.close()
     except (OSError, TimeoutError) as error:

@@ -131,7 +131,8 @@ class Asker:
         if task is None:
             task = self._asking[asked] = asyncio.create_task(self._call(connection, noun, key, trace))
             task.add_done_callback(lambda done: self._forget(asked, done))
-        return await asyncio.wait_for(asyncio.shield(task), left)
+        async with asyncio.timeout(left):
+            return await asyncio.shield(task)
 
     def _forget(self, asked: tuple[str, str, str], done: asyncio.Task[Answered]) -> None:
         self._asking.pop(asked, None)

@@ -107,7 +107,7 @@ class Database:
 
         `TimeoutError` when a loop's connection is silent for too long; whether it was committed is not known then.
         """
-        async with asyncio.timeout(self._silent_seconds), self._pool.connection() as connection:
+        async with asyncio.timeout(self._silent_seconds), self._lent() as connection:
             try:
                 async with connection.pipeline():
                     await connection.execute("begin")
@@ -121,12 +121,26 @@ class Database:
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncGenerator[Transaction]:
         """For statements that only read, each by itself: nothing to begin, nothing to commit."""
-        async with (
-            asyncio.timeout(self._silent_seconds),
-            self._pool.connection() as connection,
-            connection.pipeline(),
-        ):
+        async with asyncio.timeout(self._silent_seconds), self._lent() as connection, connection.pipeline():
             yield connection
+
+    @contextlib.asynccontextmanager
+    async def _lent(self) -> AsyncGenerator[_Connection]:
+        """A connection of the pool; who is cancelled while waiting for one has none, also when one is free in that moment.
+
+        The pool waits by `asyncio.wait_for`, which forgets a cancellation then (before Python 3.12): a loop would go on for
+        good though its process has to end, and a time-out would pass unnoticed.
+        """
+        cancelled = _cancelled()
+        async with self._pool.connection() as connection:
+            if _cancelled() > cancelled:
+                raise asyncio.CancelledError
+            yield connection
+
+
+def _cancelled() -> int:
+    task = asyncio.current_task()
+    return task.cancelling() if task is not None else 0
 
 
 def kept_alive(url: str) -> dict[str, int]:
