@@ -2,8 +2,10 @@
 
 `ORDERS`, `SINGLE_ORDERS` and `DOWN_SECONDS` in the environment make it longer: 100000 and 1800 are half an hour's outage at a
 peak, which ten calls of 50 a second drain in some four minutes. Nothing is simulated but the systems outside; by single calls so
-many would take three hours, so that 600 stand for them unless more are asked for. `CALLS=bulk` (or `single`) plays those only.
+many would take six hours, so that 1,500 stand for them unless more are asked for. `CALLS=bulk` (or `single`) plays those only.
 The door has a process of its own: the loops of one process take turns, and in a rush it would wait for what is being settled.
+Its p99 is told of every five seconds, and what is held against each other is the median of those with the ERP up and down: the
+rush while it is down is longer, and whatever else a machine does in a second of it would count as the outage's.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from statistics import median
 
 from bench import webhooks
 from bench.figures import percentile, show
@@ -29,11 +32,11 @@ from crossdock.store.flow import flow
 from crossdock.store.inbox import Message
 
 ORDERS, DOWN_SECONDS = int(os.environ.get("ORDERS", "20000")), float(os.environ.get("DOWN_SECONDS", "45"))
-SINGLE_ORDERS = int(os.environ.get("SINGLE_ORDERS", "600"))
+SINGLE_ORDERS = int(os.environ.get("SINGLE_ORDERS", "1500"))
 _PLAYED = os.environ.get("CALLS", "")
 REFUNDS = 5
 CALLS_PER_SECOND = 10
-_RATE, _CONNECTIONS, _CALM_SECONDS = 800, 64, 5
+_RATE, _CONNECTIONS, _CALM_SECONDS, _SLICE_SECONDS = 800, 64, 25, 5
 _WAIT_SECONDS = 1800.0 + max(ORDERS, SINGLE_ORDERS) / CALLS_PER_SECOND
 _LOOKED_AT = (0.25, 0.5, 0.75)
 """Shares of the backlog that are done when its end is forecast."""
@@ -94,7 +97,7 @@ def measure() -> None:
             continue
         storm, drained = _played(orders, f"calls_per_second = {CALLS_PER_SECOND}\nburst = 2\n{pace}")
         notes = {"orders": orders, "down_seconds": DOWN_SECONDS, "calls": what}
-        show("outage", "door p99 at 800/s, ERP up", [_p99_ms(storm.before)], "ms", **notes)
+        show("outage", "door p99 at 800/s, ERP up", _p99s_ms(storm.before), "ms", **notes)
         show("outage", "return to refund while draining", drained.refunded_after, "s", drain=drained.seconds, **notes)
         for each in figures_of(storm, drained):
             which = {"which": each.which} if each.which else {}
@@ -104,20 +107,23 @@ def measure() -> None:
         sys.exit(f"missed: {', '.join(missed)}")
 
 
-def _p99_ms(came: Came) -> float:
-    return 1000 * percentile(came.waited_seconds, 0.99)
+def _p99s_ms(came: Came) -> list[float]:
+    """Of every few seconds; what is left over at the end belongs to the last of them."""
+    waited, size = came.waited_seconds, _RATE * _SLICE_SECONDS
+    begins = range(0, max(1, len(waited) - size + 1), size)
+    return [1000 * percentile(waited[at : None if at == begins[-1] else at + size], 0.99) for at in begins]
 
 
 def figures_of(storm: Storm, drained: Drained) -> list[Figure]:
     """What is asked of an outage, and whether it was so."""
-    up, down = _p99_ms(storm.before), _p99_ms(storm.meanwhile)
-    down_most = max(_DOOR_MS, _DOOR_TIMES * up)
+    up, down = _p99s_ms(storm.before), _p99s_ms(storm.meanwhile)
+    down_most = max(_DOOR_MS, _DOOR_TIMES * median(up))
     used = 100 * drained.calls / (CALLS_PER_SECOND * drained.seconds)
     off = [100 * (said / took - 1) for said, took in drained.forecasts]
     waiting = 100 * drained.still_waiting
     return [
         Figure("acknowledged, and not stored", [storm.unstored], "messages", "0", storm.unstored == 0),
-        Figure("door p99 at 800/s, ERP down", [down], "ms", f"<= {down_most:.0f}", down <= down_most),
+        Figure("door p99 at 800/s, ERP down", down, "ms", f"<= {down_most:.0f}", median(down) <= down_most),
         Figure("open cases while down", [len(storm.cases)], "cases", "1", len(storm.cases) == 1, storm.cases),
         Figure("allowed calls used while draining", [used], "%", ">= 95", used >= 95),
         Figure("calls beyond what the ERP allows", [drained.throttled], "calls", "0", drained.throttled == 0),
@@ -155,7 +161,7 @@ def _stored(stage: Stage) -> int:
 
 
 def _calm(orders: int) -> int:
-    return min(_RATE * _CALM_SECONDS, orders)
+    return min(_RATE * _CALM_SECONDS, orders // 4)
 
 
 def _sell(stage: Stage, count: int) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
+from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -17,6 +19,8 @@ from crossdock.canonical.payment import Refund
 from crossdock.canonical.shipment import Invoice, InvoicePosting
 from crossdock.console.summing import sum_up
 from crossdock.kernel.money import usd
+from crossdock.settle import reconciling
+from crossdock.settle.reconciling import judgement
 from crossdock.store import delivery, ledger, tally
 from crossdock.store.inbox import Message
 from crossdock.store.ledger import Wanted
@@ -75,6 +79,31 @@ async def test_the_sums_are_what_they_sum_and_nothing_is_counted_twice(database_
         assert await table(stage, live=False) == first
         async with stage.database.transaction() as tx:
             assert (await tally.work(tx, ALL.first, ALL.last))["act:sales_order"] == 297
+
+
+async def test_whoever_shares_the_process_gets_his_turn_while_orders_are_judged(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns, judged = 0, Counter[int]()
+
+    async def door() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    def judge(*asked: Any) -> Any:
+        judged[turns] += 1
+        return judgement(*asked)
+
+    monkeypatch.setattr(reconciling, "judgement", judge)
+    crowd(database_url, 300)
+    async with books(database_url) as stage:
+        other = asyncio.create_task(door())
+        await summed(stage)
+        other.cancel()
+    assert sum(judged.values()) >= 200
+    assert max(judged.values()) <= 10
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))

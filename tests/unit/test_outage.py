@@ -11,6 +11,7 @@ from bench.outage import CALLS_PER_SECOND, Drained, Storm, figures_of
 
 _CALM = Came(seconds=5, cpu_seconds=1, refused=0, sent_at={}, waited_seconds=[0.01] * 100)
 _SLOW = Came(seconds=5, cpu_seconds=1, refused=0, sent_at={}, waited_seconds=[0.01] * 90 + [0.05] * 10)
+_ONE_SLOW_SECOND = Came(seconds=25, cpu_seconds=5, refused=0, sent_at={}, waited_seconds=[0.05] * 800 + [0.01] * 19_300)
 _STORM = Storm(before=_CALM, meanwhile=_CALM, unstored=0, cases=[("brake", "brake:erp")])
 _DRAINED = Drained(
     seconds=40,
@@ -41,6 +42,13 @@ def test_an_outage_without_a_fault_misses_nothing() -> None:
 )
 def test_what_an_outage_did_to_the_door_is_judged(storm: Storm, missed: str) -> None:
     assert _missed(storm) == [missed]
+
+
+def test_one_slow_second_of_a_long_rush_is_told_and_is_not_the_outages() -> None:
+    storm = replace(_STORM, meanwhile=_ONE_SLOW_SECOND)
+    assert _missed(storm) == []
+    [door] = [each for each in figures_of(storm, _DRAINED) if each.metric == "door p99 at 800/s, ERP down"]
+    assert door.values == [50, 10, 10, 10, 10]
 
 
 @pytest.mark.parametrize(
