@@ -15,9 +15,10 @@ from urllib.parse import parse_qs, urlsplit
 from bench.peers import environments
 from bench.peers.environments import PROGRAMS
 from bench.peers.peer import Peer
-from bench.peers.running import free_port, run
+from bench.peers.running import run
 from bench.peers.stores import Postgres, Redis, RedisAndPostgres
 from bench.stage import Stuck, fetch
+from crossdock.simulators.ports import port_for_good
 
 _READY_SECONDS = 90.0
 _FILES = PROGRAMS / "n8n"
@@ -89,7 +90,7 @@ class N8n(Peer):
 
     def _n8n(self, *words: str) -> list[str]:
         # Each process has helpers that run the workflow's code, and a port of its own for them.
-        helped = f"N8N_RUNNERS_BROKER_PORT={free_port()}"
+        helped = f"N8N_RUNNERS_BROKER_PORT={port_for_good()}"
         program = environments.node_environment("n8n") / "n8n" / "bin" / "n8n"
         return ["env", helped, environments.node(), str(program), *words]
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from bench.peers.running import Running, free_port, start, until_open
+from bench.peers.running import Running, start, until_open
 from bench.peers.stores import Store
+from crossdock.simulators.ports import port_for_good
 
 
 @dataclass
@@ -33,7 +34,7 @@ class Peer(ABC):
     store: Store = field(init=False)
     door: Running | None = None
     workers: list[Running] = field(default_factory=list[Running])
-    port: int = field(default_factory=free_port)
+    port: int = field(default_factory=port_for_good)
 
     def __post_init__(self) -> None:
         self.store = self.new_store()

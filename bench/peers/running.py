@@ -67,12 +67,6 @@ def run(command: Sequence[str], environment: Mapping[str, str], log: Path) -> No
         raise Stuck(f"{' '.join(command)} failed:\n{log.read_text()[-2000:]}")
 
 
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
-
-
 def until_open(port: int, running: Running) -> None:
     """Until something listens on that port of ours."""
     until = time.monotonic() + _READY_SECONDS

@@ -15,7 +15,8 @@ from typing import Protocol
 import psutil
 import psycopg
 
-from bench.peers.running import Running, cpu_seconds_of, free_port, kill, start, tree_of, until_open
+from bench.peers.running import Running, cpu_seconds_of, kill, start, tree_of, until_open
+from crossdock.simulators.ports import port_for_good
 from crossdock.store.postgres import start_or_attach
 
 _RECOVERED_SECONDS = 90.0
@@ -57,7 +58,7 @@ class Redis:
         program = shutil.which("redis-server")
         if program is None:
             raise Missing("redis-server isn't installed; on Debian: apt-get install redis-server")
-        self.port = self.port or free_port()
+        self.port = self.port or port_for_good()
         self.address = f"redis://127.0.0.1:{self.port}/0"
         self.folder.mkdir(parents=True, exist_ok=True)
         words = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder)]

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from crossdock.simulators.ports import port_for_good
 from crossdock.store.postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).parents[2]
@@ -52,7 +52,7 @@ class Document:
 def document(path: str) -> Document:
     """A document's tested blocks: ```<language> <file> is a file, ```console is commands; other blocks are not run."""
     text = (ROOT / path).read_text(encoding="utf-8")
-    ports = {port: str(free_port()) for port in sorted(set(_PORT.findall(text)))}
+    ports = {port: str(port_for_good()) for port in sorted(set(_PORT.findall(text)))}
     text = _PORT.sub(lambda found: ports[found[0]], text)
     blocks = _BLOCK.findall(text)
     commands = [command for language, _, body in blocks if language == "console" for command in _commands(body)]
@@ -63,12 +63,6 @@ def _commands(body: str) -> Iterator[Command]:
     for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
         text, *shown = part.splitlines()
         yield Command(text, tuple(line for line in shown if line.strip()))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Terminal:

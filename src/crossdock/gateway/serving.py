@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
@@ -109,6 +110,14 @@ class _Server(uvicorn.Server):
         """Signals are the hub's."""
         yield
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """A port that nobody can listen at is our caller's `OSError`; `SystemExit` would end the loop under all its tasks."""
+        try:
+            await super().startup(sockets)
+        except SystemExit as ended:
+            where = f"{self.config.host}:{self.config.port}"
+            raise OSError(f"can't listen on {where}; end what listens there, or set another address") from ended
+
 
 @dataclass(frozen=True)
 class Served:
@@ -142,7 +151,6 @@ async def served(app: App, listen: str, connection: type[Bounded] = Bounded) -> 
             await asyncio.sleep(0.01)
             if serving.done():
                 await serving
-                raise OSError(f"can't listen on {listen}")
         bound = server.servers[0].sockets[0].getsockname()
         yield Served(f"http://{bound[0]}:{bound[1]}", serving)
     finally:

@@ -11,7 +11,6 @@ import fcntl
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -28,6 +27,7 @@ from crossdock.simulators import warehouse as warehouses
 from crossdock.simulators.lifeline import Lifeline, stop_database
 from crossdock.simulators.mail import MailRunning, MailSink
 from crossdock.simulators.payments import Pay, Payments
+from crossdock.simulators.ports import Port
 from crossdock.simulators.pos import Till
 from crossdock.simulators.shop import Shop
 from crossdock.simulators.tryton import SEED, Erp, NotBooted, Say, Seed, boot, silent
@@ -195,7 +195,9 @@ async def open_retailer(
         database = folder / "hub" / "postgres"
         lifeline = Lifeline(None if database_url else database)
         stack.callback(lifeline.cut)
-        hub_at = f"http://127.0.0.1:{_free_port()}"
+        hub_port = Port()
+        stack.callback(hub_port.close)
+        hub_at = f"http://127.0.0.1:{hub_port.number}"
         shop, warehouse, mail = Shop(), Warehouse(), MailSink()
         payments, till = Payments(f"{hub_at}/in/psp"), Till(f"{hub_at}/in/till", location="STORE-1")
         starting = [] if database_url else [asyncio.create_task(asyncio.to_thread(_start_database, database))]
@@ -280,13 +282,6 @@ def _stock(shop: Shop, seed: Seed) -> None:
         shop.add_location(name)
     for product in seed.products:
         shop.add_product(product.sku, product.name, product.list_price)
-
-
-def _free_port() -> int:
-    """A port for the hub that it keeps over restarts; asked for again when somebody else takes it in between."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _write_settings(retailer: Retailer, mail: MailRunning, connections: Mapping[str, Table]) -> None:
