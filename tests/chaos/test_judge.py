@@ -389,7 +389,7 @@ def test_money_goes_out_once_also_where_its_provider_was_set_back_over_it() -> N
 
 
 def test_nothing_is_said_to_be_missing_where_nothing_was_set_back() -> None:
-    for cause in ("missing:erp:credit_memo", "order_gone:shop"):
+    for cause in ("missing:erp:credit_memo", "order_gone:shop", "absent:shop:order"):
         evidence = sound()
         _say(evidence, cause)
         assert ("cases", "unexplained") in judged(evidence)

@@ -14,7 +14,7 @@ from crossdock.cli.app import EXIT_FOUND, EXIT_OK, EXIT_USAGE
 from crossdock.cli.operating import app
 from crossdock.cli.sweeping import sweeper_of
 from crossdock.sweep.rechecking import Rechecked, recheck
-from tests.integration.sweeping import Swept, an_order, swept
+from tests.integration.sweeping import Swept, a_refund, an_order, swept
 from tests.stage import ROSE, SAGE, Stage, order, settings_for, shipment, staged, told
 from tests.standin.target import Target
 
@@ -72,6 +72,20 @@ async def test_an_order_that_was_sold_and_is_gone_before_it_left_is_a_case_until
 async def test_an_order_that_is_gone_and_that_nobody_acted_on_is_no_case(database_url: str) -> None:
     async with swept(database_url) as at:
         await _sold_and_gone(at)
+        assert at.cases() == []
+
+
+async def test_an_order_that_its_source_forgot_before_it_told_of_it_is_a_case_of_who_names_it(
+    database_url: str,
+) -> None:
+    async with swept(database_url) as at:
+        await at.hear(a_refund("r1", of="1"))
+        await at.run()
+        assert at.cases() == ["absent:shop:order"]
+        [(title, entity)] = at.rows("select c.title, i.entity from cases c join case_item i on i.case_id = c.id")
+        assert (title, entity) == ("Messages name what shop doesn't have: order", "order:shop:1")
+        await at.hear(at.source.put(an_order("1")))
+        await at.run()
         assert at.cases() == []
 
 

@@ -22,7 +22,7 @@ from crossdock.deliver.following import (
     key_holds,
     resendable,
 )
-from crossdock.kernel.faults import Fault, Missing, Refused, Rejected, Throttled, Transient, Unknown
+from crossdock.kernel.faults import Absent, Fault, Missing, Refused, Rejected, Throttled, Transient, Unknown
 from crossdock.promises.difference import Stage
 from crossdock.promises.obligations import Verb
 from crossdock.store.delivery import Claimed
@@ -153,6 +153,14 @@ def test_an_act_refused_when_sent_again_may_still_happen_by_what_was_sent_first(
     assert (follows.follow.wait_seconds is not None) == searched
     assert not follows.follow.bump
     assert not follows.frees_accounts
+
+
+def test_what_its_source_does_not_have_is_one_case_of_its_kind() -> None:
+    follows = after(situation((FOREVER,)), Absent("erp has no order 7", field="order"))
+    assert follows.follow.stage == Stage.CASE
+    assert follows.case is not None
+    assert (follows.case.cause, follows.case.kind) == ("absent:erp:order", "rejected")
+    assert follows.case.detail == "erp has no order 7"
 
 
 def test_a_missing_mapping_is_one_case_for_all_and_waits_under_its_name() -> None:

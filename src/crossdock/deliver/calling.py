@@ -15,7 +15,7 @@ from crossdock.deliver.lines import Line
 from crossdock.deliver.remembering import recognised, under_every_key
 from crossdock.deliver.sealing import Noun, Ready
 from crossdock.deliver.seeing import NOBODYS, Parents, called
-from crossdock.kernel.faults import Fault, NotSent, Rejected, Throttled, Transient, Unknown
+from crossdock.kernel.faults import Absent, Fault, NotSent, Rejected, Throttled, Transient, Unknown
 from crossdock.observe.checkpoints import reach
 
 Answer = Outcome | Reading | NotSent
@@ -139,7 +139,7 @@ async def _read(line: Line, lookup: Lookup, link: Link[Any]) -> Reading | Fault:
     if reads is None or reads.read is None:
         return Rejected(f"{line.connector.name} can't read {lookup.kind}")
     found = await reads.read(lookup.id, link)
-    return found or Rejected(f"{line.connection} has no {lookup.kind} {lookup.id}", field=lookup.kind)
+    return found or Absent(f"{line.connection} has no {lookup.kind} {lookup.id}", field=lookup.kind)
 
 
 async def search(

@@ -10,7 +10,7 @@ from enum import IntEnum
 
 from crossdock.connect.effects import Effect, Keyed, Searchable
 from crossdock.connect.receipts import Accepted, Partial
-from crossdock.kernel.faults import Fault, Refused, Rejected, Throttled, Transient, Unknown
+from crossdock.kernel.faults import Absent, Fault, Refused, Rejected, Throttled, Transient, Unknown
 from crossdock.kernel.ids import digest
 from crossdock.promises.difference import Stage
 from crossdock.promises.obligations import Verb
@@ -178,33 +178,33 @@ def _again(situation: Situation, fault: Transient) -> Next:
 
 def _rejected(situation: Situation, fault: Rejected) -> Next:
     """The target refuses the message: it waits for a mapping, other data or a person; its neighbours go on."""
-    claimed, target = situation.claimed, situation.target
-    if fault.missing is not None:
-        key = mapping_key(target, fault.missing.kind, fault.missing.key)
+    if fault.missing is None:
+        follow = situation.follow(Stage.CASE, Actor.PERSON, None, burnt=True, bump=True)
+    else:
+        key = mapping_key(situation.target, fault.missing.kind, fault.missing.key)
         follow = situation.follow(Stage.BLOCKED, Actor.PERSON, None, burnt=True, bump=True, blocked_on=key)
-        case = Raised(
-            key,
-            "mapping",
-            f"{target} does not know {fault.missing.kind} {fault.missing.key}",
-            f"crossdock map {target} {fault.missing.kind} {fault.missing.key} <its name there>",
-            fault.detail,
-            claimed.entity,
-            claimed.promise,
-            fault.field,
+    return Next(follow, "rejected", fault.detail, case=_refusal(situation, fault), frees_accounts=True)
+
+
+def _refusal(situation: Situation, fault: Rejected) -> Raised:
+    """What a person can do about it."""
+    claimed, target = situation.claimed, situation.target
+    if (missing := fault.missing) is not None:
+        cause, kind = mapping_key(target, missing.kind, missing.key), "mapping"
+        title = f"{target} does not know {missing.kind} {missing.key}"
+        remedy = f"crossdock map {target} {missing.kind} {missing.key} <its name there>"
+    elif isinstance(fault, Absent):
+        cause, kind = f"absent:{target}:{fault.field}", "rejected"
+        title = f"Messages name what {target} doesn't have: {fault.field}"
+        remedy = (
+            f"See who named it, and what was done for it: crossdock trace <id>. It closes when {target} tells of it; where it "
+            "never will, take back by hand what was done, such as a payment"
         )
     else:
-        follow = situation.follow(Stage.CASE, Actor.PERSON, None, burnt=True, bump=True)
-        case = Raised(
-            f"rejected:{target}:{claimed.noun}:{fault.field or _gist(fault.detail)}",
-            "rejected",
-            f"{target} refuses {claimed.noun.replace('_', ' ')}" + (f": {fault.field}" if fault.field else ""),
-            "Correct the data at its source, which is tried again by itself; or: crossdock retry <case>",
-            fault.detail,
-            claimed.entity,
-            claimed.promise,
-            fault.field,
-        )
-    return Next(follow, "rejected", fault.detail, case=case, frees_accounts=True)
+        cause, kind = f"rejected:{target}:{claimed.noun}:{fault.field or _gist(fault.detail)}", "rejected"
+        title = f"{target} refuses {claimed.noun.replace('_', ' ')}" + (f": {fault.field}" if fault.field else "")
+        remedy = "Correct the data at its source, which is tried again by itself; or: crossdock retry <case>"
+    return Raised(cause, kind, title, remedy, fault.detail, claimed.entity, claimed.promise, fault.field)
 
 
 def _unknown(situation: Situation, fault: Fault) -> Next:

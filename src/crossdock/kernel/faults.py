@@ -34,6 +34,10 @@ class Rejected(Fault):
         self.missing = missing
 
 
+class Absent(Rejected):
+    """A source knows nothing of what others told us of: a case, until it tells of it."""
+
+
 class Missing:
     """A cross-reference nobody has given yet; every message it blocks shares one case."""
 

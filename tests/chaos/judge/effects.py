@@ -202,7 +202,7 @@ def _explained(evidence: Evidence, sale: Sale, system: str, what: str) -> bool:
     if system == "shop" and sale.vanished:
         return True  # there is nothing there that it could be shown on
     about = [f"missing:{system}:", f"doubt:{system}:"] if system in sale.set_back else []
-    about += ["order_gone:shop"] if sale.vanished else []
+    about += ["order_gone:shop", "absent:shop:order"] if sale.vanished else []
     about += ["doubt:mail:"] if system == "mail" else []
     if any(case["cause"].startswith(tuple(about)) for case in evidence.cases_of(sale.entity)):
         return True

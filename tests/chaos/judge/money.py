@@ -14,7 +14,8 @@ OVER = ("over_refunded:", "owed_again:", "lost_dispute:")
 SHORT = ("refund_uncovered:", "refund_rejected:", "rejected:psp:", "doubt:psp:", "overdrawn:")
 """Causes of cases that say why they have less."""
 OVERDRAWN = ("overdrawn:",)
-_GONE = ("order_gone:",)
+_GONE = ("order_gone:", "absent:")
+"""The shop knows the order no more, or never told of it."""
 _CORRECTION_IN_DOUBT = ("doubt:erp:credit_memo", "doubt:erp:supplementary_invoice")
 """What a level was brought to in a time that the hub has forgotten, for a cause it may not know."""
 _ONCE_MORE = "approval:refund:"

@@ -209,7 +209,8 @@ def _of_what_was_set_back(cause: str, sales: list[Sale]) -> bool:
     kind, _, rest = cause.partition(":")
     system = rest.partition(":")[0]
     missing = kind == "missing" and all(system in sale.set_back for sale in sales)
-    return bool(sales) and (missing or (kind == "order_gone" and all(sale.vanished for sale in sales)))
+    gone = kind in ("order_gone", "absent") and all(sale.vanished for sale in sales)
+    return bool(sales) and (missing or gone)
 
 
 def people_told_right(evidence: Evidence, sales: list[Sale]) -> Iterator[Finding]:
