@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,6 +45,19 @@ def test_the_order_of_approvals_makes_no_difference(said: tuple[list[Approval], 
     one, other = standing(said[0]), standing(said[1])
     assert approved(one, THIS, people, "finance") == approved(other, THIS, people, "finance")
     assert rejected(one, THIS) == rejected(other, THIS)
+
+
+@pytest.mark.parametrize("other", [{"role": "warehouse"}, {"by": "Mara"}, {"note": "as agreed"}])
+@pytest.mark.parametrize("verdict", ["approved", "rejected"])
+def test_two_words_of_one_person_at_one_moment_say_the_same_in_either_order(
+    other: dict[str, str], verdict: Any
+) -> None:
+    until = NOW + timedelta(hours=1)
+    word = Approval(digest=THIS, verdict=verdict, by="mara", role="finance", decided_at=NOW, expires_at=until)
+    both = [word, msgspec.structs.replace(word, **other)]
+    one, turned = standing(both), standing(both[::-1])
+    assert approved(one, THIS, 1, "finance") == approved(turned, THIS, 1, "finance")
+    assert rejected(one, THIS) == rejected(turned, THIS)
 
 
 @given(st.lists(words, max_size=6), st.integers(1, 3))

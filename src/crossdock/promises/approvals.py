@@ -52,5 +52,6 @@ def _latest_words(standing: Standing, digest: str) -> Iterator[Approval]:
     return iter(latest.values())
 
 
-def _weight(word: Approval) -> tuple[datetime, bool, datetime]:
-    return (word.decided_at, word.verdict == "rejected", word.expires_at)
+def _weight(word: Approval) -> tuple[datetime, bool, datetime, str, str, str]:
+    """The last three only tell two of one moment apart, so that a rebuild in another order takes the same."""
+    return (word.decided_at, word.verdict == "rejected", word.expires_at, word.role, word.by, word.note)
