@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 
 
 class Port:
@@ -17,6 +18,8 @@ class Port:
         self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._held.bind(("127.0.0.1", 0))
         self.number: int = self._held.getsockname()[1]
+        if sys.platform != "linux":  # where two can't be bound to one address, it is only looked up
+            self._held.close()
 
     def close(self) -> None:
         self._held.close()
