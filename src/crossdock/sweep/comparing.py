@@ -39,9 +39,13 @@ class Apart:
 
     @property
     def since(self) -> datetime | None:
-        """When the source changed it last; of what is new and has no clock, when it came about. None: it doesn't say."""
+        """When the source changed it last; of what is new, when it came about. None: it doesn't say.
+
+        What is new may have the moment of its reading for a version, as a dispute of a list does, and is not new since then.
+        """
         document = self.stated.document
-        return told_at(document) or (_came_about(document) if self.cause == "unheard" else None)
+        moments = (told_at(document), _came_about(document) if self.cause == "unheard" else None)
+        return min((each for each in moments if each is not None), default=None)
 
 
 def owned_kinds(connector: Connector[Any]) -> frozenset[str]:
