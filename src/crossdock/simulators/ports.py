@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import socket
 import sys
 
@@ -25,10 +26,8 @@ class Port:
         self._held.close()
 
 
-_FOR_GOOD: list[Port] = []
-
-
 def port_for_good() -> int:
     """The number of a port that is held until this process ends."""
-    _FOR_GOOD.append(Port())
-    return _FOR_GOOD[-1].number
+    port = Port()
+    atexit.register(port.close)
+    return port.number
