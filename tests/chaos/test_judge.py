@@ -395,16 +395,6 @@ def test_nothing_is_said_to_be_missing_where_nothing_was_set_back() -> None:
         assert ("cases", "unexplained") in judged(evidence)
 
 
-@pytest.mark.parametrize("forgot", [False, True])
-def test_that_the_shop_refuses_is_explained_by_a_wrong_clock_only_where_it_forgot_the_order(forgot: bool) -> None:
-    evidence = sound()
-    _told(evidence, wrong_clock=[(_at(0).isoformat(), _at(10).isoformat())])
-    _say(evidence, "rejected:shop:fulfilment:order")
-    if forgot:
-        _set_back(evidence, "shop", "order_placed")
-    assert (("cases", "unexplained") in judged(evidence)) is not forgot
-
-
 @pytest.mark.parametrize(
     ("system", "what", "cause", "also_gone", "found"),
     [

@@ -204,10 +204,6 @@ def _stood_still(evidence: Evidence, since: float, until: float) -> float:
     )
 
 
-def _all_vanished(case: Mapping[str, Any], by_entity: Mapping[str, Sale]) -> bool:
-    return all(entity in by_entity and by_entity[entity].vanished for entity in case["entities"])
-
-
 def _of_what_was_set_back(cause: str, sales: list[Sale]) -> bool:
     """Something is said to be missing, and a system was really set back over something of every one of these orders."""
     kind, _, rest = cause.partition(":")
@@ -230,12 +226,6 @@ def people_told_right(evidence: Evidence, sales: list[Sale]) -> Iterator[Finding
             or (case["cause"].startswith("unbound:") and lost)
             or (case["cause"].startswith("overdrawn:refunds/") and evidence.told.refunds_a_day is not None)
             or _of_what_was_set_back(case["cause"], [by_entity[e] for e in case["entities"] if e in by_entity])
-            # What was heard while the clock said tomorrow is found gone by a sweep of tomorrow; until then the shop says so.
-            or (
-                case["cause"].startswith("rejected:shop:")
-                and evidence.told.wrong_clock
-                and _all_vanished(case, by_entity)
-            )
             # A lane that was stopped by an outage finds out that it is over with the next thing it has to ask.
             or (case["cause"].startswith("brake:") and case["cause"].split(":")[1] not in targets)
             or (case["cause"].startswith("doubt:") and bool(evidence.told.forgotten))
