@@ -72,6 +72,11 @@ def an_order(id_: str, token: int = 1, **rest: Any) -> Told:
     return said(order(id_, **rest), token)
 
 
+def many(at: Swept, count: int, first: int = 1) -> None:
+    for n in range(first, first + count):
+        at.source.put(an_order(str(n)))
+
+
 def a_refund(id_: str, of: str = "1", minor: int = 500) -> Told:
     noun = Refund(
         id=id_, payment="p1", tender="card", amount=usd(minor), status="succeeded", refunded_at=PLACED_AT, reference=""

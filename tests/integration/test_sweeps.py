@@ -12,16 +12,11 @@ from crossdock.kernel.faults import Throttled
 from crossdock.store import sweeps
 from crossdock.store.budgets import Spare
 from crossdock.sweep.sweeper import Sweeper
-from tests.integration.sweeping import Swept, a_customer, a_refund, an_order, swept
+from tests.integration.sweeping import Swept, a_customer, a_refund, an_order, many, swept
 from tests.stage import message
 from tests.standin.lists import PAGE
 
 COMPLETE = ("complete", None)
-
-
-def many(at: Swept, count: int, first: int = 1) -> None:
-    for n in range(first, first + count):
-        at.source.put(an_order(str(n)))
 
 
 async def test_what_nobody_told_is_found_by_one_sweep_and_by_the_next_one_nothing(database_url: str):

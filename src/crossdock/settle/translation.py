@@ -117,18 +117,19 @@ def _statement(each: Document | Hint, message: Pending) -> Statement:
             body = _GONE if each.body is None else msgspec.json.encode(each.body)
             if _NUL in body:  # its SKUs, numbers and names become keys and titles, too
                 raise Untranslatable(f"{each.kind} {each.id} holds a NUL character")
+            heard = to_micros(message.heard_at)
             return Statement(
                 message.connection,
                 each.kind,
                 each.id,
                 each.entity,
                 each.fact or f"{each.kind}:{message.connection}:{each.id}",
-                (message.epoch, each.token, message.observed),
+                (message.epoch, each.token, min(message.observed, heard)),  # nothing is read after it was heard
                 digest(body),
                 each.body is None,
                 body,
                 each.about if each.entity is None else "",
-                to_micros(message.heard_at),
+                heard,
             )
 
 

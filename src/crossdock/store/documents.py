@@ -181,7 +181,7 @@ def _unsettled(statement: Statement, held_observed: int, held_at: int) -> bool:
 def _goes_back(statement: Statement, epoch: int, token: int, raised_at: datetime) -> bool:
     """Read by ourselves, older than what we hold, and begun well after we held it: no message overtook it on the way."""
     epoch_read, token_read, observed = statement.version
-    if 0 < statement.heard < observed:
+    if 0 < statement.heard <= observed:
         return False  # the clock was put back while it was under way: when it began says nothing
     return epoch_read == epoch and token_read < token and observed > to_micros(raised_at + _LAG)
 

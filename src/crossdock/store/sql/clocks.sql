@@ -22,13 +22,15 @@ with by as (
     update inbox i set observed = case when i.observed > by.now then least(i.observed + by.gap, by.now) else i.observed end,
         heard_at = least(coalesce(i.heard_at, i.received_at) + by.gap * interval '1 microsecond', now())
     from by where i.received_at > now() and coalesce(i.heard_at, i.received_at) > now()
-), read as (
-    update document d set observed = least(d.observed + by.gap, by.now) from by where d.observed > by.now returning d.entity
-), hinted as (
-    update document d set token = least(d.token + by.gap, by.now) from by
-    where starts_with(d.kind, %(hint)s) and d.token > by.now returning d.entity
+), known as (
+    -- Whoever compares it with a list, or with what was read, counts from when it was heard.
+    update document d set raised_at = case when d.raised_at > now() then least(d.raised_at + by.gap * interval '1 microsecond', now()) else d.raised_at end,
+        observed = case when d.observed > by.now then least(d.observed + by.gap, by.now) else d.observed end,
+        token = case when starts_with(d.kind, %(hint)s) and d.token > by.now then least(d.token + by.gap, by.now) else d.token end
+    from by where d.raised_at > now() or d.observed > by.now or starts_with(d.kind, %(hint)s) and d.token > by.now
+    returning d.entity, old.observed <> new.observed or old.token <> new.token as is_older
 )
-select entity from read where entity is not null union select entity from hinted where entity is not null
+select distinct entity from known where is_older and entity is not null
 
 -- wait_no_longer: What was made to wait by a clock that was ahead waits as long as it was to; who held something under it holds it no longer, and a list is known to be as it is only up to now.
 with longest as (
@@ -42,8 +44,18 @@ with longest as (
     update brake set probe_at = now() from longest where connection = longest.target and probe_at > now() + longest.time
 ), holding as (
     update bucket set until = now() where until > now() + make_interval(secs => %(lease_seconds)s) and until < 'infinity'
+), lists as materialized (
+    -- A pass that began under that clock begins anew, for what came since is told by when it began; and a page that is on its way counts for nothing.
+    select connection, kind, whole, run, run is not null and began_at > now() as is_anew, run is not null and until > now() as is_asked
+    from sweep where verified_at > now() or next_at > now() or run is not null and (began_at > now() or until > now()) for update
+), parts as (
+    delete from sweep_part where run in (select run from lists where is_anew)
 ), listing as (
-    update sweep set next_at = now(), until = least(until, now()), verified_at = null
-    where verified_at > now() or (run is not null and began_at > now())
+    update sweep s set run = case when not is_anew then s.run end, until = least(s.until, now()),
+        fence = case when is_anew or is_asked then nextval('fence_seq') else s.fence end,
+        next_at = case when s.verified_at > now() or is_anew then now()
+                       when s.next_at > now() then greatest(now(), s.next_at + (now() - %(looked_at)s::timestamptz)) else s.next_at end,
+        verified_at = case when s.verified_at <= now() then s.verified_at end
+    from lists l where l.connection = s.connection and l.kind = s.kind and l.whole = s.whole
 )
 delete from worker where beat_at > now() + make_interval(secs => %(lease_seconds)s)
