@@ -14,9 +14,9 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from crossdock.connect.link import Answer, Http, Link, fault_of
+from crossdock.connect.link import Answer, Http, Link, fault_of, session_within
 from crossdock.connect.secrets import Secret
-from crossdock.kernel.faults import Fault, Refused, Throttled, Transient, Unknown
+from crossdock.kernel.faults import Fault, NotSent, Refused, Throttled, Transient, Unknown
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -53,7 +53,7 @@ async def line_to(handler: Handler, *, timeout_seconds: float = 5.0, line: Line 
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    async with aiohttp.ClientSession() as session:
+    async with session_within() as session:
         line.http = Http(session, url + "/", spend=line.spend, guard=line.guard, timeout_seconds=timeout_seconds)
         yield line
     await runner.cleanup()
@@ -257,7 +257,9 @@ async def test_the_budget_is_spent_and_the_lease_checked_before_anything_is_sent
     async with line_to(answering(200)) as line:
         await line.http.post("/orders", {}, points=12)
         await line.http.get("/orders")
-    assert line.steps == ["spend 12", "guard", "request", "spend 1", "guard", "request"]
+    # The lease is checked before connecting, and again until the bytes go out, for a process may be stopped meanwhile.
+    steps = [step for step, before in zip(line.steps, ["", *line.steps], strict=False) if step != before]
+    assert steps == ["spend 12", "guard", "request", "spend 1", "guard", "request"]
 
 
 async def test_a_process_that_lost_its_lease_sends_nothing() -> None:
@@ -272,6 +274,34 @@ async def test_a_process_that_lost_its_lease_sends_nothing() -> None:
         with pytest.raises(LeaseGone):
             await line.http.post("/orders", {})
         assert line.arrived == []
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("asked", [1, 2])
+async def test_a_process_that_loses_its_lease_while_it_connects_sends_nothing(
+    method: str, asked: int, *, kept: bool
+) -> None:
+    class Stopped(Line):
+        left = 99
+
+        def guard(self) -> None:
+            self.left -= 1
+            if self.left < 0:
+                raise NotSent
+
+    async with line_to(answering(200), line=(line := Stopped())):
+        if kept:
+            await line.http.get("/")
+        line.left, arrived = asked, len(line.arrived)
+        with pytest.raises(NotSent):
+            await line.http.send(method, "/orders", {} if method == "POST" or asked == 2 else None)
+        await asyncio.sleep(0.05)
+        assert len(line.arrived) == arrived
+        assert not line.http.has_changed
+        line.left = 99
+        await line.http.send(method, "/orders", {})
+        assert line.http.has_changed
 
 
 async def test_a_body_travels_as_json_to_the_base_address_and_path() -> None:

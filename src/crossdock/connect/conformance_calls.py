@@ -9,7 +9,6 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-import aiohttp
 import msgspec
 
 from crossdock.canonical.nouns import NAMES
@@ -17,7 +16,7 @@ from crossdock.connect.conformance_subject import ORIGIN, Subject
 from crossdock.connect.conformance_watch import Watch
 from crossdock.connect.connector import Capability, Command
 from crossdock.connect.documents import Document, Untranslatable
-from crossdock.connect.link import Answer, Guard, Http, Link
+from crossdock.connect.link import Answer, Guard, Http, Link, session_within
 from crossdock.connect.receipts import Outcome
 from crossdock.kernel.faults import Fault, Unknown
 
@@ -109,7 +108,7 @@ async def linked(
     async def spend(_points: int) -> None:
         return
 
-    async with aiohttp.ClientSession() as session:
+    async with session_within() as session:
         url = getattr(settings, "url", "") or "http://127.0.0.1:9"
         http = ObservedHttp(session, url, spend=spend, guard=guard, timeout_seconds=timeout_seconds)
         link = ObservedLink(settings, http, guard)

@@ -9,9 +9,11 @@ from typing import Any, Generic, TypeVar
 
 import aiohttp
 import msgspec
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.connector import Connection
 
 from crossdock.connect.outward import refusal_in
-from crossdock.kernel.faults import Fault, Refused, Rejected, Throttled, Transient, Unknown
+from crossdock.kernel.faults import Fault, NotSent, Refused, Rejected, Throttled, Transient, Unknown
 
 S_co = TypeVar("S_co", covariant=True)
 T = TypeVar("T")
@@ -52,6 +54,37 @@ class Answer(msgspec.Struct, frozen=True):
     def rejected(self, field: str | None = None) -> Rejected:
         """The fault for a refusal the connector has nothing special to say about."""
         return Rejected(f"HTTP {self.status}: {self.body[:500].decode(errors='replace')}", field=field)
+
+
+class _Guarded(aiohttp.ClientRequest):
+    """A request that asks its guard once more as its bytes go out: connecting takes time, and a process may stand still in it."""
+
+    guard: Guard | None = None
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        self._ask()
+        return await super().send(conn)
+
+    async def write_bytes(
+        self, writer: AbstractStreamWriter, conn: Connection, content_length: int | None = None
+    ) -> None:
+        """The headers go out with the body's first bytes, so that nothing has gone out yet."""
+        try:
+            self._ask()
+        except Exception as over:  # noqa: BLE001  # whatever the guard says, whoever waits for the answer is to hear
+            if conn.protocol is not None:
+                conn.protocol.set_exception(over)
+        else:
+            await super().write_bytes(writer, conn, content_length)
+
+    def _ask(self) -> None:
+        if self.guard is not None:
+            self.guard()
+
+
+def session_within(connector: aiohttp.BaseConnector | None = None) -> aiohttp.ClientSession:
+    """A session for `Http`, whose requests are guarded until their bytes go out."""
+    return aiohttp.ClientSession(connector=connector, request_class=_Guarded)
 
 
 class Http:
@@ -127,7 +160,7 @@ class Http:
         if not url.startswith(f"{self._base_url}/"):  # or else `path` would be part of another host's name
             raise Rejected(f"{method} {url[:200]}: a path begins with /")
         self._guard()
-        self.has_changed |= not safe
+        changed_before, self.has_changed = self.has_changed, self.has_changed or not safe
         try:
             async with self._session.request(
                 method,
@@ -136,15 +169,25 @@ class Http:
                 headers=headers,
                 timeout=self._timeout,
                 allow_redirects=False,
-                middlewares=(_sent_once,),
+                middlewares=(self._guarded, _sent_once),
             ) as reply:
                 return Answer(reply.status, reply.headers, await _read_bounded(reply), safe)
+        except NotSent:
+            self.has_changed = changed_before
+            raise
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             if refused := refusal_in(error):
                 raise Refused(f"{method} {url}: {refused}; allow it with outside.allow, if it is right") from error
             raise Transient(f"{method} {url}: can't connect ({type(error).__name__})", outage=True) from error
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise _lost(f"{method} {url}: {type(error).__name__} before a whole answer", safe=safe) from error
+
+    async def _guarded(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        if isinstance(request, _Guarded):
+            request.guard = self._guard
+        return await handler(request)
 
 
 class AnswerLost(aiohttp.ClientError):

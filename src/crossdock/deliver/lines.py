@@ -13,7 +13,7 @@ import msgspec
 from crossdock.canonical.nouns import COMMANDS
 from crossdock.connect.connector import Connector
 from crossdock.connect.effects import Effect
-from crossdock.connect.link import Http, Link, Spend
+from crossdock.connect.link import Http, Link, Spend, session_within
 from crossdock.connect.outward import Reach, connector_within
 from crossdock.govern.connections import Connection
 from crossdock.kernel.faults import NotSent
@@ -81,8 +81,8 @@ class Line:
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=connector_within(self.reach, limit=self.in_flight * 2, keepalive_timeout=_KEEP_SECONDS)
+            self._session = session_within(
+                connector_within(self.reach, limit=self.in_flight * 2, keepalive_timeout=_KEEP_SECONDS)
             )
         return self._session
 
