@@ -11,7 +11,7 @@ from crossdock.connect.connector import Capability
 from crossdock.connect.effects import Searchable
 from tests.standin import connector as standin
 
-_SEARCHED = (Searchable(by="reference", visible_after=timedelta(seconds=0.1), max_travel=timedelta(seconds=0.4)),)
+_SEARCHED = (Searchable(by="reference", visible_after=timedelta(seconds=0.1), max_travel=timedelta(seconds=2.6)),)
 _one = standin.capabilities[SalesOrder]
 
 

@@ -9,16 +9,22 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from crossdock.gateway.api import App
+from crossdock.gateway.door import Receive, Scope, Send, answer
+from crossdock.gateway.problems import CONTENT_TYPE, Problem
+
+log = structlog.get_logger("crossdock")
 
 # The largest head that any app here reads is 16 kB; the rest is for whoever stands in front and adds fields.
 _HEAD_BYTES_MAX = 64 * 1024
 # Whoever sends a byte now and then would keep a connection for ever. The largest body, at 300 kB a second, takes a minute.
 _HEAD_SECONDS, _BODY_SECONDS = 20.0, 60.0
-_STOP_SECONDS = 5.0
+# Requests that are under way when the process is told to end have so long; then they are cut short, which takes a moment.
+_STOP_SECONDS, _CUT_SECONDS = 5, 1.0
 _TOO_LONG = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
@@ -119,6 +125,30 @@ class _Server(uvicorn.Server):
             raise OSError(f"can't listen on {where}; end what listens there, or set another address") from ended
 
 
+def _to_the_end(app: App) -> App:
+    """Whoever is cut short as the process ends is told to ask again: nobody knows whether it was done."""
+
+    async def answering(scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def noted(event: Any) -> None:
+            nonlocal begun
+            begun = True
+            await send(event)
+
+        try:
+            await app(scope, receive, noted)
+        except asyncio.CancelledError:
+            log.warning("a request was cut short, for the process ends")
+            if not begun:
+                ending = Problem(
+                    "no-database", "the hub's process ends, and it may be stored: ask again, with the same key"
+                )
+                await answer(send, ending.status, ending.body(), CONTENT_TYPE)
+
+    return answering
+
+
 @dataclass(frozen=True)
 class Served:
     """An app that is being served; `ended` when it ends by itself."""
@@ -133,7 +163,7 @@ async def served(app: App, listen: str, connection: type[Bounded] = Bounded) -> 
     host, _, port = listen.rpartition(":")
     server = _Server(
         uvicorn.Config(
-            app,
+            _to_the_end(app),
             host=host,
             port=int(port),
             http=connection,
@@ -143,6 +173,7 @@ async def served(app: App, listen: str, connection: type[Bounded] = Bounded) -> 
             ws="none",
             proxy_headers=False,
             server_header=False,
+            timeout_graceful_shutdown=_STOP_SECONDS,
         )
     )
     serving = asyncio.create_task(server.serve())
@@ -155,4 +186,4 @@ async def served(app: App, listen: str, connection: type[Bounded] = Bounded) -> 
         yield Served(f"http://{bound[0]}:{bound[1]}", serving)
     finally:
         server.should_exit = True
-        await asyncio.wait([serving], timeout=_STOP_SECONDS)
+        await asyncio.wait([serving], timeout=_STOP_SECONDS + _CUT_SECONDS)

@@ -154,7 +154,7 @@ async def allow(at: World, sale: Sale, cents: int) -> None:
             async with at.trade.http.post(url, json=asked, headers=headers, timeout=timeout) as answer:
                 # A repeat may find that the one that was cut off is being done still.
                 status = 503 if "in-flight" in await answer.text() else answer.status
-        return status not in (0, 503)
+        return 0 < status < 500  # whoever fails has refused nothing
 
     ends = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < ends:

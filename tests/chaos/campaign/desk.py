@@ -13,7 +13,7 @@ from aiohttp import web
 from crossdock.simulators.ledger import Ledger, ledger_routes
 from crossdock.simulators.running import serving
 
-_TAKEN = 202
+_TAKEN, _BROKEN = 202, 500
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Desk:
 
     def told(self, order: str, amount: int, since: datetime, status: int) -> None:
         """What the hub answered at last; one that refuses has done nothing."""
-        what = "allowed" if status == _TAKEN else "unanswered" if status in (0, 503) else "refused"
+        what = "allowed" if status == _TAKEN else "unanswered" if status == 0 or status >= _BROKEN else "refused"
         self.ledger.append(what, order, amount=amount, since=since.isoformat(), status=status)
 
     @contextlib.asynccontextmanager
