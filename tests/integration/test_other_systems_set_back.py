@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from crossdock.cli.app import EXIT_FOUND, EXIT_OK, EXIT_USAGE
 from crossdock.cli.operating import app
 from crossdock.cli.sweeping import sweeper_of
+from crossdock.deliver.timekeeping import Timekeeper
 from crossdock.sweep.rechecking import Rechecked, recheck
 from tests.integration.sweeping import Swept, a_refund, an_order, swept
 from tests.stage import ROSE, SAGE, Stage, order, settings_for, shipment, staged, told
@@ -162,6 +163,29 @@ async def test_states_that_a_target_forgot_are_told_again_as_they_should_be_now(
         await stage.run()
         assert target.held["order:shop:1/erp_address"] == moved
         assert await stage.checked()
+
+
+async def test_what_was_confirmed_by_a_clock_that_was_behind_is_looked_for_and_told_again_too(
+    database_url: str,
+) -> None:
+    async with Target().serve() as target, staged(database_url, target, mail=False) as stage:
+        placed, since = order("1"), datetime.now(UTC)
+        await stage.tell(placed, shipment("s1", placed), told(order("2", ship_to=SAGE), 1))
+        await stage.run()
+        await stage.tell(told(order("2", ship_to=ROSE), 2))
+        await stage.run()
+        assert target.held["order:shop:2/erp_address"]
+        stage.sql("update receipt set at = at - interval '10 minutes'")
+        target.restore(Target().snapshot())
+        assert not (await _checked(stage, target, since)).looked_for
+        stage.sql("update clock set looked_at = looked_at - interval '10 minutes'")  # put right
+        keeper = Timekeeper(stage.database, {}, lease_seconds=10.0)
+        await keeper.look()
+        found = await _checked(stage, target, since)
+        assert {"goods_issue:s1", "invoice:s1"} <= {name for _, name, _ in found.missing}
+        assert found.written_again
+        await keeper.look()
+        assert stage.count("select count(*) from clock_put_forward where by > '9 minutes'") == 1
 
 
 # ---- from a terminal

@@ -79,6 +79,7 @@ class Timekeeper:
         if gap_seconds > self._passed_at_most(looked_at):
             if self._seen is not None:  # a new process finds that nobody looked whenever the hub was down
                 log.warning("the database's clock was put forward: leases and searches wait on", seconds=gap_seconds)
+            await clocks.put_forward(tx, looked_at)
             await clocks.wait_on(tx, looked_at, self.longest)
         elif gap_seconds < -_SLACK_SECONDS:
             log.warning("the database's clock was put back", seconds=-gap_seconds)

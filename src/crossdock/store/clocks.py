@@ -27,6 +27,11 @@ async def looked(tx: Transaction) -> None:
     await run(tx, _SQL["looked"])
 
 
+async def put_forward(tx: Transaction, looked_at: datetime) -> None:
+    """Nobody knows how late it was before: whoever asks what was done since a time is told of what that may have dated, too."""
+    await run(tx, _SQL["put_forward"], {"looked_at": looked_at})
+
+
 async def wait_on(tx: Transaction, looked_at: datetime, longest: Mapping[str, float]) -> None:
     """Calls' leases and searches due after `looked_at` are put off by the time since then; `longest`: seconds that anything
     waits at a target, beyond which it was put off already."""

@@ -7,6 +7,12 @@ select looked_at, now() from clock for update skip locked
 -- looked: Somebody looked now.
 update clock set looked_at = now()
 
+-- put_forward: It was put forward to what it is now, or nobody looked for as long; what happened years ago is looked for by nobody.
+with old as (
+    delete from clock_put_forward where at < now() - interval '400 days'
+)
+insert into clock_put_forward (at, by) values (now(), now() - %(looked_at)s::timestamptz)
+
 -- wait_on: What waited when somebody last looked, for a call's lease or for what may still travel, waits on as if no time had passed since.
 update due d set due_at = due_at + (now() - %(looked_at)s::timestamptz)
 from unnest(%(target)b::text[], %(seconds)b::float8[]) as longest(target, seconds)
