@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cache
 from random import Random
 
 from crossdock.canonical.order import OrderLine, ShippingCharge, Tax
@@ -15,8 +16,9 @@ RATES = ("0.19", "0.07", "0.0625", "0.0825", "0.2", "0.055", "0.1")
 
 def half_up(value: Fraction) -> int:
     """Rounded half away from zero."""
-    whole = (abs(value) * 2 + 1) // 2
-    return int(whole if value >= 0 else -whole)
+    above, below = value.numerator, value.denominator  # reckoned in whole numbers: lives round a great deal
+    whole = (abs(above) * 2 + below) // (below * 2)
+    return whole if above >= 0 else -whole
 
 
 @dataclass(slots=True)
@@ -44,10 +46,14 @@ class Line:
 
 
 def taxes_on(charged: int, rates: tuple[str, ...], *, included: bool) -> list[int]:
-    base = Fraction(charged)
-    if included:
-        base /= 1 + sum((Fraction(rate) for rate in rates), Fraction(0))
-    return [half_up(base * Fraction(rate)) for rate in rates]
+    return [half_up(charged * share) for share in _shares(rates, included=included)]
+
+
+@cache
+def _shares(rates: tuple[str, ...], *, included: bool) -> list[Fraction]:
+    """What each tax is of what is charged."""
+    taxed = 1 + sum(map(Fraction, rates), Fraction(0)) if included else 1
+    return [Fraction(rate) / taxed for rate in rates]
 
 
 @dataclass(slots=True)
