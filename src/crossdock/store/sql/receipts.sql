@@ -1,7 +1,7 @@
 -- acts_since: Acts that a target confirmed since then.
 select coalesce(array_agg(p.id order by p.id), '{}')
 from receipt r join promise p on p.id = r.promise
-where r.at >= dated_since(%(since)s) and p.target = %(connection)s and p.verb = 2
+where r.at >= (select dated_since(%(since)s)) and p.target = %(connection)s and p.verb = 2
 
 -- acts: These acts, each as it was sealed last; and whether a case says that it is missing.
 select p.id, p.entity, p.name, p.noun, i.key, i.sealed_at, i.refs, p.body, extract(epoch from now() - r.at)::float8, r.remote_id, r.number,
@@ -19,5 +19,5 @@ where c.id = i.case_id and c.closed_at is null and c.kind = 'missing' and i.prom
 
 -- write_again: Nobody knows any more what this target holds of the states it was told since then; answers whose they are.
 update receipt r set written = null from promise p
-where p.id = r.promise and p.target = %(connection)s and p.verb = 1 and r.at >= dated_since(%(since)s) and r.written is not null
+where p.id = r.promise and p.target = %(connection)s and p.verb = 1 and r.at >= (select dated_since(%(since)s)) and r.written is not null
 returning p.entity

@@ -134,7 +134,7 @@ from sweep group by connection, kind order by 1, 2
 -- unlisted_acts: Acts confirmed since this list was last complete, and before this pass began, whose outcome is not there.
 select p.entity, p.name, p.id, p.noun, r.remote_id, r.number
 from receipt r join promise p on p.id = r.promise
-where r.at >= dated_since(%(since)s) and r.at < %(before)s and p.target = %(connection)s and p.noun = any(%(noun)b::text[])
+where r.at >= (select dated_since(%(since)s)) and r.at < %(before)s and p.target = %(connection)s and p.noun = any(%(noun)b::text[])
   and not exists (select from document d where d.connection = p.target and d.kind = %(kind)s and d.id = r.remote_id and not d.gone)
 
 -- shown_acts: The act of which this thing at its target is the outcome.
