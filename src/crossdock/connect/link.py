@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import aiohttp
@@ -13,7 +14,7 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.connector import Connection
 
 from crossdock.connect.outward import refusal_in
-from crossdock.kernel.faults import Fault, NotSent, Refused, Rejected, Throttled, Transient, Unknown
+from crossdock.kernel.faults import Fault, Refused, Rejected, Throttled, Transient, Unknown
 
 S_co = TypeVar("S_co", covariant=True)
 T = TypeVar("T")
@@ -160,7 +161,14 @@ class Http:
         if not url.startswith(f"{self._base_url}/"):  # or else `path` would be part of another host's name
             raise Rejected(f"{method} {url[:200]}: a path begins with /")
         self._guard()
-        changed_before, self.has_changed = self.has_changed, self.has_changed or not safe
+
+        async def guarded(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+            if isinstance(request, _Guarded):
+                request.guard = partial(self._let_out, safe=safe)
+            else:
+                self._let_out(safe=safe)
+            return await handler(request)
+
         try:
             async with self._session.request(
                 method,
@@ -169,12 +177,9 @@ class Http:
                 headers=headers,
                 timeout=self._timeout,
                 allow_redirects=False,
-                middlewares=(self._guarded, _sent_once),
+                middlewares=(guarded, _sent_once),
             ) as reply:
                 return Answer(reply.status, reply.headers, await _read_bounded(reply), safe)
-        except NotSent:
-            self.has_changed = changed_before
-            raise
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             if refused := refusal_in(error):
                 raise Refused(f"{method} {url}: {refused}; allow it with outside.allow, if it is right") from error
@@ -182,12 +187,9 @@ class Http:
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise _lost(f"{method} {url}: {type(error).__name__} before a whole answer", safe=safe) from error
 
-    async def _guarded(
-        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-    ) -> aiohttp.ClientResponse:
-        if isinstance(request, _Guarded):
-            request.guard = self._guard
-        return await handler(request)
+    def _let_out(self, *, safe: bool) -> None:
+        self._guard()
+        self.has_changed |= not safe
 
 
 class AnswerLost(aiohttp.ClientError):
