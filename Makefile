@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
-JOBS ?= 4
+JOBS ?= 3
 BENCH ?=
 ONCE ?=
 STEADY ?=
@@ -48,7 +48,7 @@ help: ## list the verbs (this)
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
 	  /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@printf '\nVariables: ONCE=1 (demo), BENCH=orders,door ORDERS=1000000 (bench), BENCH=steady MINUTES=60 RATE=200, JOBS=4 (tests at once), ARGS="-k parcel" (tests)\n           MINUTES=5, SEED=7, FAULTS="kill; crash", FULL=1 (until each fault has struck as often as it should), ERP=tryton, STEADY=60 (chaos)\n'
+	@printf '\nVariables: ONCE=1 (demo), BENCH=orders,door ORDERS=1000000 (bench), BENCH=steady MINUTES=60 RATE=200, JOBS=3 (tests at once), ARGS="-k parcel" (tests)\n           MINUTES=5, SEED=7, FAULTS="kill; crash", FULL=1 (until each fault has struck as often as it should), ERP=tryton, STEADY=60 (chaos)\n'
 
 demo: $(STAMP) ## play an order through a real ERP, then keep running; ONCE=1 checks every ledger and exits
 	@$(BIN)/crossdock demo $(if $(ONCE),--once)

@@ -178,14 +178,15 @@ async def test_what_was_confirmed_by_a_clock_that_was_behind_is_looked_for_and_t
         stage.sql("update receipt set at = at - interval '10 minutes'")
         target.restore(Target().snapshot())
         assert not (await _checked(stage, target, since)).looked_for
-        stage.sql("update clock set looked_at = looked_at - interval '10 minutes'")  # put right
+        stage.sql("delete from clock_put_forward")  # nobody looked since the tests' database was made
+        stage.sql("update clock set looked_at = now() - interval '10 minutes'")  # put right
         keeper = Timekeeper(stage.database, {}, lease_seconds=10.0)
         await keeper.look()
         found = await _checked(stage, target, since)
         assert {"goods_issue:s1", "invoice:s1"} <= {name for _, name, _ in found.missing}
         assert found.written_again
         await keeper.look()
-        assert stage.count("select count(*) from clock_put_forward where by > '9 minutes'") == 1
+        assert stage.count("select count(*) from clock_put_forward") == 1
 
 
 # ---- from a terminal
