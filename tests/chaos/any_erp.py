@@ -11,6 +11,7 @@ from crossdock.connect.connector import Capability
 from crossdock.connect.effects import Searchable
 from tests.standin import connector as standin
 
+# All systems of a day run in one process: on a busy machine what is sent to them may wait for seconds.
 _SEARCHED = (Searchable(by="reference", visible_after=timedelta(seconds=0.1), max_travel=timedelta(seconds=2.6)),)
 _one = standin.capabilities[SalesOrder]
 

@@ -163,7 +163,7 @@ class Http:
         self._guard()
 
         async def guarded(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-            if isinstance(request, _Guarded):
+            if isinstance(request, _Guarded):  # any other session's requests are on their way from here on
                 request.guard = partial(self._let_out, safe=safe)
             else:
                 self._let_out(safe=safe)
