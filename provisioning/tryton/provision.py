@@ -26,8 +26,9 @@ import sqlite3
 import sys
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -76,7 +77,9 @@ def use_folder(folder: Path) -> None:
     config.set("database", "uri", "sqlite://")
     config.set("database", "path", str(folder))
     make_lists_fit_sqlite()
+    keep_connections()
     write_one_at_a_time()
+    hash_lightly()
 
 
 def make_lists_fit_sqlite() -> None:
@@ -88,6 +91,35 @@ def make_lists_fit_sqlite() -> None:
     # Tryton's check of unique values nests one OR in another per record; SQLite 3.40 parses 100 levels ("parser stack
     # overflow", and Tryton answers 503). The same condition, flat.
     Or.__or__ = lambda self, other: Or([*self, other])
+
+
+def keep_connections() -> None:
+    """Lend a connection out again when its transaction has ended; a new one reads the schema of a thousand tables first."""
+    from trytond.backend.sqlite.database import Database
+
+    sqlite3.connect = partial(sqlite3.connect, check_same_thread=False)  # one thread after another, never two at once
+    opened, idle = Database.connect, defaultdict(list)
+
+    def connect(self: Any) -> Any:
+        if self._conn is None:
+            with suppress(IndexError):  # none is idle
+                self._conn = idle[self.name].pop()
+        return opened(self)
+
+    def put_connection(self: Any, connection: Any = None) -> None:
+        if self._conn is not None:
+            self._conn.rollback()  # what a failed commit left open
+            idle[self.name].append(self._conn)
+            self._conn = None
+
+    Database.connect, Database.put_connection = connect, put_connection
+
+
+def hash_lightly() -> None:
+    """Check the one password, which is printed in our docs, without the tenth of a second that is to stop who guesses."""
+    import pwdlib.hashers.argon2 as argon2
+
+    argon2.Argon2Hasher = partial(argon2.Argon2Hasher, time_cost=1, memory_cost=8, parallelism=1)
 
 
 def write_one_at_a_time() -> None:
