@@ -60,7 +60,7 @@ setup: $(STAMP) ## install everything into .venv, as locked; later runs do nothi
 test: $(STAMP) ## all tests but the long chaos runs, JOBS at a time
 	@.ci/programs
 	@$(PREPARE_ERP)
-	@$(BIN)/pytest -n $(JOBS) -m "not chaos or slice" $(ARGS)
+	@$(BIN)/pytest -n $(JOBS) --dist loadgroup -m "not chaos or slice" $(ARGS)
 
 check: lint types floors drift test ## exactly what CI runs: lint types floors drift test
 
@@ -98,7 +98,7 @@ chaos: $(STAMP) ## strike a retailer's day with faults for MINUTES=5, and judge 
 nightly: MINUTES = 60
 nightly: judge ## what takes hours: judge, every test of chaos, 10,000 lives with wrong clocks, an hour of chaos, each planted bug hunted
 	@$(PREPARE_ERP)
-	@$(BIN)/pytest -n $(JOBS) -m chaos $(ARGS)
+	@$(BIN)/pytest -n $(JOBS) --dist loadgroup -m chaos $(ARGS)
 	@CROSSDOCK_CLOCKS=10000 $(BIN)/pytest -n $(JOBS) tests/lives/test_clocks.py
 	@$(CAMPAIGN)
 	@MINUTES=$(MINUTES) $(BIN)/python -m bench steady

@@ -48,6 +48,18 @@ def pytest_unconfigure() -> None:
         os.environ.pop(_SERVER, None)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share what their module sets up, a running ERP say, stay with one worker: it is set up once."""
+    for item in items:
+        if isinstance(item, pytest.Function) and _shares(item):
+            item.add_marker(pytest.mark.xdist_group(item.module.__name__))
+
+
+def _shares(item: pytest.Function) -> bool:
+    asked_for = (each for found in item._fixtureinfo.name2fixturedefs.values() for each in found)
+    return any(each.scope == "module" and each.baseid for each in asked_for)
+
+
 @pytest.fixture
 def database_url() -> Iterator[str]:
     """The address of an empty, migrated database that only this test uses."""

@@ -185,12 +185,9 @@ class Shop:
 _open: list[Shop] = []
 
 
-@pytest.fixture(scope="module", autouse=True)
-def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The real ERP, where this run asks for it."""
-    if not any(item.get_closest_marker("erp") for item in request.session.items if item.module is request.module):
-        yield
-        return
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The real ERP."""
     with boot(tmp_path_factory.mktemp("erp")) as erp, closing(Session(erp.at)) as session:
         _open.append(Shop(erp.at, session))
         yield
@@ -218,7 +215,7 @@ async def erp() -> AsyncGenerator[StandIn]:
 
 
 TestTryton = conformance_of("tryton")
-TestTrytonItself = pytest.mark.erp(conformance_of("tryton", stand_in=erp))
+TestTrytonItself = pytest.mark.erp(pytest.mark.usefixtures("shop")(conformance_of("tryton", stand_in=erp)))
 for name in [name for name in vars(TestTrytonItself) if name.startswith("test_")]:
     # The kit's time-outs are shorter than a real ERP takes to read on a busy machine; test_tryton_failures has one.
     if hasattr(TestTryton, name) or name.endswith("about_to_change_something_meets_a_time_out"):
