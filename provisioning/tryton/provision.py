@@ -35,6 +35,7 @@ from pathlib import Path
 from random import sample
 from tempfile import TemporaryDirectory
 from typing import Any
+from weakref import WeakSet
 
 from trytond import config
 
@@ -95,8 +96,27 @@ def make_lists_fit_sqlite() -> None:
 
 def keep_connections() -> None:
     """Lend a connection out again when its transaction has ended; a new one reads the schema of a thousand tables first."""
-    from trytond.backend.sqlite.database import Database
+    from trytond.backend.sqlite import database
 
+    class Kept(database.SQLiteConnection):
+        """Whoever gets it next reads what is there by then: of what was read before, nothing holds on to that time."""
+
+        def __init__(self, *given: Any, **options: Any) -> None:
+            super().__init__(*given, **options)
+            self.reading: WeakSet[sqlite3.Cursor] = WeakSet()
+
+        def cursor(self, **options: Any) -> sqlite3.Cursor:
+            cursor = super().cursor(**options)
+            self.reading.add(cursor)
+            return cursor
+
+        def end(self) -> None:
+            for cursor in list(self.reading):  # an error's traceback keeps some alive, half read
+                cursor.close()
+            self.reading.clear()
+            self.rollback()  # what a failed commit left open
+
+    Database = database.Database
     sqlite3.connect = partial(sqlite3.connect, check_same_thread=False)  # one thread after another, never two at once
     opened, idle = Database.connect, defaultdict(list)
 
@@ -108,11 +128,11 @@ def keep_connections() -> None:
 
     def put_connection(self: Any, connection: Any = None) -> None:
         if self._conn is not None:
-            self._conn.rollback()  # what a failed commit left open
+            self._conn.end()
             idle[self.name].append(self._conn)
             self._conn = None
 
-    Database.connect, Database.put_connection = connect, put_connection
+    database.SQLiteConnection, Database.connect, Database.put_connection = Kept, connect, put_connection
 
 
 def hash_lightly() -> None:

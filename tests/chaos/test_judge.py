@@ -354,6 +354,14 @@ def test_what_was_sent_in_a_time_that_is_forgotten_may_happen_a_little_later_and
         assert (("S3", "unexplained") in judged(evidence)) is found
 
 
+def test_an_order_that_reached_the_warehouse_as_a_forgotten_time_ended_may_be_sent_with_its_next_address() -> None:
+    for until, found in ((2, False), (-7, True)):
+        evidence = sound()
+        evidence.ledgers["wms"].append(Entry(99, _at(59), "order_conflicted", _ENTITY, {"id": "so_1"}))
+        _told(evidence, forgotten=[[_at(-30).isoformat(), _at(until).isoformat()]])
+        assert (("S3", "unexplained") in judged(evidence)) is found
+
+
 def test_a_number_of_a_sale_that_is_forgotten_is_shown_unless_it_was_cancelled_before_it_was_heard_of_again() -> None:
     for cancelled in (False, True):
         evidence = sound()

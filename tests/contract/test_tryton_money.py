@@ -74,7 +74,7 @@ def rejected(outcome: Outcome) -> Rejected:
 
 def posted(here: Site, key: str) -> list[Row]:
     """The documents made for a command."""
-    return [row for row in here.books("invoices")["invoices"] if row["web_ids"] == [key]]
+    return [row for row in here.order("invoices", key) if row["web_ids"] == [key]]
 
 
 def amounts(row: Row) -> tuple[Decimal, Decimal, Decimal]:
@@ -275,7 +275,7 @@ async def test_a_day_in_a_closed_period_is_refused_by_its_date_and_leaves_no_dra
             before_the_books = owed_less(order, lines, sale, 2, dated=datetime(2001, 1, 5, 12, tzinfo=UTC))
             good = owed_less(order, lines, sale, 3)
             outcomes = await post_credit_memos([late, good, before_the_books], here.link)
-            made = [row for row in here.books("sales")["sales"] if row["web_id"] in (late.key, before_the_books.key)]
+            made = [*here.order("sales", late.key), *here.order("sales", before_the_books.key)]
             people.call("account.period.reopen", january)
         after = await credited(here, late)
         [memo] = posted(here, late.key)
@@ -319,7 +319,7 @@ async def test_a_tax_tryton_does_not_have_is_named_and_neighbours_are_posted(at:
         odd = owed_less(order, [part_of(order, 0, 1, 2000, {"0.1": 200, "0.13": 260})], sale, 1)
         good = [owed_less(order, [part_of(order, 0, 1, 100, {"0.1": 10})], sale, n) for n in (2, 3)]
         outcomes = await post_credit_memos([good[0], odd, good[1]], here.link)
-        assert [row for row in here.books("sales")["sales"] if row["web_id"] == odd.key] == []
+        assert here.order("sales", odd.key) == []
         with closing(Session(at)) as people:
             make_tax(people, at, "0.13")
     async with site(at) as later:
@@ -386,7 +386,7 @@ async def test_a_sale_invoiced_as_it_was_ordered_is_billed_whole_once_whatever_l
         assert isinstance((await cancel_units([kept], here.link))[kept.key], Confirmed)
         assert await billed(here, asked) == receipt
         assert await find_posted([asked], here.link) == {asked.key: receipt}
-        after = here.books()
+        after = here.books("invoices")
     assert isinstance(receipt.body, Invoice)
     assert receipt.body.total == order.total
     mine = [row for row in after["invoices"] if row["web_ids"] == [asked.entity]]

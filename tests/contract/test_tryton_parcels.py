@@ -89,7 +89,7 @@ async def test_two_parcels_that_leave_before_either_is_billed_are_two_shipments_
         postings = [bill(each, issued[each.key].id) for each in parcels]
         first, second = [await billed(here, posting) for posting in postings]
         again = [await billed(here, posting) for posting in postings]
-        books = here.books()
+        books = here.books("invoices")
         shipments, invoices = here.order("shipments", entity), here.order("invoices", entity)
     assert went(shipments) == {
         f"P1-{turned}": {("TEE-BLK-M", "EAST"): 2},
@@ -217,7 +217,7 @@ async def test_an_invoice_cut_after_any_call_is_posted_once_and_leaves_no_empty_
     async with site(at) as here:
         first, again = await billed(here, posting), await billed(here, posting)
         found = await find_posted([posting], here.link)
-        drafts = [row for row in here.books()["invoices"] if row["state"] == "draft" and not row["lines"]]
+        drafts = [row for row in here.books("invoices")["invoices"] if row["state"] == "draft" and not row["lines"]]
         invoices = here.order("invoices", asked.entity)
     assert set(found_before) == ({posting.key} if call.endswith("post") else set())
     assert (again, found, drafts) == (first, {posting.key: first}, [])

@@ -36,7 +36,7 @@ from crossdock.connectors.tryton.invoices import post_invoice
 from crossdock.connectors.tryton.sales import post_sales
 from crossdock.kernel.money import AnyMoney, total, usd
 from crossdock.simulators.tryton import Tryton
-from crossdock.simulators.tryton_ledger import Session, ledger
+from crossdock.simulators.tryton_ledger import Session, ledger, ledger_of
 
 N = TypeVar("N", bound=msgspec.Struct)
 Row = dict[str, Any]
@@ -102,10 +102,7 @@ class Site:
 
     def order(self, what: str, web_id: str) -> list[Row]:
         """Sales, or the shipments or invoices of the sale, of one order."""
-        if what == "sales":
-            return [row for row in self.books(what)[what] if row["web_id"] == web_id]
-        [sale] = self.order("sales", web_id)
-        return [row for row in self.books(what)[what] if sale["number"] in [each["number"] for each in row["sales"]]]
+        return ledger_of(self.at, what, web_id)
 
 
 @asynccontextmanager

@@ -94,6 +94,17 @@ def ledger(erp: Tryton, *only: str) -> dict[str, list[Row]]:
         return {name: read(session) for name, read in parts.items() if not only or name in only}
 
 
+def ledger_of(erp: Tryton, part: str, web_id: str) -> list[Row]:
+    """The "sales" of one order, or the "shipments" or "invoices" of its sale, as `ledger` shows them."""
+    read, path = {
+        "sales": (_sales, "web_id"),
+        "shipments": (_shipments, "moves.sale.web_id"),
+        "invoices": (_invoices, "sales.web_id"),
+    }[part]
+    with closing(Session(erp)) as session:
+        return read(session, [[path, "=", web_id]])
+
+
 def _parties(session: Session) -> list[Row]:
     found = session.rows("party.party", f"code name email phone mobile {_ADDRESS.format('addresses')}")
     return [
@@ -102,14 +113,15 @@ def _parties(session: Session) -> list[Row]:
     ]
 
 
-def _sales(session: Session) -> list[Row]:
+def _sales(session: Session, where: list[Any] | None = None) -> list[Row]:
     found = session.rows(
         "sale.sale",
         "number reference web_id origin state shipment_state invoice_state party.code "
         "untaxed_amount tax_amount total_amount "
         f"lines.product.code lines.quantity lines.unit_price {_ADDRESS.format('shipment_address')}",
+        where,
     )
-    numbers = {f"sale.sale,{row['id']}": row["number"] for row in found}
+    numbers = _numbers(session, found)
     return [
         {
             **_kept(row, "number reference web_id state shipment_state invoice_state"),
@@ -123,12 +135,21 @@ def _sales(session: Session) -> list[Row]:
     ]
 
 
-def _shipments(session: Session) -> list[Row]:
+def _numbers(session: Session, sales: list[Row]) -> dict[str, str]:
+    """The number of each sale, and of those they correct, by what Tryton calls it."""
+    there = {f"sale.sale,{row['id']}": row["number"] for row in sales}
+    elsewhere = [int(row["origin"].partition(",")[2]) for row in sales if row["origin"] and row["origin"] not in there]
+    found = session.rows("sale.sale", "number", [["id", "in", elsewhere]]) if elsewhere else []
+    return there | {f"sale.sale,{row['id']}": row["number"] for row in found}
+
+
+def _shipments(session: Session, where: list[Any] | None = None) -> list[Row]:
     found = session.rows(
         "stock.shipment.out",
         "number reference state effective_date outgoing_moves.sale.number outgoing_moves.sale.reference "
         "inventory_moves.product.code inventory_moves.quantity inventory_moves.from_location.code "
         f"{_ADDRESS.format('delivery_address')}",
+        where,
     )
     return [
         {
@@ -174,13 +195,14 @@ def _sale_of(move: Row, issued: Mapping[str, Row]) -> Row | None:
     return move["sale."] or issued.get(move["origin"])
 
 
-def _invoices(session: Session) -> list[Row]:
+def _invoices(session: Session, where: list[Any] | None = None) -> list[Row]:
     found = session.rows(
         "account.invoice",
         "number reference description state type invoice_date party.code sales.number sales.reference sales.web_id "
         "untaxed_amount tax_amount total_amount lines.product.code lines.quantity lines.unit_price lines.amount "
         "lines.description lines.note lines.account.name taxes.tax.rate taxes.base taxes.amount "
         "move.state move.lines.debit move.lines.credit move.lines.account.name",
+        where,
     )
     return [
         {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from tests.chaos.judge.evidence import Entry, Evidence, Finding, moment
@@ -62,9 +62,13 @@ _UNDER_WAY = timedelta(seconds=6)
 
 def _conflicting(evidence: Evidence) -> Iterator[Finding]:
     """The same reference with other content: whoever resends must repeat the same bytes, if they can know them."""
-    forgotten = {e.key for e in evidence.entries("wms", "order_received") if evidence.is_forgotten(e.at)}
+    forgotten = {e.key for e in evidence.entries("wms", "order_received") if _sent_in_a_forgotten_time(evidence, e.at)}
     for entry in (e for e in evidence.entries("wms", "order_conflicted") if e.key not in forgotten):
         yield Finding("S3", "unexplained", f"the warehouse was sent {entry.key} again with other content")
+
+
+def _sent_in_a_forgotten_time(evidence: Evidence, at: datetime) -> bool:
+    return evidence.is_forgotten(at) or evidence.is_forgotten(at - _UNDER_WAY)
 
 
 def unsealed(evidence: Evidence) -> Iterator[Finding]:
@@ -86,7 +90,7 @@ def unsealed(evidence: Evidence) -> Iterator[Finding]:
 
 def _as_sealed(evidence: Evidence, key: str, at: Any, body: Any) -> Iterator[Finding]:
     intent = evidence.intent(key)
-    if evidence.is_forgotten(at) or evidence.is_forgotten(at - _UNDER_WAY):
+    if _sent_in_a_forgotten_time(evidence, at):
         return  # so is its intent; that it wasn't done again is S1
     if intent is None:
         yield Finding("S3", "unexplained", f"{key} happened, and the hub has no intent of it")
