@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from msgspec.structs import replace
@@ -18,6 +18,7 @@ from tests.chaos.campaign.database import Cluster, cluster
 from tests.chaos.campaign.desk import Desk
 from tests.chaos.campaign.fault import FAULTS, SEPARATOR, Known, by_side, drawn, not_here
 from tests.chaos.campaign.faults import know_all
+from tests.chaos.campaign.faults.processes import exchange
 from tests.chaos.campaign.faults.throttled import Seen, Share, refused_at_most, share_of, starved_seconds
 from tests.chaos.campaign.full import next_ones, still_to_strike
 from tests.chaos.campaign.planting import SHOWS, Caught, keep, kept
@@ -254,3 +255,27 @@ def test_without_a_backlog_nothing_is_measured() -> None:
 
 def test_whoever_goes_on_calling_a_target_that_wants_no_calls_is_found() -> None:
     assert refused_at_most(6.0) < 6.0 * 12
+
+
+async def test_a_process_that_stops_at_its_point_before_it_works_is_not_waited_for(tmp_path: Path) -> None:
+    marker, old, new = tmp_path / "struck", _Process(), _Process()
+
+    class Stopping:
+        hubs: ClassVar[list[_Process]] = [old, old]
+        retailer = SimpleNamespace(lifeline=SimpleNamespace(untie=lambda pid: None))
+
+        async def start_hub(self, roles: object, environment: object) -> None:
+            self.hubs.append(new)
+            marker.touch()
+            await asyncio.sleep(3600)
+
+    armed = {"CROSSDOCK_STOP_AT": "call:before", "CROSSDOCK_CHECKPOINT_MARKER": str(marker)}
+    async with asyncio.timeout(20):
+        await exchange(Stopping(), 1, armed)  # type: ignore[arg-type]
+    assert Stopping.hubs == [old, new]
+
+
+class _Process:
+    pid = 0
+
+    def stop(self) -> None: ...

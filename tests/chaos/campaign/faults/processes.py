@@ -178,11 +178,12 @@ async def exchange(world: World, place: int, environment: dict[str, str] | None 
 async def _started(world: World, place: int, environment: dict[str, str]) -> HubProcess:
     """One that is to die or to stop at a point may get there before it says that it works."""
     marker = environment.get("CROSSDOCK_CHECKPOINT_MARKER")
+    is_there = Path(marker).exists if marker else bool
     starting = asyncio.ensure_future(world.start_hub(ROLES[place], environment))
     try:
         while not starting.done():
             await asyncio.wait([starting], timeout=0.05)
-            if marker and Path(marker).exists():
+            if is_there():
                 return world.hubs[-1]
         return starting.result()
     except NotOpened:
