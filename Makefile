@@ -35,9 +35,6 @@ export NPM_FROM_WHEEL
 GENERATED := crossdock.canonical.schemas crossdock.connect.matrix crossdock.govern.configuration crossdock.cli.reference \
   crossdock.gateway.openapi crossdock.gateway.asyncapi tests.lives.grid tests.chaos.campaign.report bench.peers.report
 
-# Built once per machine, so that its two minutes are shown and no test has to wait for them.
-PREPARE_ERP := $(BIN)/python -u -c 'from crossdock.simulators.tryton import prepare; prepare(say=print)'
-
 define CAMPAIGN
 $(BIN)/python -m tests.chaos.campaign --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) --faults "$(FAULTS)" $(if $(FULL),--full) --erp $(ERP) --record $(RECORD)
 endef
@@ -54,15 +51,20 @@ demo: $(STAMP) ## play an order through a real ERP, then keep running; ONCE=1 ch
 	@$(BIN)/crossdock demo $(if $(ONCE),--once)
 
 ##@ Work on it
-.PHONY: setup test check lint format types floors drift docs bench judge chaos nightly clean
+.PHONY: setup erp test check lint format types floors drift docs bench judge chaos nightly clean
 setup: $(STAMP) ## install everything into .venv, as locked; later runs do nothing
 
-test: $(STAMP) ## all tests but the long chaos runs, JOBS at a time
+# Built once per machine, so that its two minutes are shown and no test has to wait for them.
+erp: $(STAMP)
+	@$(BIN)/python -u -c 'from crossdock.simulators.tryton import prepare; prepare(say=print)'
+
+test: erp ## all tests but the long chaos runs, JOBS at a time
 	@.ci/programs
-	@$(PREPARE_ERP)
 	@$(BIN)/pytest -n $(JOBS) --dist loadgroup -m "not chaos or slice" $(ARGS)
 
-check: lint types floors drift test ## exactly what CI runs: lint types floors drift test
+check: $(STAMP) ## exactly what CI runs: lint types floors drift test
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line lint types floors drift erp
+	@$(MAKE) --no-print-directory test
 
 lint: $(STAMP) ## ruff: rules and format
 	@$(BIN)/ruff check .
@@ -96,8 +98,7 @@ chaos: $(STAMP) ## strike a retailer's day with faults for MINUTES=5, and judge 
 	@$(if $(STEADY),MINUTES=$(STEADY) $(BIN)/python -m bench steady,$(CAMPAIGN))
 
 nightly: MINUTES = 60
-nightly: judge ## what takes hours: judge, every test of chaos, 10,000 lives with wrong clocks, an hour of chaos, each planted bug hunted
-	@$(PREPARE_ERP)
+nightly: judge erp ## what takes hours: judge, every test of chaos, 10,000 lives with wrong clocks, an hour of chaos, each planted bug hunted
 	@$(BIN)/pytest -n $(JOBS) --dist loadgroup -m chaos $(ARGS)
 	@CROSSDOCK_CLOCKS=10000 $(BIN)/pytest -n $(JOBS) tests/lives/test_clocks.py
 	@$(CAMPAIGN)
