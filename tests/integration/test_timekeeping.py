@@ -135,6 +135,25 @@ async def test_what_was_heard_and_read_by_a_clock_a_day_ahead_is_overtaken_as_so
         assert await known(datetime.now(UTC), b"[]")
 
 
+async def test_what_was_worked_out_by_a_clock_a_day_ahead_is_worked_out_again_as_soon_as_that_is_put_right(
+    database_url: str,
+) -> None:
+    """A refund that tomorrow's limit had no room for, say, would wait for the day after."""
+    async with Target().serve() as target, staged(database_url, target, mail=False) as stage:
+        for number, ahead in (("1", "1 day"), ("2", "0 days")):
+            await stage.tell(told(order(number), 3))
+            await stage.run()
+            stage.sql(
+                f"update entity set settled_at = settled_at + interval '{ahead}' where key = 'order:shop:{number}'"
+            )
+        stage.sql("update clock set looked_at = now() + interval '1 day'")
+        assert stage.rows("select entity from dirty") == []
+        await stage.hub.timekeeper.look()
+        assert stage.rows("select entity from dirty") == [("order:shop:1",)]
+        await stage.run()
+        assert stage.count("select count(*) from entity where settled_at > now()") == 0
+
+
 async def test_a_reading_of_a_clock_a_day_ahead_is_of_the_past_in_a_replay_too(database_url: str) -> None:
     async with Target().serve() as target, staged(database_url, target, mail=False) as stage:
         await stage.tell(told(order("1"), 3))

@@ -342,3 +342,29 @@ def test_every_act_there_is_says_what_undoes_it_and_is_held_to_it() -> None:
     assert names == {"open_units", "shipment_lines", "pickup_release", "goods_return", "credit_memo",
                      "supplementary_invoice", "return_record", "refund"}  # fmt: skip
     assert [noun for noun in COMMANDS if undone_by(noun) is None and COMMANDS[noun] in UNDONE_BY] == []
+
+
+@pytest.mark.parametrize("name", ["credit_memo:1", "goods_return:R1:1", "return_record:R1:1"])
+def test_what_was_found_to_be_absent_after_a_later_one_was_done_is_still_owed(name: str) -> None:
+    """Its answer was lost, the next one was done meanwhile, and a search then found that the first had not happened."""
+    story = Story(units=3, price=1_000)
+    left(story)
+    story.keep()
+    for units in (1, 2):
+        story.back(units)
+        story.keep()
+    absent = story.sealed.pop(name)
+    [owed] = [each for each in story.to_do() if type(each.body) is type(absent.body)]
+    assert (owed.name, owed.body.lines) == (name, absent.body.lines)
+
+
+def test_a_further_sale_that_was_found_to_be_absent_is_still_owed() -> None:
+    story = Story(units=1, price=1_000)
+    left(story)
+    for more in (2, 3):
+        story.units = more
+        story.order()
+        story.keep()
+    absent = story.sealed.pop("sale:2")
+    [owed] = [each for each in story.to_do() if isinstance(each.body, SalesOrder)]
+    assert (owed.name, owed.body) == ("sale:2", absent.body)

@@ -48,7 +48,7 @@ def _newest(standing: Standing, order_fact: Fact) -> Fact:
 def _correction(
     standing: Standing, record: Record, policy: Policy, erp: str, cause: Fact, name: str, amounts: Amounts
 ) -> Act:
-    nth = len(standing.all_sealed(name)) + 1
+    nth = next(standing.free(name))
     invoices = invoices_owed(standing, record)
     lines, day = _lines(record.order, amounts), _open_day(cause.changed_at, policy)
     about = {"number": record.order.number, "sold_by": standing.source, "currency": record.currency}

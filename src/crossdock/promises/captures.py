@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from itertools import count
 
 from crossdock.books.entitlements import settled_in_all
 from crossdock.books.exchanges import lent
@@ -33,7 +32,7 @@ def owed_captures(standing: Standing, order_fact: Fact, record: Record, policy: 
         in_all = to_cover(record, settled - lent(record, left=False))
         yield from _to_be_covered(standing, order_fact, record, open_, in_all, policy)
     newest = max(standing.of("shipment"), key=lambda fact: (fact.changed_at, fact.id), default=order_fact)
-    names = (name for nth in count(1) if (name := f"capture:{nth}") not in standing.sealed)
+    names = (f"capture:{nth}" for nth in standing.free("capture"))
     for payment in open_:
         part = min(missing, capturable(record, payment))
         missing -= part

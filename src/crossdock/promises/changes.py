@@ -97,7 +97,7 @@ def units_in_sales(standing: Standing) -> Counter[str]:
 def _further_sale(
     standing: Standing, fact: Fact, record: Record, policy: Policy, erp: str, more: dict[str, int]
 ) -> Act:
-    nth = len(standing.all_sealed(SALE)) + 1
+    nth = next(standing.free(SALE, first=2))
     needs = {SALE: Kept(standing.entity, SALE)}
     if record.order.customer:
         needs = {"party": Kept(record.order.customer, f"party_account@{erp}"), **needs}

@@ -135,7 +135,8 @@ def _goods_return(
 ) -> Iterator[Obligation]:
     """The ERP receives what was handed in and looked at, where its disposition says; what it received before stays."""
     body: Return = fact.body
-    sent = standing.all_sealed(f"goods_return:{body.id}")
+    slots = f"goods_return:{body.id}"
+    sent = standing.all_sealed(slots)
     missing = _to_stock(record, body, terms)
     for sealed in sent:
         missing.subtract({_stocked(line): line.units for line in sealed.body.lines})
@@ -146,7 +147,7 @@ def _goods_return(
         return
     issues = issues_owed(standing, record)
     yield Act(
-        name=f"goods_return:{body.id}:{len(sent) + 1}",
+        name=f"{slots}:{next(standing.free(slots))}",
         to=erp,
         body=GoodsReturn(return_id=body.id, number=body.number or body.id, received_at=body.returned_at, lines=lines),
         cause=fact,
@@ -213,7 +214,8 @@ def _return_record(
     Of a return that it announced itself it shows the goods already, and what it gave back itself of any.
     """
     body: Return = fact.body
-    told = standing.all_sealed(f"return_record:{body.id}")
+    slots = f"return_record:{body.id}"
+    told = standing.all_sealed(slots)
     units = Counter[str]() if fact.connection == standing.source else _known_there(record, back)
     for sealed in told:
         units.subtract({line.line: line.units for line in sealed.body.lines})
@@ -234,7 +236,7 @@ def _return_record(
     # What the database was set back over has been made, and nobody makes it here any more.
     made = forgotten_refunds(standing)
     yield Act(
-        name=f"return_record:{body.id}:{len(told) + 1}",
+        name=f"{slots}:{next(standing.free(slots))}",
         to=standing.source,
         body=ReturnRecord(
             order=record.order.id,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import count
 from typing import Any, TypeVar
 
 import msgspec
@@ -103,6 +104,13 @@ class Standing:
         """What was sealed under names that begin so, the first first: `sale`, `sale:2`, …, `sale:10`."""
         found = [sealed for name, sealed in self.sealed.items() if name == prefix or name.startswith(f"{prefix}:")]
         return sorted(found, key=lambda sealed: (len(sealed.name), sealed.name))
+
+    def free(self, prefix: str, first: int = 1) -> Iterator[int]:
+        """The numbers from `first` on under which nothing was sealed, the next first.
+
+        Not the count of what was: an earlier one, of which a search found that it had not happened, may be among the gaps.
+        """
+        return (nth for nth in count(first) if f"{prefix}:{nth}" not in self.sealed)
 
 
 def facts_of(evidence: Iterable[Evidence]) -> tuple[Fact, ...]:

@@ -47,7 +47,8 @@ async def wait_no_longer(
 
 
 async def overtaken(tx: Transaction, looked_at: datetime) -> None:
-    """What was heard and read under a clock that was ahead is known as of when it was, so that what comes now is newer."""
+    """What was heard and read under a clock that was ahead is known as of when it was, so that what comes now is newer; and
+    whatever was worked out by it is worked out again: a day's limit, say, was that of another day."""
     told = {"looked_at": looked_at, "hint": HINT}
     await mark_dirty(tx, [row[0] for row in await rows(tx, _SQL["overtaken"], told)])
 

@@ -19,7 +19,7 @@ from unnest(%(target)b::text[], %(seconds)b::float8[]) as longest(target, second
 where d.target = longest.target and d.stage in (1, 3) and d.due_at > %(looked_at)s
   and d.due_at <= %(looked_at)s::timestamptz + make_interval(secs => longest.seconds)
 
--- overtaken: What was heard and read under a clock that was ahead is known as of when it was; answers whose documents those are. Else nothing that is said before that clock's time comes again would be newer.
+-- overtaken: What was heard and read under a clock that was ahead is known as of when it was; answers whose documents those are, and whose promises were worked out by its days. Else nothing that is said before that clock's time comes again would be newer.
 with by as (
     select (extract(epoch from now()) * 1000000)::bigint as now,
            (extract(epoch from now() - %(looked_at)s::timestamptz) * 1000000)::bigint as gap
@@ -36,7 +36,9 @@ with by as (
     from by where d.raised_at > now() or d.observed > by.now or starts_with(d.kind, %(hint)s) and d.token > by.now
     returning d.entity, old.observed <> new.observed or old.token <> new.token as is_older
 )
-select distinct entity from known where is_older and entity is not null
+select entity from known where is_older and entity is not null
+union
+select key from entity where settled_at > now()
 
 -- wait_no_longer: What was made to wait by a clock that was ahead waits as long as it was to; who held something under it holds it no longer, and a list is known to be as it is only up to now.
 with longest as (
