@@ -287,6 +287,14 @@ def test_what_comes_together_because_the_systems_stood_still_is_not_too_much_at_
         assert (("S11", "unexplained") in judged(evidence)) is found
 
 
+def test_what_comes_together_because_its_wire_held_it_up_is_not_too_much_at_once() -> None:
+    for system, found in (("erp", False), ("psp", True)):
+        evidence = sound()
+        evidence.calls["erp"].extend([{"at": 1000.5, "subject": ""}] * 12)  # type: ignore[attr-defined]
+        _told(evidence, held_up={system: [(1000.4, 1.2)]})
+        assert (("S11", "unexplained") in judged(evidence)) is found
+
+
 def test_calls_that_go_on_at_the_full_rate_stay_ahead_by_what_came_together_and_no_further() -> None:
     for paused, found in ((0.0, False), (3.0, True)):
         evidence = sound()

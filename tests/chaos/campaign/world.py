@@ -61,6 +61,8 @@ class World:
     stood_still: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
     """(until when, in seconds since 1970; for how many seconds) no system ran, for all are in this process: what was sent to
     them meanwhile came at once."""
+    held_up: dict[str, list[tuple[float, float]]] = field(default_factory=dict[str, list[tuple[float, float]]])
+    """The same of the wire to one system."""
     call_lease_seconds: float = 2.5
     refunds_a_day: int | None = None
     """The most that may be refunded in a day, in cents; None: as much as is due."""

@@ -52,6 +52,8 @@ class Told:
     slept_seconds: float = 0.0
     stood_still: Sequence[Sequence[float]] = ()
     """(until when, for how many seconds) no system ran: what was sent to them meanwhile came at once. Seconds since 1970."""
+    held_up: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict[str, Sequence[Sequence[float]]])
+    """The same of the wire to one system."""
     forgotten: Sequence[Sequence[str]] = ()
     """(from, until): times of which the hub's database was made to know nothing any more."""
     refunds_a_day: int | None = None

@@ -187,7 +187,7 @@ def in_budget(evidence: Evidence) -> Iterator[Finding]:
         for at in times:
             ahead, before = max(0.0, ahead - rate * (at - before)) + 1, at
             since = at if ahead == 1 else since
-            slack = _BUDGET_SLACK_SECONDS + evidence.told.slept_seconds + _stood_still(evidence, since, at)
+            slack = _BUDGET_SLACK_SECONDS + evidence.told.slept_seconds + _stood_still(evidence, system, since, at)
             worst = ahead if ahead > max(worst, burst + rate * slack) else worst
         if worst:
             yield Finding(
@@ -195,11 +195,12 @@ def in_budget(evidence: Evidence) -> Iterator[Finding]:
             )
 
 
-def _stood_still(evidence: Evidence, since: float, until: float) -> float:
-    """For how long at most no system ran in that while, or shortly before: so much of it came together, and as long as calls
-    go on at the full rate it stays ahead."""
+def _stood_still(evidence: Evidence, system: str, since: float, until: float) -> float:
+    """For how long at most no system ran in that while, or shortly before, or the wire to this one held up what was sent: so
+    much of it came together, and as long as calls go on at the full rate it stays ahead."""
+    stood = (*evidence.told.stood_still, *evidence.told.held_up.get(system, ()))
     return max(
-        (long for end, long in evidence.told.stood_still if end - long <= until and since <= end + long + 1.0),
+        (long for end, long in stood if end - long <= until and since <= end + long + 1.0),
         default=0.0,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from random import Random
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -47,8 +48,9 @@ class BadWireToASystem:
     count = 40
 
     async def inject(self, world: World, random: Random) -> None:
-        wire = world.wires[random.choice(sorted(world.wires.keys() - {_DATABASE}))]
-        world.struck[self.name] += await _storm(wire, random.choice(_WEATHERS))
+        where, began = random.choice(sorted(world.wires.keys() - {_DATABASE})), time.time()
+        world.struck[self.name] += await _storm(world.wires[where], random.choice(_WEATHERS))
+        world.held_up.setdefault(where, []).append((time.time(), time.time() - began))
 
 
 @fault("hub", prepare=wire_database)
