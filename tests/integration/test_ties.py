@@ -50,10 +50,12 @@ async def test_a_message_that_contradicts_what_was_read_is_a_tie(database_url: s
 
 
 async def test_a_message_and_a_reading_in_one_batch_tie_where_the_reading_began_first(database_url: str) -> None:
+    """It is the message that asks for another reading: this one may have been a tie's before, and asks no second time."""
     began = NOW - timedelta(seconds=1)
-    for batch in ([told(b"{}"), told(b"[]", began)], [told(b"[1]", began), told(b"{1}")]):
+    for first, second in ((told(b"{}"), told(b"[]", began)), (told(b"[1]", began), told(b"{1}"))):
         async with Database(database_url) as database:
-            assert (await merged(database, *batch)).tied
+            message = second if first.version[2] else first
+            assert (await merged(database, first, second)).tied == (message,)
 
 
 async def test_a_reading_in_the_same_batch_that_began_after_the_message_settles_it(database_url: str) -> None:

@@ -155,7 +155,8 @@ def highest(statements: Iterable[Statement]) -> tuple[dict[Identity, Statement],
             continue
         differs = statement.version[:2] == held.version[:2] and statement.digest != held.digest
         if differs and _unsettled(statement, held.version[2], held.heard):
-            tied.append(statement)
+            # Not the reading: what it read may have been a tie's before, which would ask nothing new.
+            tied.append(held if statement.version[2] else statement)
         lower, latest[identity] = sorted((held, statement), key=_rank)
         if lower.names:
             naming[identity] = max(naming.get(identity, lower), lower, key=_rank)
