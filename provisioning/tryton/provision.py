@@ -136,7 +136,7 @@ def keep_connections() -> None:
 
 
 def hash_lightly() -> None:
-    """Check the one password, which is printed in our docs, without the tenth of a second that is to stop who guesses."""
+    """Check the one password, which the simulator's source names, without the time that is to stop who guesses."""
     import pwdlib.hashers.argon2 as argon2
 
     argon2.Argon2Hasher = partial(argon2.Argon2Hasher, time_cost=1, memory_cost=8, parallelism=1)

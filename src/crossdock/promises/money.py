@@ -134,13 +134,11 @@ def _name_in(entity: str, refund: Refund) -> str:
     return f"{cause}{payment}{rest.partition('/')[0]}"
 
 
-def slot(kind: str, cause: str, payment: str, nth: int) -> str:
-    """The name of money going back: `refund:<cause>|<payment>:<n>`. A payment's id holds no bar; a cause may hold anything."""
-    return f"{slots(kind, cause)}{payment}:{nth}"
-
-
 def slots(kind: str, cause: str) -> str:
-    """How all the names begin of what goes back for one cause."""
+    """How all the names begin of what goes back for one cause: `refund:<cause>|<payment>:<n>`.
+
+    A payment's id holds no bar; a cause may hold anything.
+    """
     return f"{kind}:{cause}|"
 
 

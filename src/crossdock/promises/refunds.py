@@ -23,7 +23,7 @@ from crossdock.canonical.returns import Return
 from crossdock.kernel.money import AnyMoney, Money
 from crossdock.promises.approvals import approved, digest_of, rejected
 from crossdock.promises.exchanges import still_leaving
-from crossdock.promises.money import cause_in, forgotten_refunds, latest, since_covered, since_paid, slot, slots
+from crossdock.promises.money import cause_in, forgotten_refunds, latest, since_covered, since_paid, slots
 from crossdock.promises.obligations import Act, ApprovalNeeded, Obligation, Priority, Trouble, Wait, Within
 from crossdock.promises.policy import Policy, due
 from crossdock.promises.refund_notices import owed_notices
@@ -256,10 +256,9 @@ def _store_credit(owed: _Owed, entitlement: Entitlement, fact: Fact) -> Iterator
 
 def _next_slot(owed: _Owed, kind: str, cause: str, payment: str) -> str:
     """The first that was never sealed, as far as is known; an ordinal, for neither an amount nor a body can name a promise."""
-    nth, forgotten = 1, forgotten_refunds(owed.standing)
-    while (name := slot(kind, cause, payment, nth)) in owed.standing.sealed or name in forgotten:
-        nth += 1
-    return slot(kind, cause, payment, nth)
+    forgotten, begins = forgotten_refunds(owed.standing), f"{slots(kind, cause)}{payment}"
+    names = (f"{begins}:{nth}" for nth in owed.standing.free(begins))
+    return next(name for name in names if name not in forgotten)
 
 
 # --- permission --------------------------------------------------------------------------------------------------------

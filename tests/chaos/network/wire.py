@@ -37,6 +37,11 @@ class Weather:
     def swallows(self, direction: Direction) -> bool:
         return self.half_open or self.deaf == direction
 
+    @property
+    def holds_up(self) -> bool:
+        """Whether what was sent one after the other may arrive together when it clears."""
+        return self.latency_seconds > 0 or self.drip_seconds > 0
+
 
 CLEAR = Weather()
 

@@ -49,8 +49,10 @@ class BadWireToASystem:
 
     async def inject(self, world: World, random: Random) -> None:
         where, began = random.choice(sorted(world.wires.keys() - {_DATABASE})), time.time()
-        world.struck[self.name] += await _storm(world.wires[where], random.choice(_WEATHERS))
-        world.held_up.setdefault(where, []).append((time.time(), time.time() - began))
+        weather = random.choice(_WEATHERS)
+        world.struck[self.name] += await _storm(world.wires[where], weather)
+        if weather.holds_up:
+            world.held_up.setdefault(where, []).append((time.time(), time.time() - began))
 
 
 @fault("hub", prepare=wire_database)
