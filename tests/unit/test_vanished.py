@@ -14,7 +14,7 @@ from crossdock.canonical.payment import Capture, PaymentAuthorization, PaymentRe
 from crossdock.canonical.returns import Allowance, Return, ReturnLine
 from crossdock.canonical.shipment import GoodsIssue, InvoicePosting
 from crossdock.kernel.money import usd
-from crossdock.promises.money import slot
+from crossdock.promises.money import slots
 from crossdock.promises.obligations import Fetch, Trouble
 from crossdock.promises.orders import owed_for_order
 from crossdock.promises.policy import Policy, Roles
@@ -89,7 +89,7 @@ def test_what_is_owed_back_is_told_until_it_was_asked_for_whatever_another_one_o
     granted = fact("allowance", Allowance(id="1", amount=usd(500), reason="late", granted_by="us", granted_at=NOW))
     other = fact("allowance", Allowance(id="10", amount=usd(300), reason="late", granted_by="us", granted_at=NOW))
     body = PaymentRefund(payment="p1", tender="card", amount=usd(300), reason="late")
-    asked = Sealed(slot("refund", "allowance:psp:10", "p1", 1), body, confirmed=True)
+    asked = Sealed(f"{slots('refund', 'allowance:psp:10')}p1:1", body, confirmed=True)
     done = (fact("shipment", PARCEL), fact("payment", PAYMENT), fact("capture", CAPTURE), other)
     assert said(*done, granted, sealed=(*DONE, asked)) == ["5.00 USD is owed back"]
     assert said(*done, sealed=(*DONE, asked)) == []
