@@ -463,6 +463,35 @@ async def test_whatever_is_asked_gets_an_answer_and_no_stack_trace(database_url:
         await walk(otto, [*odd, *queries, "live", "live/case/x", "static/x/y"])
 
 
+async def heard_of(visitor: Visitor, page: str, but_for: str = "") -> str | None:
+    """The mark of the change that the stream a page listens to begins with, or nothing; `but_for` was seen."""
+    [stream] = re.findall(r'sse-connect="([^"]+)"', page)
+    headers = {"Last-Event-ID": but_for} if but_for else {}
+    async with visitor.http.get(visitor.address + stream, headers=headers) as listened:
+        async for line in listened.content:
+            if line.startswith(b"id: "):
+                return line.decode().removeprefix("id: ").strip()
+            if line == b": alive\n":
+                return None
+    raise AssertionError("the stream ended")
+
+
+async def test_a_page_hears_of_what_changed_after_it_was_read_and_before_it_listened_once(database_url: str) -> None:
+    await stuck(database_url, "1")
+    async with house(database_url) as desk:
+        otto = await desk.person("Otto")
+        address = f"case/{await case_of(desk)}"
+        page = (await otto.get(address)).text
+        assert await heard_of(otto, page) is None
+        assert (await otto.post(f"{address}/snooze", revision=0, quiet="yes")).status == 303
+        mark = await heard_of(otto, page)
+        assert mark is not None
+        assert await heard_of(otto, page, but_for=mark) is None
+        assert await heard_of(otto, (await otto.get(address)).text) is None
+        for each in ("", "cases", "flow", "connections", "order/order:shop:1"):
+            assert await heard_of(otto, (await otto.get(each)).text) is None
+
+
 _HUB = """
 [hub]
 listen = "127.0.0.1:0"

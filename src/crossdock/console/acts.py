@@ -8,7 +8,7 @@ import msgspec
 
 from crossdock.cli.tracing import told_of
 from crossdock.cli.wording import NOBODY, name_of, standing_of
-from crossdock.console.asking import Answered, Asked, Denied
+from crossdock.console.asking import Answered, Asked, Denied, number_of
 from crossdock.console.desk import Desk
 from crossdock.console.evidence import Marks, decoded, tree
 from crossdock.console.masking import masked, of_others
@@ -21,7 +21,7 @@ _VERBS = ("read", "state: the target is made equal to it", "act: caused once")
 
 
 async def why(desk: Desk, asked: Asked, person: Person, id_: str) -> Answered:
-    promise = int(id_) if id_.isdecimal() and len(id_) < 19 else -1
+    promise = number_of(id_)
     async with desk.looking() as tx:
         found = await acts.explained(tx, promise)
         if found is None:

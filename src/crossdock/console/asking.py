@@ -28,6 +28,7 @@ SECURITY = (
 FORM_BYTES_MAX = 64 * 1024
 _FIELDS_MAX = 200
 _PAGES_MAX = 100_000
+NUMBER_NONE = -1
 
 Fields = Mapping[str, list[str]]
 
@@ -59,7 +60,7 @@ class Asked:
     def number(self, name: str, default: int = 0) -> int:
         """A whole number of the form or else the query; the default when there is none."""
         told = self.of_form(name) or self.of_query(name)
-        return int(told) if told.isdecimal() and len(told) < 19 else default
+        return number_of(told, default)
 
     @property
     def page(self) -> int:
@@ -117,6 +118,11 @@ def to(*parts: object, **query: object) -> str:
     path = "/".join([PREFIX, *(quote(str(part), safe=":") for part in parts)])
     told = [(name, value) for name, value in query.items() if value not in ("", None)]
     return path + ("?" + "&".join(f"{name}={quote(str(value), safe=':')}" for name, value in told) if told else "")
+
+
+def number_of(text: str, default: int = NUMBER_NONE) -> int:
+    """The number this is, as the database counts; the default, which nothing is called by, when it is none."""
+    return int(text) if text.isdecimal() and len(text) < 19 else default
 
 
 def see(where: str, *headers: tuple[bytes, bytes]) -> Answered:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from crossdock.console.asking import Answered, Asked, Denied, see, to
+from crossdock.console.asking import Answered, Asked, Denied, number_of, see, to
 from crossdock.console.cases import described, filter_of
 from crossdock.console.deciding import TEXT_CHARACTERS_MAX, text_of
 from crossdock.console.desk import Desk
+from crossdock.console.live import moving
 from crossdock.console.signing_in import Person
 from crossdock.govern.waiving import waive
 from crossdock.store import bulk as store
@@ -40,8 +41,9 @@ def _reason(asked: Asked, what: str) -> str:
 
 async def job(desk: Desk, asked: Asked, person: Person, id_: str) -> Answered:
     page = asked.page
-    number = int(id_) if id_.isdecimal() and len(id_) < 19 else -1
+    number = number_of(id_)
     async with desk.looking() as tx:
+        live = await moving(tx, "job", number)
         found = await store.job_by_id(tx, number)
         if found is None:
             raise Denied(404, "There is no such job", "A job nobody confirms within a day is gone.")
@@ -50,6 +52,7 @@ async def job(desk: Desk, asked: Asked, person: Person, id_: str) -> Answered:
             "bulk.html",
             asked,
             person,
+            live=live,
             job=found,
             title=_WHAT.get(found.what, found.what),
             whole=found.what in store.WHOLE_CASES,
@@ -63,7 +66,7 @@ async def job(desk: Desk, asked: Asked, person: Person, id_: str) -> Answered:
 
 
 async def confirm(desk: Desk, asked: Asked, person: Person, id_: str) -> Answered:
-    number = int(id_) if id_.isdecimal() and len(id_) < 19 else -1
+    number = number_of(id_)
     async with desk.deciding(person) as decider:
         await store.confirm(decider, number)
     return see(to("bulk", number))

@@ -10,9 +10,10 @@ from typing import Any, cast
 
 import msgspec
 
-from crossdock.console.asking import Answered, Asked, Denied, to
+from crossdock.console.asking import Answered, Asked, Denied, number_of, to
 from crossdock.console.desk import Desk
 from crossdock.console.evidence import Node, decoded, marks_of, plain, tree
+from crossdock.console.live import moving
 from crossdock.console.masking import for_eyes, masked, of_others
 from crossdock.console.signing_in import Person
 from crossdock.console.wording import KINDS, OF_OTHERS, field_named
@@ -114,6 +115,7 @@ def query_of(wanted: Filter, tenant: str = "") -> dict[str, str]:
 async def listed(desk: Desk, asked: Asked, person: Person) -> Answered:
     wanted, page, tenant = filter_of(asked, desk.settings), asked.page, asked.of_query("tenant")
     async with desk.looking() as tx:
+        live = await moving(tx, "home")
         counted = await store.facets(tx, wanted.quiet)
         groups = await store.groups(tx, wanted, _GROUPS + 1, page * _GROUPS)
         trends = await store.trends(tx, [each.id for each in groups[:_GROUPS]])
@@ -122,6 +124,7 @@ async def listed(desk: Desk, asked: Asked, person: Person) -> Answered:
         "cases.html",
         asked,
         person,
+        live=live,
         groups=groups[:_GROUPS],
         facets=[*facets_of(counted, wanted, person, tenant), *_tenants(wanted, tenant, desk.settings)],
         wanted=wanted,
@@ -192,6 +195,7 @@ def _choices(name: str, counted: Counter[str], wanted: Filter, labels: dict[str,
 async def case(desk: Desk, asked: Asked, person: Person, id_: str) -> Answered:
     page = asked.page
     async with desk.looking() as tx:
+        live = await moving(tx, "case", number_of(id_))
         found = await case_asked(tx, id_)
         items = await store.items(tx, found.id, _ITEMS + 1, page * _ITEMS)
         shown = await _shown(tx, found, items[:_ITEMS], person)
@@ -208,6 +212,7 @@ async def case(desk: Desk, asked: Asked, person: Person, id_: str) -> Answered:
         "case.html",
         asked,
         person,
+        live=live,
         case=found,
         items=shown,
         page=page,
@@ -224,7 +229,7 @@ async def _people(tx: Transaction, settings: Settings, *besides: str) -> list[st
 
 
 async def case_asked(tx: Transaction, id_: str) -> Group:
-    found = await store.case_by_id(tx, int(id_)) if id_.isdecimal() and len(id_) < 19 else None
+    found = await store.case_by_id(tx, number_of(id_))
     if found is None:
         raise Denied(404, "There is no such case", "It may never have been; closed ones are kept.")
     return found

@@ -6,6 +6,7 @@ from typing import Any
 
 from crossdock.console.asking import Answered, Asked, Denied, see, to
 from crossdock.console.desk import Desk
+from crossdock.console.live import moving
 from crossdock.console.signing_in import Person
 from crossdock.store import connections as store
 
@@ -14,6 +15,7 @@ async def listed(desk: Desk, asked: Asked, person: Person) -> Answered:
     connectors = {name: each.connector.name for name, each in desk.settings.connections.items()}
     paces = {name: each.pace for name, each in desk.settings.connections.items()}
     async with desk.looking() as tx:
+        live = await moving(tx, "home")
         standing = await store.standing(tx, sorted(connectors))
         about: dict[str, Any] = {
             "backlog": await store.backlog(tx),
@@ -22,7 +24,15 @@ async def listed(desk: Desk, asked: Asked, person: Person) -> Answered:
         }
     roles = {getattr(desk.settings.policy.roles, role): role for role in desk.settings.policy.roles.__struct_fields__}
     return desk.pages.page(
-        "connections.html", asked, person, standing=standing, connectors=connectors, paces=paces, roles=roles, **about
+        "connections.html",
+        asked,
+        person,
+        live=live,
+        standing=standing,
+        connectors=connectors,
+        paces=paces,
+        roles=roles,
+        **about,
     )
 
 

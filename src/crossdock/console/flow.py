@@ -10,6 +10,7 @@ import msgspec
 
 from crossdock.console.asking import Answered, Asked
 from crossdock.console.desk import Desk
+from crossdock.console.live import moving
 from crossdock.console.signing_in import Person
 from crossdock.console.wording import age
 from crossdock.govern.workflows import WORKFLOWS
@@ -56,6 +57,7 @@ def burn(kept: float) -> float:
 
 async def flow(desk: Desk, asked: Asked, person: Person) -> Answered:
     async with desk.looking() as tx:
+        live = await moving(tx, "home")
         counted = await figures.figures(tx)
     figure, stock = counted.get("flow"), counted.get("stock")
     told: Mapping[str, Any] = (figure.value if figure is not None else None) or {}
@@ -63,7 +65,15 @@ async def flow(desk: Desk, asked: Asked, person: Person) -> Answered:
     if stock is not None and stock.value is not None and not stock.stale:
         rows.append(_row("Stock told", None, msgspec.convert(stock.value, Workflow, strict=False)))
     return desk.pages.page(
-        "flow.html", asked, person, figure=figure, rows=rows, objective=OBJECTIVE, count_min=COUNT_MIN, burn=burn
+        "flow.html",
+        asked,
+        person,
+        live=live,
+        figure=figure,
+        rows=rows,
+        objective=OBJECTIVE,
+        count_min=COUNT_MIN,
+        burn=burn,
     )
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from crossdock.cli.changing import change_of
-from crossdock.console.asking import Answered, Asked, Denied, see, to
+from crossdock.console.asking import Answered, Asked, Denied, number_of, see, to
 from crossdock.console.deciding import text_of
 from crossdock.console.desk import Desk
 from crossdock.console.masking import for_eyes, masked
@@ -48,7 +48,7 @@ async def overview(desk: Desk, asked: Asked, person: Person) -> Answered:
 
 async def decide(desk: Desk, asked: Asked, person: Person, id_: str) -> Answered:
     """Say yes or no to what somebody asked for; who may is checked where it is done."""
-    wanted = int(id_) if id_.isdecimal() and len(id_) < 19 else -1
+    wanted = number_of(id_)
     verdict = asked.of_form("verdict")
     async with desk.looking() as tx:
         changing = Changing(tx, desk.settings, person.name)
@@ -75,7 +75,7 @@ async def plan(desk: Desk, asked: Asked, person: Person) -> Answered:
 
 async def call_off(desk: Desk, asked: Asked, person: Person, id_: str) -> Answered:
     async with desk.looking() as tx:
-        await Planner(tx, person.name).call_off(int(id_) if id_.isdecimal() and len(id_) < 19 else -1)
+        await Planner(tx, person.name).call_off(number_of(id_))
     return see(to("govern", done="called-off") + "#calendar")
 
 

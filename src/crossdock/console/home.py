@@ -10,6 +10,7 @@ import msgspec
 
 from crossdock.console.asking import Answered, Asked, Denied, to
 from crossdock.console.desk import Desk
+from crossdock.console.live import moving
 from crossdock.console.signing_in import Person
 from crossdock.console.wording import PARTS, age
 from crossdock.store import desk as store
@@ -67,6 +68,7 @@ _LINKS = {
 
 async def home(desk: Desk, asked: Asked, person: Person) -> Answered:
     async with desk.looking() as tx:
+        live = await moving(tx, "home")
         counted = await figures.figures(tx)
     tiles = list(tiles_of(counted))
     check = counted.get("check")
@@ -78,6 +80,7 @@ async def home(desk: Desk, asked: Asked, person: Person) -> Answered:
         check=check,
         sums=_sums(check),
         verdict=verdict(tiles, check),
+        live=live,
     )
 
 

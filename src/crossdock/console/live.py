@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from hashlib import blake2b
 
-from crossdock.console.asking import SECURITY, Asked, Denied
+from crossdock.console.asking import NUMBER_NONE, SECURITY, Asked, Denied, number_of, to
 from crossdock.console.desk import Desk
 from crossdock.gateway.door import Receive, Send
 from crossdock.store import desk as store
+from crossdock.store.database import Transaction
 
 _WATCHED = ("home", "entity", "case", "job")
 # One look a second for each page that is open: 0.3 ms of the database each. Beyond so many pages a process only polls.
@@ -17,9 +19,13 @@ _WATCHERS_MAX = 100
 # Proxies cut connections that say nothing for a minute; a session's end is noticed when the stream is opened again.
 _ALIVE_LOOKS = 20
 _LOOKS_MAX = 900
-_CHANGED = b"event: changed\ndata: .\n\n"
 
 _watching: set[int] = set()
+
+
+async def moving(tx: Transaction, what: str, *which: object) -> str:
+    """Where a page that is read now hears of whatever changes from now on, also before it listens."""
+    return to("live", what, *which, seen=await _stamp(tx, what, "".join(map(str, which))))
 
 
 async def watch(desk: Desk, asked: Asked, receive: Receive, send: Send) -> None:
@@ -33,7 +39,7 @@ async def watch(desk: Desk, asked: Asked, receive: Receive, send: Send) -> None:
     closing = asyncio.create_task(desk.closing.wait())
     try:
         await _start(send)
-        await _stream(desk, what, which, send, {left, closing})
+        await _stream(desk, what, which, _seen(asked), send, {left, closing})
         await send({"type": "http.response.body", "body": b""})
     finally:
         _watching.discard(mark)
@@ -46,9 +52,14 @@ async def watch(desk: Desk, asked: Asked, receive: Receive, send: Send) -> None:
 def _watched(asked: Asked) -> tuple[str, str]:
     what, which = (*asked.path[1:], "", "")[:2]
     needs_number = what in ("case", "job")
-    if what not in _WATCHED or (needs_number and not (which.isdecimal() and len(which) < 19)):
+    if what not in _WATCHED or (needs_number and number_of(which) == NUMBER_NONE):
         raise Denied(404, "There is nothing to watch there", "Look in the navigation above.")
     return what, which
+
+
+def _seen(asked: Asked) -> str:
+    """What the page shows: as it was read, or as this stream's like said last before it was cut."""
+    return asked.headers.get("last-event-id") or asked.of_query("seen")
 
 
 async def _start(send: Send) -> None:
@@ -57,19 +68,23 @@ async def _start(send: Send) -> None:
     await send({"type": "http.response.body", "body": b"retry: 3000\n\n", "more_body": True})
 
 
-async def _stream(desk: Desk, what: str, which: str, send: Send, ends: set[asyncio.Task[object]]) -> None:
-    seen: str | None = None
+async def _stream(desk: Desk, what: str, which: str, seen: str, send: Send, ends: set[asyncio.Task[object]]) -> None:
     for nth in range(_LOOKS_MAX):
         async with desk.looking() as tx:
-            stamp = await store.stamp(tx, what, which)
-        if seen is not None and stamp != seen:
-            await send({"type": "http.response.body", "body": _CHANGED, "more_body": True})
+            stamp = await _stamp(tx, what, which)
+        if stamp != (seen or stamp):
+            changed = f"id: {stamp}\nevent: changed\ndata: .\n\n".encode()
+            await send({"type": "http.response.body", "body": changed, "more_body": True})
         elif nth % _ALIVE_LOOKS == 0:
             await send({"type": "http.response.body", "body": b": alive\n\n", "more_body": True})
         seen = stamp
         done, _ = await asyncio.wait(ends, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         if done:
             return
+
+
+async def _stamp(tx: Transaction, what: str, which: str) -> str:
+    return blake2b((await store.stamp(tx, what, which)).encode(), digest_size=8).hexdigest()
 
 
 async def _until_left(receive: Receive) -> object:

@@ -14,6 +14,7 @@ from crossdock.console.approving import may_decide
 from crossdock.console.asking import Answered, Asked, Denied
 from crossdock.console.desk import Desk
 from crossdock.console.evidence import Marks, Node, decoded, tree
+from crossdock.console.live import moving
 from crossdock.console.masking import for_eyes, masked, of_others
 from crossdock.console.signing_in import Person
 from crossdock.console.wording import OF_OTHERS, REMEDIES
@@ -80,11 +81,12 @@ class FactShown:
 
 async def order(desk: Desk, asked: Asked, person: Person, entity: str) -> Answered:
     async with desk.looking() as tx:
+        live = await moving(tx, "entity", entity)
         told = await _asked_for(tx, desk, entity)
         waiting = await what_waits(tx, Part(entity=entity))
         people = await people_of(tx, desk.settings)
     about = shown(told, entity, person, [(each, may_decide(people, person, each)) for each in waiting])
-    return desk.pages.page("order.html", asked, person, **about, said=_said(asked))
+    return desk.pages.page("order.html", asked, person, live=live, **about, said=_said(asked))
 
 
 async def _asked_for(tx: Transaction, desk: Desk, entity: str) -> Traced:
