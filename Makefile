@@ -100,9 +100,9 @@ chaos: $(STAMP) ## strike a retailer's day with faults for MINUTES=5, and judge 
 	@$(if $(STEADY),MINUTES=$(STEADY) $(BIN)/python -m bench steady,$(CAMPAIGN))
 
 nightly: MINUTES = 60
-nightly: judge erp ## what takes hours: judge, every test of chaos, 10,000 lives with wrong clocks, an hour of chaos, each planted bug hunted
+nightly: judge erp ## what takes hours: judge, every test of chaos, 100,000 lives and 10,000 with wrong clocks, an hour of chaos, each planted bug hunted
 	@$(BIN)/pytest -n $(JOBS) --dist loadgroup -m chaos $(ARGS)
-	@CROSSDOCK_CLOCKS=10000 $(BIN)/pytest -n $(JOBS) tests/lives/test_clocks.py
+	@CROSSDOCK_LIVES=100000 CROSSDOCK_CLOCKS=10000 $(BIN)/pytest -n $(JOBS) tests/lives/test_lives.py tests/lives/test_clocks.py
 	@$(CAMPAIGN)
 	@MINUTES=$(MINUTES) $(BIN)/python -m bench steady
 	@$(BIN)/python -m tests.chaos.campaign.planting

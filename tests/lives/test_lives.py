@@ -1,6 +1,6 @@
-"""Q1, Q2, Q3 and the trial balance hold at rest, and S1 and S2 at every instant, in ten thousand lives of orders.
+"""Q1, Q2, Q3 and the trial balance hold at rest, and S1 and S2 at every instant, in thousands of lives of orders.
 
-`CROSSDOCK_LIVES=100000 pytest tests/lives` lives more. One life again, told step by step:
+`make nightly` lives a hundred thousand. One life again, told step by step:
 `python -m tests.lives.telling <seed>`.
 """
 
@@ -15,7 +15,7 @@ from crossdock.promises.obligations import ApprovalNeeded
 from tests.lives.living import Life
 from tests.lives.oracle import Watch
 
-LIVES = int(os.environ.get("CROSSDOCK_LIVES", "10000"))
+LIVES = int(os.environ.get("CROSSDOCK_LIVES", "4000"))
 SLICE = 250
 _SHOWN_MAX = 5
 
