@@ -41,6 +41,25 @@ async def test_what_was_received_before_a_new_epoch_is_of_the_old_one_whenever_i
         assert _held(stage) == [(2, 4)]
 
 
+async def test_a_pass_that_began_before_its_state_was_accepted_reads_it_all_again(database_url: str) -> None:
+    async with swept(database_url) as at:
+        await at.hear(an_order("1", 9, email="forgotten@example.com"))
+        at.sql("update document set raised_at = raised_at - interval '1 hour'")
+        at.source.put(an_order("1", 3))
+        sweeper = at.sweeper()
+        await sweeper.plan()
+        at.sql("update sweep set next_at = now() where kind = 'order' and whole")
+        assert await sweeper.round() == 1
+        await at.settle()
+        assert at.cases() == ["brake:shop"]
+        async with at.person() as person:
+            assert await person.open_epoch("shop") == 2
+        while await sweeper.round():  # by itself: whoever accepts a state has it read
+            await at.settle()
+        assert _held(at) == [(2, 3)]
+        assert at.cases() == []
+
+
 async def _accept(stage: Stage) -> None:
     stage.sql(
         "insert into brake (connection, kind, reason, since, probe_at) values ('shop', 'regression', '', now(), now())"

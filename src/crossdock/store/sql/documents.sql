@@ -148,5 +148,13 @@ select * from unnest(%(entity)b::text[], %(inbox_id)b::bigint[], %(received_at)b
 -- know_connections: Every configured connection has a row, and its source's epoch in it.
 insert into connection (name) select unnest(%(name)b::text[]) on conflict do nothing
 
--- open_epoch: A source that was set back begins anew: what it says from now on counts, however old its versions look.
+-- open_epoch: A source that was set back begins anew: what it says from now on counts, however old its versions look. Its lists are read again, at once and from their beginning: what a pass read before was said before.
+with lists as materialized (
+    select connection, kind, whole, run from sweep where connection = %(connection)s order by kind, whole for update
+), parts as (
+    delete from sweep_part where run in (select run from lists)
+), listing as (
+    update sweep s set run = null, until = '-infinity', fence = nextval('fence_seq'), next_at = now()
+    from lists l where s.connection = l.connection and s.kind = l.kind and s.whole = l.whole
+)
 update connection set epoch = epoch + 1 where name = %(connection)s returning epoch
