@@ -208,6 +208,20 @@ async def test_what_was_confirmed_by_a_clock_that_was_behind_is_looked_for_and_t
         assert stage.count("select count(*) from clock_put_forward") == 1
 
 
+async def test_what_was_confirmed_by_a_clock_that_was_ahead_is_looked_for_and_not_taken_for_young(
+    database_url: str,
+) -> None:
+    async with Target().serve() as target, staged(database_url, target, mail=False) as stage:
+        placed, since = order("1"), datetime.now(UTC) - timedelta(minutes=1)
+        await stage.tell(placed, shipment("s1", placed))
+        await stage.run()
+        stage.sql("update receipt set at = at + interval '1 day'")
+        target.restore(Target().snapshot())
+        found = await _checked(stage, target, since)
+        assert {name for _, name, _ in found.missing} == {"goods_issue:s1", "invoice:s1"}
+        assert not found.too_young
+
+
 # ---- from a terminal
 
 

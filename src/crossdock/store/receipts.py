@@ -24,8 +24,8 @@ class Receipted(NamedTuple):
     sealed_at: datetime
     refs: bytes
     body: bytes
-    age_seconds: float
-    """Since its target confirmed it."""
+    age_seconds: float | None
+    """Since its target confirmed it; None where a clock that was ahead has dated that."""
     remote_id: str
     number: str
     is_missed: bool

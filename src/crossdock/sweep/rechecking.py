@@ -67,7 +67,7 @@ def _searchable(source: Source, noun: str, acts: Sequence[Receipted], told: Rech
     capability = source.connector.capabilities.get(COMMANDS[noun])
     effects = capability.effects if capability else ()
     shown_after = max((e.visible_after.total_seconds() for e in effects if isinstance(e, Searchable)), default=0.0)
-    old = [act for act in acts if act.age_seconds >= shown_after]
+    old = [act for act in acts if act.age_seconds is None or act.age_seconds >= shown_after]
     told.too_young += len(acts) - len(old)
     return old
 

@@ -3,8 +3,9 @@ select coalesce(array_agg(p.id order by p.id), '{}')
 from receipt r join promise p on p.id = r.promise
 where r.at >= (select dated_since(%(since)s)) and p.target = %(connection)s and p.verb = 2
 
--- acts: These acts, each as it was sealed last; and whether a case says that it is missing.
-select p.id, p.entity, p.name, p.noun, i.key, i.sealed_at, i.refs, p.body, extract(epoch from now() - r.at)::float8, r.remote_id, r.number,
+-- acts: These acts, each as it was sealed last; and whether a case says that it is missing. What a clock dated that was ahead was done before it was put right: nobody knows how long before, and it is looked for from two days ago.
+select p.id, p.entity, p.name, p.noun, i.key, case when i.sealed_at > now() then now() - interval '2 days' else i.sealed_at end,
+       i.refs, p.body, case when r.at <= now() then extract(epoch from now() - r.at)::float8 end, r.remote_id, r.number,
        exists (select from case_item t join cases c on c.id = t.case_id
                where t.promise = p.id and c.kind = 'missing' and c.closed_at is null)
 from promise p
