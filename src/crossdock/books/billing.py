@@ -94,4 +94,5 @@ def _position(line: BillingLine) -> Position:
 
 
 def _value(line: BillingLine) -> Value:
-    return Value(line.net.minor, tuple(amount for _, amount in sorted((t.rate, t.amount.minor) for t in line.taxes)))
+    """Taxes of one rate keep their order, as they were asked for."""
+    return Value(line.net.minor, tuple(tax.amount.minor for tax in sorted(line.taxes, key=lambda tax: tax.rate)))

@@ -54,6 +54,8 @@ class Asked:
     amount: int
     payment: str | None = None
     """The payment's id; None for credit that stays in the house."""
+    forgotten: bool = False
+    """Asked for in a time that the database was set back over: nothing was taken for it from what may be asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,11 +22,13 @@ class Balance:
     refunded_by_others: int
     disputed: int
     """Taken back by the provider: open disputes and lost ones."""
+    came_back: int
+    """Of what we asked for ourselves, what did not go: it was taken all the same from what may be asked for."""
 
     @property
     def limit(self) -> int:
         """What our own refunds on it may come to in all."""
-        return max(self.captured - self.refunded_by_others - self.disputed, 0)
+        return max(self.captured - self.refunded_by_others - self.disputed + self.came_back, 0)
 
     @property
     def refundable(self) -> int:
@@ -50,7 +52,12 @@ def _balance(record: Record, payment: Tendered, ours: Counter[str], others: Coun
     disputed = sum(
         record.money(each.amount) for each in record.disputes if each.payment == id_ and each.status != "won"
     )
-    return Balance(payment, taken, ours[id_] + others[id_], others[id_], disputed)
+    back = sum(
+        asked.amount - _came_to(record, asked.name, asked.amount)
+        for asked in record.asked
+        if asked.payment == id_ and not asked.forgotten
+    )
+    return Balance(payment, taken, ours[id_] + others[id_], others[id_], disputed, max(back, 0))
 
 
 def _by_payment(record: Record) -> tuple[Counter[str], Counter[str]]:

@@ -103,7 +103,7 @@ def _expiring(standing: Standing, record: Record, payment: Tendered, *, all_left
     until = payment.body.expires_at
     if until is None or all_left or payment.body.status != "open":
         return
-    if standing.as_of < until - _EXPIRY_WARNING:
+    if until - standing.as_of > _EXPIRY_WARNING:
         what = f"the authorisation of {payment.body.authorised} to be near its end"
         yield Wait(name=f"authorisation:{payment.body.id}", on="clock", what=what, until=until - _EXPIRY_WARNING)
     else:

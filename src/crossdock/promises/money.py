@@ -115,7 +115,7 @@ def _asked(standing: Standing) -> Iterator[Asked]:
     for sealed in standing.all_sealed("refund"):
         yield Asked(sealed.name, cause_in(sealed.name), sealed.body.amount.minor, sealed.body.payment)
     for name, refund in forgotten_refunds(standing).items():
-        yield Asked(name, cause_in(name), refund.amount.minor, refund.payment)
+        yield Asked(name, cause_in(name), refund.amount.minor, refund.payment, forgotten=True)
     for sealed in standing.all_sealed("store_credit"):
         yield Asked(sealed.name, cause_in(sealed.name), sealed.body.amount.minor)
 

@@ -19,7 +19,7 @@ from crossdock.promises.exchanges import owed_for_exchanges, with_goods_of
 from crossdock.promises.held import troubles_with_unsold, troubles_with_what_is_held
 from crossdock.promises.money import SALE
 from crossdock.promises.obligations import Act, Kept, Obligation, Priority, State, Trouble, Wait
-from crossdock.promises.picked import PICKUP_ORDER, as_picked, is_fetched, with_handed_over
+from crossdock.promises.picked import PICKUP_ORDER, as_fetched, is_fetched
 from crossdock.promises.pickups import owed_for_pickup
 from crossdock.promises.policy import Policy, due
 from crossdock.promises.reads import owed_reads
@@ -46,7 +46,7 @@ def owed_for_order(standing: Standing, policy: Policy) -> Iterator[Obligation]:
         return
     if policy.orders_from is not None and stated.body.placed_at < policy.orders_from:
         return
-    standing, order_fact = with_handed_over(standing, stated), as_picked(standing, stated)
+    standing, order_fact = as_fetched(standing, stated)
     order: Order = order_fact.body
     erp = standing.pins.get("erp", policy.roles.erp)
     record = order_record(standing, order, policy)

@@ -53,14 +53,17 @@ def units_kept(pickup: Pickup) -> dict[str, int]:
     return {line.line: line.handed_over for line in pickup.lines} if pickup.state == "handed_over" else {}
 
 
-def with_handed_over(standing: Standing, stated: Fact) -> Standing:
+def as_fetched(standing: Standing, stated: Fact) -> tuple[Standing, Fact]:
+    """What all books of an order are made of: with what its store handed over, and without what the store doesn't have."""
+    return with_handed_over(standing, stated.body), as_picked(standing, stated)
+
+
+def with_handed_over(standing: Standing, order: Order) -> Standing:
     """What the store handed over has left from there, as a parcel would have."""
-    fact = pickup_fact(standing, stated.body)
+    fact = pickup_fact(standing, order)
     if fact is None or not any(line.handed_over for line in fact.body.lines):
         return standing
-    left = replace(
-        fact, kind="shipment", body=_as_shipment(standing, stated.body, fact.body), recorded_at=fact.changed_at
-    )
+    left = replace(fact, kind="shipment", body=_as_shipment(standing, order, fact.body), recorded_at=fact.changed_at)
     return replace(standing, facts=(*standing.facts, left))
 
 

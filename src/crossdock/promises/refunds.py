@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from crossdock.books.amounts import allocated
@@ -163,9 +163,7 @@ def _payout_awaited(owed: _Owed, fact: Fact, body: Return, paid_out: int) -> Wai
 
 
 def _after(balance: Balance, part: int) -> Balance:
-    return Balance(
-        balance.payment, balance.captured, balance.refunded + part, balance.refunded_by_others, balance.disputed
-    )
+    return replace(balance, refunded=balance.refunded + part)
 
 
 def _on_payment(owed: _Owed, entitlement: Entitlement, balance: Balance, start: int, part: int) -> Iterator[Obligation]:

@@ -194,12 +194,12 @@ def _to_stock(record: Record, body: Return, terms: ReturnTerms) -> Counter[Stock
         if not line.received or line.keeps_goods or (line.disposition is None and terms.inspect):
             continue
         disposition = line.disposition or "sellable"
-        named = next(iter(lines.meant_by(line)), None)
-        location = terms.locations.get(disposition, line.location)
-        if named is not None and location:
-            units = min(line.received, left[named])
-            left[named] -= units
-            found[named, line.sku, location, disposition] += units
+        location, rest = terms.locations.get(disposition, line.location), line.received
+        for named in lines.meant_by(line) if location else ():
+            if units := min(rest, left[named]):
+                left[named] -= units
+                rest -= units
+                found[named, line.sku, location, disposition] += units
     return found
 
 

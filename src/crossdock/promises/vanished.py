@@ -17,6 +17,7 @@ from crossdock.kernel.money import Money, total
 from crossdock.promises.changes import order_record
 from crossdock.promises.money import SALE, units_by_sale
 from crossdock.promises.obligations import Obligation, Trouble
+from crossdock.promises.picked import with_handed_over
 from crossdock.promises.policy import Policy
 from crossdock.promises.shipments import invoices_owed
 from crossdock.promises.standing import Standing
@@ -50,7 +51,8 @@ def _left_open(standing: Standing, policy: Policy) -> Iterator[str]:
 
 def _left_of_sale(standing: Standing, policy: Policy) -> Iterator[str]:
     """What the books would have done if the order were still as it was sold, less what was taken off since."""
-    record = order_record(standing, _as_sold(standing), policy)
+    order = _as_sold(standing)
+    record = order_record(with_handed_over(standing, order), order, policy)
     if units := units_to_leave(record):
         yield f"{units} of it have not left"
     issued = {sealed.body.shipment.id for sealed in standing.all_sealed("goods_issue")}

@@ -36,6 +36,7 @@ from crossdock.promises.approvals import approved, digest_of, rejected
 from crossdock.promises.changes import order_record
 from crossdock.promises.money import SALE
 from crossdock.promises.obligations import ApprovalNeeded, Obligation
+from crossdock.promises.picked import as_fetched
 from crossdock.promises.policy import Policy
 from crossdock.promises.standing import Fact, Standing
 from crossdock.promises.terms import ReturnTerms, terms_at
@@ -161,6 +162,7 @@ def stated(standing: Standing, policy: Policy, owed: Sequence[Obligation] = ()) 
     fact = standing.one("order")
     if fact is None:
         return None
+    standing, fact = as_fetched(standing, fact)
     order: Order = fact.body
     record = order_record(standing, order, policy)
     found, posted, sold = entitlements(record), _posted(standing, record), SALE in standing.sealed
@@ -387,6 +389,7 @@ def wrongs(standing: Standing, policy: Policy, *, expects: bool) -> Iterator[Wro
     fact = standing.one("order")
     if fact is None or (policy.orders_from is not None and fact.body.placed_at < policy.orders_from):
         return
+    standing, fact = as_fetched(standing, fact)
     record = order_record(standing, fact.body, policy)
     found = entitlements(record)
     if SALE in standing.sealed:
