@@ -19,7 +19,8 @@ from crossdock.promises.standing import Standing
 from crossdock.settle import campaigning
 from crossdock.settle.campaigning import Caps, DryRun, Part
 from crossdock.settle.rules import Rules, owed
-from crossdock.store import campaigns, settling
+from crossdock.settle.translation import translate
+from crossdock.store import campaigns, documents, inbox, settling
 from crossdock.store.decisions import NotDecidable
 from tests.stage import Stage, customer, order, shipment, staged
 from tests.standin.target import Target
@@ -62,6 +63,23 @@ async def touch(stage: Stage) -> None:
     stage.sql("update entity set revision = revision + 1")
     stage.sql("insert into dirty select key, bucket, now() from entity on conflict do nothing")
     await stage.settle()
+
+
+async def test_what_came_while_older_rules_settled_its_order_is_no_old_fact(database_url: str) -> None:
+    async with Target().serve() as target, staged(database_url, target, mail=False) as stage:
+        placed = order("1")
+        await stage.tell(placed)
+        await stage.run()
+        await stage.receive(shipment("s1", placed))
+        async with stage.database.transaction() as tx:  # a translation that is slow, or waits for another
+            [parcel] = await inbox.take_pending(tx, 1)
+            await touch(stage)
+            merged = await documents.merge(tx, translate([parcel], stage.hub.connectors).statements)
+            await documents.mark_dirty(tx, merged.changed)
+        await newer(stage, rules=owed)
+        await stage.settle()
+        assert stage.count("select count(*) from withheld") == 0
+        assert "order:shop:1/goods_issue:s1" in stage.stages()
 
 
 async def propose(stage: Stage, **part: Any) -> DryRun:

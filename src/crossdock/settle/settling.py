@@ -97,7 +97,8 @@ async def save(tx: Transaction, worked_out: Sequence[tuple[Read, Changes]], rule
     """Save what a batch changes. Entities known anew meanwhile stay dirty."""
     batch = [each.unsettled for each, _ in worked_out]
     failed = {each.unsettled.entity for each, changes in worked_out if changes.keeps_all}
-    current = await settling.mark_settled(tx, batch, rules.code, failed)
+    known_at = [max((fact.changed_at for fact in each.standing.facts), default=None) for each, _ in worked_out]
+    current = await settling.mark_settled(tx, batch, rules.code, failed, known_at)
     changed = _settlement([(e, c) for e, c in worked_out if e.unsettled.entity in current])
     gone = await settling.withdraw(tx, [promise for _, promise in changed.withdrawn])
     # A promise that is being called for can't be replaced; its entity is looked at again when the call is over.

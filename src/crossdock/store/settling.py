@@ -145,12 +145,22 @@ async def go_live(tx: Transaction, code: bytes, name: str) -> datetime:
     return (await rows(tx, _SQL["go_live"], {"digest": code, "name": name}))[0][0]
 
 
-async def mark_settled(tx: Transaction, batch: Sequence[Unsettled], code: bytes, failed: Collection[str]) -> set[str]:
-    """Settle these revisions, but for those that this code failed on; answers which were not known anew meanwhile."""
+async def mark_settled(
+    tx: Transaction,
+    batch: Sequence[Unsettled],
+    code: bytes,
+    failed: Collection[str],
+    known_at: Sequence[datetime | None],
+) -> set[str]:
+    """Settle these revisions, but for those that this code failed on; answers which were not known anew meanwhile.
+
+    `known_at`: when the newest was known of what was seen of each.
+    """
     parameters = {
         "entity": [u.entity for u in batch],
         "revision": [u.revision for u in batch],
         "failed": [u.entity in failed for u in batch],
+        "known_at": list(known_at),
         "code": code,
     }
     return {row[0] for row in await rows(tx, _SQL["settle_entities"], parameters)}

@@ -81,15 +81,20 @@ from (
     for share of b
 ) held
 
--- settle_entities: These revisions are settled; those known anew meanwhile are not among the answer and stay dirty. What these rules failed on was not settled by them, only tried. Locks dirty before entity.
-with read as (
-    select * from unnest(%(entity)b::text[], %(revision)b::bigint[], %(failed)b::bool[]) as r(key, revision, failed)
+-- settle_entities: These revisions are settled; those known anew meanwhile are not among the answer and stay dirty. What these rules failed on was not settled by them, only tried. Locks dirty before entity. What a transaction that is under way says is dated as of its beginning and was not seen: they are settled as of before that, and as of what was seen of each. One that has written nothing for ten seconds is a report.
+with seen as materialized (
+    select least(now(), min(xact_start) - interval '1 us') as until from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'
+      and (backend_xid is not null or xact_start > now() - interval '10 s')
+), read as (
+    select * from unnest(%(entity)b::text[], %(revision)b::bigint[], %(failed)b::bool[], %(known_at)b::timestamptz[])
+    as r(key, revision, failed, known_at)
 ), locked as materialized (
     select entity from dirty where entity = any(%(entity)b::text[]) order by entity for update
 ), settled as (
     update entity e set settled = read.revision, code = %(code)b,
-        settled_at = case when read.failed then coalesce(e.settled_at, to_timestamp(0)) else now() end
-    from read where e.key = read.key and e.revision = read.revision and (select count(*) from locked) >= 0
+        settled_at = case when read.failed then coalesce(e.settled_at, to_timestamp(0)) else least(greatest(seen.until, read.known_at), now()) end
+    from read, seen where e.key = read.key and e.revision = read.revision and (select count(*) from locked) >= 0
     returning e.key
 ), clean as (
     delete from dirty where entity = any(array(select key from settled))
