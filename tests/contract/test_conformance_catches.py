@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import random
 import socket
@@ -76,6 +77,21 @@ async def test_a_translation_that_is_not_pure_is_caught(impure: Any, told: str) 
     assert said.keys() == {"translation of invoice.posted is pure"}
     with pytest.raises(AssertionError, match=told):
         raise AssertionError(said.popitem()[1])
+
+
+async def test_what_a_test_tool_does_at_a_collection_of_garbage_is_not_the_translations_doing() -> None:
+    def collects_much(body: bytes, origin: Origin) -> Iterator[Translated]:
+        assert len([[] for _ in range(100_000)])
+        yield from sound.topics["invoice/posted"](body, origin)
+
+    def times(_phase: str, _about: dict[str, int]) -> None:
+        time.perf_counter()
+
+    gc.callbacks.append(times)
+    try:
+        assert await complaints(translating(collects_much), about="invoice.posted is pure") == {}
+    finally:
+        gc.callbacks.remove(times)
 
 
 async def test_a_translation_with_a_memory_is_caught() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from collections.abc import Callable
@@ -36,13 +37,17 @@ def listening_to(call: Callable[[], T]) -> tuple[T, list[str]]:
     """What the call returns, and what it touched outside itself: ["open /etc/hosts", "time.time"]."""
     _hook_audit()
     heard: list[str] = []
-    before, _ear.heard = sys.getprofile(), heard
+    before, collects = sys.getprofile(), gc.isenabled()
+    gc.disable()  # a test tool may time each collection, and that may fall into any call
+    _ear.heard = heard
     sys.setprofile(_hear_built_in)
     try:
         result = call()
     finally:
         sys.setprofile(before)
         _ear.heard = None
+        if collects:
+            gc.enable()
     return result, heard
 
 
