@@ -82,10 +82,13 @@ from (
 ) held
 
 -- settle_entities: These revisions are settled; those known anew meanwhile are not among the answer and stay dirty. What these rules failed on was not settled by them, only tried. Locks dirty before entity. What a transaction that is under way says is dated as of its beginning and was not seen: they are settled as of before that, and as of what was seen of each. One that has written nothing for ten seconds is a report.
-with seen as materialized (
-    select least(now(), min(xact_start) - interval '1 us') as until from pg_stat_activity
-    where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'
-      and (backend_xid is not null or xact_start > now() - interval '10 s')
+with activity as materialized (
+    select pid, datid, xact_start, backend_xid, backend_type from pg_stat_get_activity(null)
+), seen as materialized (
+    select least(now(), min(a.xact_start) - interval '1 us') as until
+    from activity me join activity a on a.datid = me.datid and a.pid <> me.pid
+    where me.pid = pg_backend_pid() and a.backend_type = 'client backend'
+      and (a.backend_xid is not null or a.xact_start > now() - interval '10 s')
 ), read as (
     select * from unnest(%(entity)b::text[], %(revision)b::bigint[], %(failed)b::bool[], %(known_at)b::timestamptz[])
     as r(key, revision, failed, known_at)
