@@ -37,6 +37,7 @@ class Directed:
 
     def say(self, connection: str, kind: str, body: Any, id_: str = "") -> None:
         """A system says how this is now; None: it holds it no more. Then everything that follows is done."""
+        self.hub.now += timedelta(seconds=1)
         name = (connection, kind, id_ or body.id)
         self._tokens[name] += 1
         self.hub.hear(Said(*name, self._tokens[name], body))
@@ -53,6 +54,12 @@ class Directed:
         asked: PaymentRefund = command.body
         told = {"payment": asked.payment, "tender": asked.tender, "amount": asked.amount, "refunded_at": self.hub.now}
         self.say("psp", "refund", Refund(id=f"re_{command.key}", status=status, reference=command.key, **told))
+
+    def deploy(self) -> None:
+        """Rules that say the same go live, a day after everything was settled by the ones before."""
+        self.hub.now += timedelta(days=1)
+        self.hub.deploy()
+        self.hub.now += timedelta(days=1)
 
     def approve(self) -> None:
         """Somebody who may allows whatever waits for that."""

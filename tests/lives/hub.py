@@ -156,6 +156,7 @@ class Hub:
         self.accounts: dict[str, Account] = {}
         self.dirty = False
         self.settled_at: datetime | None = None
+        self._code, self._settled_code = _CODE, _CODE
         self.obligations: list[Obligation] = []
         self.changes = Changes()
         self.cases: dict[int, str] = {}
@@ -185,11 +186,19 @@ class Hub:
         promised = [row.promised() for row in self.rows]
         standing, book = self._read(promised)
         self.obligations = list(owed(standing, self.policy))
-        basis = Basis(_CODE, self._live_at, _CODE if self.settled_at else None, self.settled_at, {})
+        settled_code = self._settled_code if self.settled_at else None
+        awaited = (
+            frozenset(each.name for each in self.changes.waits) if settled_code != self._code else frozenset[str]()
+        )
+        basis = Basis(self._code, self._live_at, settled_code, self.settled_at, {}, {}, awaited)
         self.changes = difference(self.obligations, book, basis, self.policy.drift, self.policy.repairs_max)
-        self.dirty, self.settled_at = False, self.now
+        self.dirty, self.settled_at, self._settled_code = False, self.now, self._code
         self._save(self.changes)
         return self.changes
+
+    def deploy(self) -> None:
+        """Rules of another version that say the same go live: they may withhold nothing."""
+        self._code, self._live_at = self._code + b"'", self.now
 
     def standing(self) -> Standing:
         """Where the order stands now."""

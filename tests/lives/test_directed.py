@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
-from crossdock.canonical.payment import PaymentAuthorization, PaymentRefund
-from crossdock.canonical.returns import CreditMemo, GoodsReturn
+from crossdock.canonical.payment import (
+    Dispute,
+    PaymentAuthorization,
+    PaymentCapture,
+    PaymentRefund,
+    PaymentVoid,
+    Refund,
+    StoreCredit,
+)
+from crossdock.canonical.returns import CreditMemo, GoodsReturn, ReturnRecord
 from crossdock.kernel.money import usd
+from crossdock.promises.terms import ReturnTerms
 from tests.lives.directed import T0, Directed, come_back, fetched, line, order, parcel
 
 
@@ -85,6 +96,73 @@ def test_an_authorisation_that_ends_in_the_year_one_is_at_its_end_and_parks_noth
     ended = T0.replace(year=1, month=1, day=1)
     life.say("psp", "payment", PaymentAuthorization(status="open", expires_at=ended, **told))
     assert [cause.partition(":")[0] for cause in life.troubles()] == ["authorisation_expires"]
+
+
+# ---- other rules go live before the fact that makes something due; what they withheld would fail the settling
+
+
+def _returned(**policy: Any) -> Directed:
+    life = Directed(**policy)
+    life.say("shop", "order", order(line("A", 2, 1000)))
+    life.pay(2000)
+    life.say("warehouse", "shipment", parcel("s1", A=2))
+    return life
+
+
+@pytest.mark.parametrize("settle_by", ["refund", "store_credit"])
+def test_a_late_return_that_is_let_count_after_a_deployment_is_paid_back(settle_by: Any) -> None:
+    life = _returned(returns=(ReturnTerms(window_days=10),))
+    life.hub.now += timedelta(days=20)
+    back = come_back("R1", 1, "A", days=20)
+    life.say("till", "return", msgspec.structs.replace(back, settle_by=settle_by))
+    life.deploy()
+    life.approve()
+    life.approve()  # the money, where that has to be allowed apart
+    assert len(life.of(PaymentRefund)) + len(life.of(StoreCredit)) == 1
+    assert life.of(ReturnRecord)
+
+
+def test_what_waited_for_a_dispute_that_is_won_after_a_deployment_is_paid_back() -> None:
+    life = _returned()
+    told: dict[str, Any] = {"id": "d", "payment": "pi", "amount": usd(2000), "opened_at": T0}
+    life.say("psp", "dispute", Dispute(status="open", **told))
+    life.say("till", "return", come_back("R1", 1, "A"))
+    life.deploy()
+    life.say("psp", "dispute", Dispute(status="won", **told))
+    assert [each.amount.minor for each in life.of(PaymentRefund)] == [1000]
+
+
+def test_a_refund_by_hand_that_comes_back_after_a_deployment_is_made_by_us() -> None:
+    life = _returned()
+    told: dict[str, Any] = {"id": "h", "payment": "pi", "tender": "card", "amount": usd(1000), "refunded_at": T0}
+    life.say("psp", "refund", Refund(status="succeeded", **told))
+    life.say("till", "return", come_back("R1", 1, "A"))
+    life.deploy()
+    life.say("psp", "refund", Refund(status="failed", **told))
+    assert [each.amount.minor for each in life.of(PaymentRefund)] == [1000]
+
+
+def test_what_is_held_for_nothing_is_let_go_when_the_last_parcel_leaves_after_a_deployment() -> None:
+    life = _authorised(2000, 500)
+    life.deploy()
+    life.say("warehouse", "shipment", parcel("s1", A=2))
+    assert [each.payment for each in life.of(PaymentVoid)] == ["p2"]
+
+
+def test_what_left_uncovered_is_captured_when_the_buyer_authorises_the_rest_after_a_deployment() -> None:
+    life = _authorised(1500)
+    life.say("warehouse", "shipment", parcel("s1", A=2))
+    life.deploy()
+    life.pay(500, "p2", captured=False)
+    assert [each.amount.minor for each in life.of(PaymentCapture)] == [1500, 500]
+
+
+def _authorised(*held: int) -> Directed:
+    life = Directed(capture_when="shipped")
+    life.say("shop", "order", order(line("A", 2, 1000), payment="authorised"))
+    for nth, minor in enumerate(held, 1):
+        life.pay(minor, f"p{nth}", captured=False)
+    return life
 
 
 def _fetched(handed_over: int) -> Directed:

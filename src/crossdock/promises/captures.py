@@ -37,9 +37,9 @@ def owed_captures(standing: Standing, order_fact: Fact, record: Record, policy: 
         part = min(missing, capturable(record, payment))
         missing -= part
         if part > 0:
-            yield _capture(record, newest, payment, part, next(names), policy, final=all_left)
+            yield _capture(standing, record, newest, payment, part, next(names), policy, final=all_left)
         elif all_left and _held_for_nothing(record, payment):
-            yield _void(order_fact, payment, policy)
+            yield _void(order_fact, newest, payment, policy)
         yield from _expiring(standing, record, payment, all_left=all_left)
     if missing > 0 and open_:
         yield Trouble(
@@ -65,7 +65,15 @@ def _to_be_covered(
 
 
 def _capture(
-    record: Record, cause: Fact, payment: Tendered, part: int, name: str, policy: Policy, *, final: bool
+    standing: Standing,
+    record: Record,
+    cause: Fact,
+    payment: Tendered,
+    part: int,
+    name: str,
+    policy: Policy,
+    *,
+    final: bool,
 ) -> Act:
     return Act(
         name=name,
@@ -76,6 +84,7 @@ def _capture(
         priority=Priority.MONEY,
         document=f"payment:{payment.body.id}",
         within=(Within(f"authorised/{payment.fact}", part, record.money(payment.body.authorised)),),
+        since=next(each.recorded_at for each in standing.of("payment") if each.id == payment.fact),
     )
 
 
@@ -86,7 +95,8 @@ def _held_for_nothing(record: Record, payment: Tendered) -> bool:
     return capturable(record, payment) > 0 and not under_way and not any(each.final for each in sent)
 
 
-def _void(order_fact: Fact, payment: Tendered, policy: Policy) -> Act:
+def _void(order_fact: Fact, newest: Fact, payment: Tendered, policy: Policy) -> Act:
+    """Of what is held since nothing more will leave: the last parcel says so, or the order."""
     return Act(
         name=f"void:{payment.body.id}",
         to=payment.connection,
@@ -95,6 +105,7 @@ def _void(order_fact: Fact, payment: Tendered, policy: Policy) -> Act:
         by=due(order_fact.changed_at, policy.deadlines.capture_minutes),
         priority=Priority.MONEY,
         document=f"payment:{payment.body.id}",
+        since=newest.changed_at,
     )
 
 

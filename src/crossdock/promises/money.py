@@ -157,6 +157,21 @@ def since_covered(standing: Standing, record: Record, needed: int) -> datetime |
     return at
 
 
+def since_freed(standing: Standing) -> datetime | None:
+    """When money that stood in the way was let go last: by a dispute that was won, or a refund that came back."""
+    over = [each for each in standing.of("dispute") if each.body.status == "won"]
+    over += [each for each in standing.of("refund") if each.body.status == "failed"]
+    return max((each.changed_at for each in over), default=None)
+
+
+def since_allowed(standing: Standing, of: Fact, currency: str) -> datetime | None:
+    """When somebody let this return count though it was late."""
+    if not isinstance(of.body, Return):
+        return None
+    digest = late_digest(of, currency)
+    return max((each.changed_at for each in standing.of("approval") if each.body.digest == digest), default=None)
+
+
 def latest(*moments: datetime | None) -> datetime | None:
     """Of those that are known."""
     return max((each for each in moments if each is not None), default=None)

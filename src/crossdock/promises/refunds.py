@@ -23,7 +23,16 @@ from crossdock.canonical.returns import Return
 from crossdock.kernel.money import AnyMoney, Money
 from crossdock.promises.approvals import approved, digest_of, rejected
 from crossdock.promises.exchanges import still_leaving
-from crossdock.promises.money import cause_in, forgotten_refunds, latest, since_covered, since_paid, slots
+from crossdock.promises.money import (
+    cause_in,
+    forgotten_refunds,
+    latest,
+    since_allowed,
+    since_covered,
+    since_freed,
+    since_paid,
+    slots,
+)
 from crossdock.promises.obligations import Act, ApprovalNeeded, Obligation, Priority, Trouble, Wait, Within
 from crossdock.promises.policy import Policy, due
 from crossdock.promises.refund_notices import owed_notices
@@ -57,11 +66,15 @@ class _Owed:
     found: Entitlements
 
     def since(self, cause: str) -> datetime | None:
-        """When as much of the buyer's money had been heard of as there has to be before this goes back."""
+        """When as much of the buyer's money had been heard of as there has to be before this goes back, and it may go."""
         due = to_be_paid(self.record) - sum(each.taken for each in self.found.exchanges)
         beyond = sum(each.entitled for each in self.found.of if each.cause == cause == ORDER)
         everything = cause == SURPLUS or self.found.unpaid > 0
-        return since_covered(self.standing, self.record, captured(self.record) if everything else due + beyond)
+        return latest(
+            since_covered(self.standing, self.record, captured(self.record) if everything else due + beyond),
+            since_allowed(self.standing, self.fact(cause), self.record.currency),
+            since_freed(self.standing),
+        )
 
     def fact(self, cause: str) -> Fact:
         """The fact that a cause names; the order itself for what the order causes."""
@@ -249,6 +262,7 @@ def _store_credit(owed: _Owed, entitlement: Entitlement, fact: Fact) -> Iterator
         by=due(fact.changed_at, owed.policy.deadlines.refund_minutes),
         priority=Priority.MONEY,
         valid_until=permission if permission != _ALWAYS else None,
+        since=owed.since(entitlement.cause),
     )
 
 

@@ -22,7 +22,17 @@ from crossdock.canonical.returns import (
 )
 from crossdock.kernel.money import Money
 from crossdock.promises.approvals import rejected
-from crossdock.promises.money import LATE, SALE, forgotten_refunds, is_late, late_cause, late_digest, latest, since_paid
+from crossdock.promises.money import (
+    LATE,
+    SALE,
+    forgotten_refunds,
+    is_late,
+    late_cause,
+    late_digest,
+    latest,
+    since_allowed,
+    since_paid,
+)
 from crossdock.promises.obligations import Act, ApprovalNeeded, Kept, Obligation, Priority, Trouble, Wait
 from crossdock.promises.policy import Policy, due
 from crossdock.promises.shipments import fulfilments_owed, issues_owed
@@ -252,6 +262,7 @@ def _return_record(
         document="refunds",
         since=latest(
             since_paid(standing, {each.payment for each in refunds}),
+            since_allowed(standing, fact, record.currency),
             *(since for each, since in going.items() if each in refunds),
         ),
         needs=_shown_before(standing, record, lines)
