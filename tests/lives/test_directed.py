@@ -19,6 +19,7 @@ from crossdock.canonical.payment import (
 )
 from crossdock.canonical.returns import CreditMemo, GoodsReturn, ReturnRecord
 from crossdock.kernel.money import usd
+from crossdock.promises.money import since_freed
 from crossdock.promises.terms import ReturnTerms
 from tests.lives.directed import T0, Directed, come_back, fetched, line, order, parcel
 
@@ -86,7 +87,7 @@ def test_a_parcel_corrected_away_from_a_line_that_the_order_holds_no_more_parks_
     life.say("warehouse", "shipment", parcel("s1", A=1, B=1))
     life.say("shop", "order", order(line("A", 2, 1000)))
     life.say("warehouse", "shipment", parcel("s1", A=2))
-    assert life.troubles()
+    assert [cause.partition(":")[0] for cause in life.troubles()] == ["parcel_taken_back"]
 
 
 def test_an_authorisation_that_ends_in_the_year_one_is_at_its_end_and_parks_nothing() -> None:
@@ -109,37 +110,48 @@ def _returned(**policy: Any) -> Directed:
     return life
 
 
-@pytest.mark.parametrize("settle_by", ["refund", "store_credit"])
-def test_a_late_return_that_is_let_count_after_a_deployment_is_paid_back(settle_by: Any) -> None:
+@pytest.mark.parametrize(
+    ("settle_by", "paid", "shown"), [("refund", PaymentRefund, 1000), ("store_credit", StoreCredit, 0)]
+)
+def test_a_late_return_that_is_let_count_after_a_deployment_is_paid_back(
+    settle_by: Any, paid: type[Any], shown: int
+) -> None:
     life = _returned(returns=(ReturnTerms(window_days=10),))
     life.hub.now += timedelta(days=20)
     back = come_back("R1", 1, "A", days=20)
     life.say("till", "return", msgspec.structs.replace(back, settle_by=settle_by))
+    assert life.of(paid) == []
     life.deploy()
     life.approve()
     life.approve()  # the money, where that has to be allowed apart
-    assert len(life.of(PaymentRefund)) + len(life.of(StoreCredit)) == 1
-    assert life.of(ReturnRecord)
+    assert [each.amount.minor for each in life.of(paid)] == [1000]
+    told = life.of(ReturnRecord)  # of credit the shop knows: it is kept there
+    assert sum(each.amount.minor for each in told) == shown
+    assert sum(line.units for each in told for line in each.lines) == 1
 
 
-def test_what_waited_for_a_dispute_that_is_won_after_a_deployment_is_paid_back() -> None:
+_DISPUTE = Dispute(id="x", payment="pi", amount=usd(2000), opened_at=T0, status="open")
+_BY_HAND = Refund(
+    id="x", payment="pi", tender="card", amount=usd(1000), refunded_at=T0, reference="", status="succeeded"
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "stands", "over"),
+    [("dispute", _DISPUTE, "won"), ("refund", _BY_HAND, "failed")],
+    ids=["dispute", "by hand"],
+)
+def test_what_a_dispute_or_a_refund_by_hand_held_up_is_paid_back_when_that_is_over_after_a_deployment(
+    kind: str, stands: Any, over: str
+) -> None:
     life = _returned()
-    told: dict[str, Any] = {"id": "d", "payment": "pi", "amount": usd(2000), "opened_at": T0}
-    life.say("psp", "dispute", Dispute(status="open", **told))
+    life.say("psp", kind, stands)
     life.say("till", "return", come_back("R1", 1, "A"))
     life.deploy()
-    life.say("psp", "dispute", Dispute(status="won", **told))
+    life.say("psp", kind, msgspec.structs.replace(stands, status=over))
     assert [each.amount.minor for each in life.of(PaymentRefund)] == [1000]
-
-
-def test_a_refund_by_hand_that_comes_back_after_a_deployment_is_made_by_us() -> None:
-    life = _returned()
-    told: dict[str, Any] = {"id": "h", "payment": "pi", "tender": "card", "amount": usd(1000), "refunded_at": T0}
-    life.say("psp", "refund", Refund(status="succeeded", **told))
-    life.say("till", "return", come_back("R1", 1, "A"))
-    life.deploy()
-    life.say("psp", "refund", Refund(status="failed", **told))
-    assert [each.amount.minor for each in life.of(PaymentRefund)] == [1000]
+    assert since_freed(life.hub.standing(), "pi") is not None
+    assert since_freed(life.hub.standing(), "another") is None  # whose old money newer rules go on withholding
 
 
 def test_what_is_held_for_nothing_is_let_go_when_the_last_parcel_leaves_after_a_deployment() -> None:

@@ -23,7 +23,7 @@ class Balance:
     disputed: int
     """Taken back by the provider: open disputes and lost ones."""
     came_back: int
-    """Of what we asked for ourselves, what did not go: it was taken all the same from what may be asked for."""
+    """Of what we asked for ourselves, what did not go; below zero where more went. It was taken from what may be asked for."""
 
     @property
     def limit(self) -> int:
@@ -42,34 +42,36 @@ def captured(record: Record) -> int:
 
 def balances(record: Record) -> list[Balance]:
     """Each payment of the order."""
-    ours, others = _by_payment(record)
-    return [_balance(record, payment, ours, others) for payment in record.payments]
+    ours, others, back = _by_payment(record)
+    return [_balance(record, payment, ours, others, back) for payment in record.payments]
 
 
-def _balance(record: Record, payment: Tendered, ours: Counter[str], others: Counter[str]) -> Balance:
+def _balance(
+    record: Record, payment: Tendered, ours: Counter[str], others: Counter[str], back: Counter[str]
+) -> Balance:
     id_ = payment.body.id
     taken = sum(record.money(each.amount) for each in record.captures if each.payment == id_)
     disputed = sum(
         record.money(each.amount) for each in record.disputes if each.payment == id_ and each.status != "won"
     )
-    back = sum(
-        asked.amount - _came_to(record, asked.name, asked.amount)
-        for asked in record.asked
-        if asked.payment == id_ and not asked.forgotten
-    )
-    return Balance(payment, taken, ours[id_] + others[id_], others[id_], disputed, max(back, 0))
+    return Balance(payment, taken, ours[id_] + others[id_], others[id_], disputed, back[id_])
 
 
-def _by_payment(record: Record) -> tuple[Counter[str], Counter[str]]:
-    """Given back on each payment: by us and by others. What we asked for counts until its fact says how it ended."""
-    ours, others = Counter[str](), Counter[str]()
+def _by_payment(record: Record) -> tuple[Counter[str], Counter[str], Counter[str]]:
+    """Given back on each payment by us and by others, and what came back of ours.
+
+    What we asked for counts until its fact says how it ended.
+    """
+    ours, others, back = Counter[str](), Counter[str](), Counter[str]()
     for asked in record.asked:
         if asked.payment is not None:
-            ours[asked.payment] += _came_to(record, asked.name, asked.amount)
+            went = _came_to(record, asked.name, asked.amount)
+            ours[asked.payment] += went
+            back[asked.payment] += 0 if asked.forgotten else asked.amount - went
     for _, refund in record.refunds:
         if refund.status != "failed" and not is_ours(record, refund):
             others[refund.payment] += record.money(refund.amount)
-    return ours, others
+    return ours, others, back
 
 
 def _came_to(record: Record, name: str, amount: int) -> int:

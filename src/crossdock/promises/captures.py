@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from crossdock.books.entitlements import settled_in_all
 from crossdock.books.exchanges import lent
@@ -32,12 +32,15 @@ def owed_captures(standing: Standing, order_fact: Fact, record: Record, policy: 
         in_all = to_cover(record, settled - lent(record, left=False))
         yield from _to_be_covered(standing, order_fact, record, open_, in_all, policy)
     newest = max(standing.of("shipment"), key=lambda fact: (fact.changed_at, fact.id), default=order_fact)
+    heard = {fact.id: fact.recorded_at for fact in standing.of("payment")}
     names = (f"capture:{nth}" for nth in standing.free("capture"))
     for payment in open_:
         part = min(missing, capturable(record, payment))
         missing -= part
         if part > 0:
-            yield _capture(standing, record, newest, payment, part, next(names), policy, final=all_left)
+            yield _capture(
+                record, newest, payment, part, next(names), policy, since=heard[payment.fact], final=all_left
+            )
         elif all_left and _held_for_nothing(record, payment):
             yield _void(order_fact, newest, payment, policy)
         yield from _expiring(standing, record, payment, all_left=all_left)
@@ -65,7 +68,6 @@ def _to_be_covered(
 
 
 def _capture(
-    standing: Standing,
     record: Record,
     cause: Fact,
     payment: Tendered,
@@ -73,6 +75,7 @@ def _capture(
     name: str,
     policy: Policy,
     *,
+    since: datetime,
     final: bool,
 ) -> Act:
     return Act(
@@ -84,7 +87,7 @@ def _capture(
         priority=Priority.MONEY,
         document=f"payment:{payment.body.id}",
         within=(Within(f"authorised/{payment.fact}", part, record.money(payment.body.authorised)),),
-        since=next(each.recorded_at for each in standing.of("payment") if each.id == payment.fact),
+        since=since,
     )
 
 

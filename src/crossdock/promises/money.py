@@ -157,11 +157,11 @@ def since_covered(standing: Standing, record: Record, needed: int) -> datetime |
     return at
 
 
-def since_freed(standing: Standing) -> datetime | None:
-    """When money that stood in the way was let go last: by a dispute that was won, or a refund that came back."""
-    over = [each for each in standing.of("dispute") if each.body.status == "won"]
-    over += [each for each in standing.of("refund") if each.body.status == "failed"]
-    return max((each.changed_at for each in over), default=None)
+def since_freed(standing: Standing, payment: str) -> datetime | None:
+    """When something of this payment was there to be given back again: a dispute was won, or a refund came back."""
+    freed = [each for each in standing.of("dispute") if each.body.status == "won"]
+    freed += [each for each in standing.of("refund") if each.body.status == "failed"]
+    return max((each.changed_at for each in freed if each.body.payment == payment), default=None)
 
 
 def since_allowed(standing: Standing, of: Fact, currency: str) -> datetime | None:
@@ -169,7 +169,8 @@ def since_allowed(standing: Standing, of: Fact, currency: str) -> datetime | Non
     if not isinstance(of.body, Return):
         return None
     digest = late_digest(of, currency)
-    return max((each.changed_at for each in standing.of("approval") if each.body.digest == digest), default=None)
+    said_yes = (e for e in standing.of("approval") if e.body.digest == digest and e.body.verdict == "approved")
+    return max((each.changed_at for each in said_yes), default=None)
 
 
 def latest(*moments: datetime | None) -> datetime | None:

@@ -9,7 +9,7 @@ from crossdock.books.record import Record
 from crossdock.books.units import came_back
 from crossdock.canonical.payment import PaymentRefund
 from crossdock.canonical.returns import RefundNotice
-from crossdock.promises.money import cause_in, forgotten_refunds, latest, since_paid, slots
+from crossdock.promises.money import cause_in, forgotten_refunds, latest, since_freed, since_paid, slots
 from crossdock.promises.obligations import Act, Kept, Obligation, Priority
 from crossdock.promises.policy import Policy, due
 from crossdock.promises.standing import Fact, Standing
@@ -49,7 +49,8 @@ def owed_notices(
             priority=Priority.NOTICES,
             needs={"refund": Kept(standing.entity, name)} if name in asked else {},
             since=latest(
-                since_paid(standing, {body.payment}), since(cause_in(name)) if name not in standing.sealed else None
+                since_paid(standing, {body.payment}),
+                *(() if name in standing.sealed else (since(cause_in(name)), since_freed(standing, body.payment))),
             ),
             among=f"refund_notice:{slots('refund', cause_in(name))}",
         )

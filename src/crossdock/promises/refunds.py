@@ -73,7 +73,6 @@ class _Owed:
         return latest(
             since_covered(self.standing, self.record, captured(self.record) if everything else due + beyond),
             since_allowed(self.standing, self.fact(cause), self.record.currency),
-            since_freed(self.standing),
         )
 
     def fact(self, cause: str) -> Fact:
@@ -224,7 +223,11 @@ def _on_payment(owed: _Owed, entitlement: Entitlement, balance: Balance, start: 
         document=f"payment:{payment.body.id}",
         within=(taken,) if cap is None else (taken, cap),
         valid_until=permission if permission != _ALWAYS else None,
-        since=latest(owed.since(entitlement.cause), since_paid(owed.standing, {payment.body.id})),
+        since=latest(
+            owed.since(entitlement.cause),
+            since_paid(owed.standing, {payment.body.id}),
+            since_freed(owed.standing, payment.body.id),
+        ),
         among=slots("refund", entitlement.cause),
     )
 

@@ -198,7 +198,7 @@ def _erp(
 def _ordered_units(standing: Standing, record: Record, shipment: Shipment) -> tuple[Within, ...]:
     """No line ever leaves the ERP in more units than are sold or to be sold there, whatever parcels are reported."""
     sold, wanted = sold_units(record), units_wanted(standing, record)
-    ordered = Counter({line.id: line.ordered for line in record.order.lines}) | Counter(sold) | Counter(wanted)
+    ordered = Counter({line.id: line.ordered for line in record.order.lines}) | sold | wanted
     return tuple(
         Within(f"shipped/{standing.entity}/{line.line}", line.units, ordered[line.line]) for line in shipment.lines
     )
