@@ -363,7 +363,9 @@ async def test_a_source_set_back_stops_its_lane_until_its_state_is_accepted(data
         assert stage.cases() == ["brake:shop"]
         async with stage.person() as person:
             assert await person.open_epoch("shop") == 2
+        target.things["1"] = told(old, 3)
         await stage.tell(told(old, 3))
+        await stage.run()
         assert stage.rows("select epoch, token from document where kind = 'order'") == [(2, 3)]
         assert stage.cases() == []
 

@@ -7,6 +7,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
@@ -16,20 +17,42 @@ from crossdock.cli.sweeping import sweeper_of
 from crossdock.deliver.timekeeping import Timekeeper
 from crossdock.sweep.rechecking import Rechecked, recheck
 from tests.integration.sweeping import Swept, a_refund, an_order, swept
-from tests.stage import ROSE, SAGE, Stage, order, settings_for, shipment, staged, told
+from tests.stage import PLACED_AT, ROSE, SAGE, Stage, order, settings_for, shipment, staged, told
 from tests.standin.target import Target
 
 
 async def test_a_replay_takes_nothing_said_before_a_source_was_set_back_for_what_it_says_now(database_url: str) -> None:
     forgotten, stands = told(order("1", email="new@example.com"), 9), told(order("1", email="old@example.com"), 3)
     async with Target().serve() as target, staged(database_url, target, mail=False) as stage:
+        target.things["1"] = stands
         await stage.tell(forgotten)
         await _accept(stage)
         await stage.tell(stands)
+        await stage.run()
         assert _held(stage) == [(2, 3)]
         await stage.replay()
         await stage.settle()
         assert _held(stage) == [(2, 3)]
+
+
+async def test_what_comes_late_where_its_source_was_set_back_is_asked_for_before_anything_is_done(
+    database_url: str,
+) -> None:
+    """Sent before the source was set back and delivered after: it is older than what the source says now."""
+    cancelled = msgspec.structs.replace(order("1"), cancelled_at=PLACED_AT)
+    async with Target().serve() as target, staged(database_url, target, mail=False) as stage:
+        target.things["1"] = told(cancelled, 9)
+        await stage.tell(told(order("1"), 3))
+        await stage.tell(told(cancelled, 9))
+        await _accept(stage)
+        late = told(order("1", email="late@example.com"), 4)
+        await stage.tell(late)
+        assert _held(stage) == [(1, 9)]
+        await stage.run()
+        assert _held(stage) == [(2, 9)]
+        assert target.effects("sales_order") == []
+        await stage.tell(late)
+        assert _held(stage) == [(2, 9)]
 
 
 async def test_what_was_received_before_a_new_epoch_is_of_the_old_one_whenever_it_is_read(database_url: str) -> None:
@@ -37,7 +60,9 @@ async def test_what_was_received_before_a_new_epoch_is_of_the_old_one_whenever_i
         await stage.tell(told(order("1"), 3))
         await stage.receive(told(order("1", email="forgotten@example.com"), 9))
         await _accept(stage)
-        await stage.tell(told(order("1"), 4))
+        target.things["1"] = told(order("1"), 4)
+        await stage.tell(target.things["1"])
+        await stage.run()
         assert _held(stage) == [(2, 4)]
 
 

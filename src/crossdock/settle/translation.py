@@ -70,7 +70,7 @@ def _translate_one(message: Pending, connectors: Connectors, batch: Batch) -> No
     origin = connector.origin(message.connection, message.received_at, message.observed)
     try:
         found = list(function(message.body, origin))
-        statements = [_statement(each, message) for each in found if not isinstance(each, Ignore)]
+        statements = [_statement(each, message, connector) for each in found if not isinstance(each, Ignore)]
     except (msgspec.ValidationError, msgspec.DecodeError, Untranslatable) as error:
         batch.outcomes.append(_quarantined(message, str(error)))
         return
@@ -101,7 +101,7 @@ def _fate(message: Pending, found: Sequence[Document | Hint | Ignore]) -> Outcom
     return Outcome(message, Fate.TRANSLATED)
 
 
-def _statement(each: Document | Hint, message: Pending) -> Statement:
+def _statement(each: Document | Hint, message: Pending, connector: Connector[msgspec.Struct]) -> Statement:
     match each:
         case Hint():
             _check_names(each.kind, each.id, each.entity)
@@ -130,7 +130,13 @@ def _statement(each: Document | Hint, message: Pending) -> Statement:
                 body,
                 each.about if each.entity is None else "",
                 heard,
+                _is_readable(connector, each.kind),
             )
+
+
+def _is_readable(connector: Connector[msgspec.Struct], kind: str) -> bool:
+    reads = connector.reads.get(kind)
+    return reads is not None and reads.read is not None
 
 
 def _check_names(*names: str) -> None:
@@ -193,7 +199,7 @@ async def translate_pending(
 
 
 def _refetch(tied: Statement, entity: str) -> Statement:
-    """Equal versions with different bodies: the source has to be asked. Named by what tied, so that a repeat asks nothing new."""
+    """The source has to be asked which of two holds. Named by what tied, so that a repeat asks nothing new."""
     return hint(tied.connection, tied.kind, tied.id, entity, tied.version[:2], mark=f"@tie:{tied.digest.hex()[:8]}")
 
 

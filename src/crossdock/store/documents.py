@@ -38,6 +38,8 @@ class Statement:
     about: str = ""
     heard: int = 0
     """Microseconds at which the message came in: what we began to read after that shows at least as much."""
+    readable: bool = False
+    """Its source can be asked how it is."""
 
     @property
     def identity(self) -> Identity:
@@ -61,7 +63,7 @@ class Merged:
     changed: frozenset[str]
     """Entities about which something new is known."""
     tied: tuple[Statement, ...]
-    """Equal versions with different bodies: only a fetch can tell which one holds."""
+    """Equal versions with different bodies, and what came late where its source was set back: only a fetch can tell what holds."""
     regressed: tuple[Statement, ...]
     """Read by ourselves, and older than what we hold: the source was set back."""
 
@@ -79,7 +81,8 @@ async def merge(tx: Transaction, statements: Iterable[Statement]) -> Merged:
         return Merged(frozenset(), (), ())
     changed: set[str] = set()
     regressed: list[Statement] = []
-    found = await rows(tx, _SQL["merge_documents"], columns(_DOCUMENT, [_record(s) for s in latest.values()]))
+    asked = {"asked": sorted({f"{s.connection} {s.kind}" for s in latest.values() if s.readable})}
+    found = await rows(tx, _SQL["merge_documents"], columns(_DOCUMENT, [_record(s) for s in latest.values()]) | asked)
     winners = {row[:3] for row in found if row[3]}
     if unseen := _lost_to_what_was_not_seen(latest, found, winners):
         found = [row for row in found if row[:3] not in unseen]
@@ -89,6 +92,9 @@ async def merge(tx: Transaction, statements: Iterable[Statement]) -> Merged:
         was_entity, decided, may_name = row[10:]
         statement = latest[(row[0], row[1], row[2])]
         if not won and row[:3] in winners:
+            continue
+        if held_token is not None and _may_be_forgotten(statement, (held_epoch, held_token)):
+            tied.append(statement)
             continue
         if may_name and statement.names:
             naming.append(statement)
@@ -157,7 +163,12 @@ def highest(statements: Iterable[Statement]) -> tuple[dict[Identity, Statement],
         if differs and _unsettled(statement, held.version[2], held.heard):
             # Not the reading: what it read may have been a tie's before, which would ask nothing new.
             tied.append(held if statement.version[2] else statement)
-        lower, latest[identity] = sorted((held, statement), key=_rank)
+        lower, higher = sorted((held, statement), key=_rank)
+        if _may_be_forgotten(higher, lower.version):
+            tied.append(higher)
+            latest[identity] = lower
+            continue
+        latest[identity] = higher
         if lower.names:
             naming[identity] = max(naming.get(identity, lower), lower, key=_rank)
     return latest, tied, [s for identity, s in naming.items() if not latest[identity].names]
@@ -177,6 +188,14 @@ def _unsettled(statement: Statement, held_observed: int, held_at: int) -> bool:
     if observed:
         return observed <= held_at
     return not held_observed or held_observed <= statement.heard
+
+
+def _may_be_forgotten(statement: Statement, held: tuple[int, ...]) -> bool:
+    """Told, and not read, since its source was set back, and older than what was known before: its source may hold that again,
+    or it was sent before that and came late, and its source says otherwise.
+    """
+    epoch, token, observed = statement.version
+    return statement.readable and not observed and epoch > held[0] and token < held[1]
 
 
 def _goes_back(statement: Statement, epoch: int, token: int, raised_at: datetime) -> bool:

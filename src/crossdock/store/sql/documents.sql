@@ -24,6 +24,9 @@ with incoming as materialized (
                      then held.changed_at else greatest(held.changed_at + interval '1 us', excluded.changed_at) end
     where (excluded.epoch, excluded.token, excluded.observed, excluded.digest)
         > (held.epoch, held.token, held.observed, held.digest)
+        -- What came late where its source was set back is asked for instead.
+        and not (excluded.epoch > held.epoch and excluded.token < held.token and excluded.observed = 0
+                 and excluded.connection || ' ' || excluded.kind = any(%(asked)b::text[]))
     returning held.connection, held.kind, held.id, old.epoch, old.token, old.digest, old.gone, new.digest as is_digest,
               new.gone as is_gone, old.connection is null as is_new, old.entity is distinct from new.entity as is_bound,
               old.entity as was_entity, new.decided, old.raised_at as was_raised_at, old.observed as was_observed
