@@ -18,6 +18,7 @@ from crossdock.canonical.payment import (
     StoreCredit,
 )
 from crossdock.canonical.returns import CreditMemo, GoodsReturn, ReturnRecord
+from crossdock.canonical.shipment import GoodsIssue
 from crossdock.kernel.money import usd
 from crossdock.promises.money import since_freed
 from crossdock.promises.terms import ReturnTerms
@@ -62,6 +63,23 @@ def test_goods_returned_by_their_sku_alone_are_received_from_all_lines_that_hold
     assert {each.line: each.units for each in received} == left
 
 
+@pytest.mark.parametrize("told", ["apart", "together"])
+def test_goods_returned_by_their_sku_alone_are_received_once_however_many_returns_bring_them(told: str) -> None:
+    life = Directed()
+    life.say("shop", "order", order(line("A", 2, 1000, sku="X")))
+    life.pay(2000)
+    returns = (come_back("R1", 2, sku="X"), come_back("R2", 1, sku="X", days=2))
+    if told == "apart":
+        life.say("warehouse", "shipment", parcel("s1", A=2))
+    for back in returns:
+        life.say("till", "return", back)
+    if told == "together":
+        life.say("warehouse", "shipment", parcel("s1", A=2))
+    received = [(goods.return_id, each.units) for goods in life.of(GoodsReturn) for each in goods.lines]
+    assert received == [("R1", 2)]
+    assert [cause.partition(":")[0] for cause in life.troubles()] == ["return_of_strangers"]
+
+
 @pytest.mark.parametrize(("handed_over", "price"), [(2, 1000), (1, 1000), (1, 900)])
 def test_the_books_of_an_order_that_its_buyer_fetched_add_up(handed_over: int, price: int) -> None:
     life = _fetched(handed_over)
@@ -88,6 +106,44 @@ def test_a_parcel_corrected_away_from_a_line_that_the_order_holds_no_more_parks_
     life.say("shop", "order", order(line("A", 2, 1000)))
     life.say("warehouse", "shipment", parcel("s1", A=2))
     assert [cause.partition(":")[0] for cause in life.troubles()] == ["parcel_taken_back"]
+
+
+def test_a_parcel_corrected_to_hold_more_after_it_was_shipped_in_the_erp_is_somebodys_until_it_is_corrected_back() -> (
+    None
+):
+    life = Directed()
+    life.say("shop", "order", order(line("A", 3, 1000)))
+    life.pay(3000)
+    life.say("warehouse", "shipment", parcel("s1", A=1))
+    life.say("warehouse", "shipment", parcel("s1", A=2))
+    assert [cause.partition(":")[0] for cause in life.troubles()] == ["parcel_grew"]
+    life.say("warehouse", "shipment", parcel("s1", A=1))
+    assert life.troubles() == []
+    assert [each.shipment.lines[0].units for each in life.of(GoodsIssue)] == [1]
+
+
+def test_a_parcel_of_two_sales_corrected_to_hold_more_is_shipped_with_it_where_that_is_still_to_be() -> None:
+    life = Directed()
+    life.say("shop", "order", order(line("A", 1, 1000)))
+    life.pay(3000)
+    life.say("shop", "order", order(line("A", 3, 1000)))
+    life.say("warehouse", "shipment", parcel("s1", A=1))
+    life.say("warehouse", "shipment", parcel("s1", A=3))
+    assert life.troubles() == []
+    assert [each.shipment.lines[0].units for each in life.of(GoodsIssue)] == [1, 2]
+    life.say("warehouse", "shipment", parcel("s1", A=4))
+    assert "parcel_grew" in [cause.partition(":")[0] for cause in life.troubles()]
+
+
+def test_two_parcels_of_one_number_are_somebodys_and_the_second_is_not_taken_for_the_first() -> None:
+    life = Directed()
+    life.say("shop", "order", order(line("A", 2, 1000)))
+    life.pay(2000)
+    life.say("warehouse", "shipment", parcel("s1", A=1))
+    life.say("annexe", "shipment", parcel("s1", A=1))
+    assert [cause.partition(":")[0] for cause in life.troubles()] == ["parcel_of_one_number"]
+    life.say("annexe", "shipment", None, "s1")
+    assert life.troubles() == []
 
 
 def test_an_authorisation_that_ends_in_the_year_one_is_at_its_end_and_parks_nothing() -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from crossdock.books.amounts import gross_of
 from crossdock.books.entitlements import entitlements
 from crossdock.books.exchanges import replacing
 from crossdock.books.record import Asked, Record
-from crossdock.books.units import Back, came_back, lines_by_name, shipped_units
+from crossdock.books.units import Back, LinesByName, came_back, lines_by_name, shipped_units
 from crossdock.books.worth import worth_of
 from crossdock.canonical.returns import (
     Disposition,
@@ -39,6 +39,7 @@ from crossdock.promises.shipments import fulfilments_owed, issues_owed
 from crossdock.promises.standing import Fact, Standing
 from crossdock.promises.terms import ReturnTerms, terms_at
 
+RECEIPT = "goods_return"
 Stocked = tuple[str, str, str, Disposition]
 """(line, SKU, location, disposition)"""
 
@@ -50,6 +51,7 @@ def owed_for_returns(
     backs = {back.returned.cause: back for back in came_back(record)}
     heard = sorted(standing.of("return"), key=lambda fact: (fact.recorded_at, fact.id), reverse=True)
     first = {fact.body.id: fact for fact in heard}
+    to_stock = _to_stock(standing, record, policy, first.values()) if erp is not None else {}
     for fact in standing.of("return"):
         terms = terms_at(policy.returns, fact.body.returned_at)
         if fact.body.status == "cancelled":
@@ -62,7 +64,7 @@ def owed_for_returns(
             yield _of_one_number(record, fact, first[fact.body.id])
             continue
         if erp is not None:
-            yield from _goods_return(standing, record, fact, policy, terms, erp)
+            yield from _goods_return(standing, record, fact, policy, erp, to_stock[fact.id])
         if fact.id in backs and standing.shows(ReturnRecord):
             yield from _return_record(standing, record, fact, backs[fact.id], policy, going)
 
@@ -141,14 +143,13 @@ def _late(standing: Standing, record: Record, fact: Fact, terms: ReturnTerms) ->
 
 
 def _goods_return(
-    standing: Standing, record: Record, fact: Fact, policy: Policy, terms: ReturnTerms, erp: str
+    standing: Standing, record: Record, fact: Fact, policy: Policy, erp: str, to_stock: Mapping[Stocked, int]
 ) -> Iterator[Obligation]:
     """The ERP receives what was handed in and looked at, where its disposition says; what it received before stays."""
     body: Return = fact.body
-    slots = f"goods_return:{body.id}"
-    sent = standing.all_sealed(slots)
-    missing = _to_stock(record, body, terms)
-    for sealed in sent:
+    slots = f"{RECEIPT}:{body.id}"
+    missing = Counter(to_stock)
+    for sealed in standing.all_sealed(slots):
         missing.subtract({_stocked(line): line.units for line in sealed.body.lines})
     if any(units < 0 for units in missing.values()) and any(units > 0 for units in missing.values()):
         yield _stocked_elsewhere(record, body)
@@ -197,16 +198,47 @@ def _stocked(line: GoodsReturnLine) -> Stocked:
     return (line.line, line.sku, line.location, line.disposition)
 
 
-def _to_stock(record: Record, body: Return, terms: ReturnTerms) -> Counter[Stocked]:
-    """Units handed in, by where they go; only of what has left: a return may be heard before its parcel."""
-    found, lines, left = Counter[Stocked](), lines_by_name(record), shipped_units(record)
-    for line in body.lines:
+def _to_stock(
+    standing: Standing, record: Record, policy: Policy, returns: Collection[Fact]
+) -> dict[str, Counter[Stocked]]:
+    """By fact, the units handed in, by where they go; only of what has left: a return may be heard before its parcel.
+
+    What the ERP received for a return stays that one's; of the rest of what left, the earliest return has as much as it brought.
+    """
+    lines, left, found = lines_by_name(record), shipped_units(record), dict[str, Counter[Stocked]]()
+    received = {fact.id: _received(standing, fact.body) for fact in returns}
+    for units in received.values():
+        left.subtract(units)
+    for fact in sorted(returns, key=lambda each: (each.body.returned_at, each.id)):
+        left.update(received[fact.id])
+        found[fact.id] = _handed_in(fact.body, terms_at(policy.returns, fact.body.returned_at), lines, left)
+        left.subtract(received[fact.id] - _by_line(found[fact.id]))
+    return found
+
+
+def _received(standing: Standing, body: Return) -> Counter[str]:
+    """Units by line that the ERP received for a return."""
+    sealed = standing.all_sealed(f"{RECEIPT}:{body.id}")
+    return sum((Counter({line.line: line.units}) for each in sealed for line in each.body.lines), Counter[str]())
+
+
+def _by_line(stocked: Mapping[Stocked, int]) -> Counter[str]:
+    units: Counter[str] = Counter()
+    for (line, *_), count in stocked.items():
+        units[line] += count
+    return units
+
+
+def _handed_in(body: Return, terms: ReturnTerms, lines: LinesByName, left: Counter[str]) -> Counter[Stocked]:
+    """Takes what it attributes out of `left`."""
+    found: Counter[Stocked] = Counter()
+    for line in body.lines if body.status != "cancelled" else ():
         if not line.received or line.keeps_goods or (line.disposition is None and terms.inspect):
             continue
         disposition = line.disposition or "sellable"
         location, rest = terms.locations.get(disposition, line.location), line.received
         for named in lines.meant_by(line) if location else ():
-            if units := min(rest, left[named]):
+            if (units := min(rest, left[named])) > 0:
                 left[named] -= units
                 rest -= units
                 found[named, line.sku, location, disposition] += units

@@ -41,7 +41,12 @@ def owed_for_shipments(
     if not parcels:
         return
     parts, shown = _parts(standing, record, parcels), _shown(standing, record)
+    heard = sorted(parcels, key=lambda fact: (fact.recorded_at, fact.id), reverse=True)
+    first = {fact.body.id: fact for fact in heard}
     for fact in sorted(parcels, key=_left_at):
+        if first[fact.body.id] is not fact:
+            yield _of_one_number(standing, order_fact.body, fact, first[fact.body.id])
+            continue
         yield from _owed_for_shipment(standing, order_fact, fact, record, policy, erp, parts[fact.id], shown)
 
 
@@ -112,6 +117,7 @@ def _owed_for_shipment(
     if erp is not None:
         for nth, part in parts:
             yield from _erp(standing, record, fact, part, nth, policy, erp)
+        yield from _grew(standing, order, shipment, parts)
     if fact.connection == standing.source:
         return  # handed over by the channel itself: it knows, and so does whoever took it
     if standing.shows(Fulfilment) and (lines := shown[fact.id]):
@@ -195,6 +201,30 @@ def _erp(
     )
 
 
+def _grew(standing: Standing, order: Order, shipment: Shipment, parts: Sequence[Part]) -> Iterator[Trouble]:
+    """A parcel leaves the ERP once: what it is said to have held besides, since then, is not added to it by itself."""
+    sealed = [standing.sealed.get(f"{ISSUE}:{_suffix(shipment.id, nth)}") for nth, _ in parts]
+    if None in sealed:
+        return  # it is still to leave there, with what is said of it now
+    issued = sum((_packed(each.body.shipment) for each in sealed if each), Counter[str]())
+    if beyond := _packed(shipment) - issued:
+        more = ", ".join(f"{units} of {line}" for line, units in sorted(beyond.items()))
+        yield Trouble(
+            cause=f"parcel_grew:{standing.entity}:{shipment.id}",
+            title="A parcel that was shipped in the ERP, and is said to hold more",
+            remedy="Ask the warehouse what left. If no more did, have it correct the parcel, which closes the case; "
+            "if it did, ship and invoice the rest in the ERP, then resolve the case.",
+            detail=f"parcel {shipment.id} of order {order.number}: {more} were not shipped in the ERP",
+        )
+
+
+def _packed(parcel: Shipment) -> Counter[str]:
+    units: Counter[str] = Counter()
+    for line in parcel.lines:
+        units[line.line] += line.units
+    return units
+
+
 def _ordered_units(standing: Standing, record: Record, shipment: Shipment) -> tuple[Within, ...]:
     """No line ever leaves the ERP in more units than are sold or to be sold there, whatever parcels are reported."""
     sold, wanted = sold_units(record), units_wanted(standing, record)
@@ -263,6 +293,17 @@ def _notice(order: Order, fact: Fact, policy: Policy, mail: str) -> Act:
         cause=fact,
         by=due(fact.recorded_at, policy.deadlines.notice_minutes),
         priority=Priority.NOTICES,
+    )
+
+
+def _of_one_number(standing: Standing, order: Order, fact: Fact, first: Fact) -> Trouble:
+    """What is done about a parcel is named by its number, so that the second of that number would be taken for the first."""
+    return Trouble(
+        cause=f"parcel_of_one_number:{standing.entity}:{fact.body.id}",
+        title="Two systems state a parcel under one number",
+        remedy=f"Where it is one parcel, take it back at one of them. Where it is two, ship and invoice that of "
+        f"{fact.connection} in the ERP and show it by hand.",
+        detail=f"parcel {fact.body.id} of order {order.number}: at {first.connection} and {fact.connection}",
     )
 
 
