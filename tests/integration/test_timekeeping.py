@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from crossdock.deliver.timekeeping import Timekeeper
@@ -21,7 +22,7 @@ from crossdock.store.database import Database, rows, run
 from crossdock.store.documents import Statement
 from crossdock.store.inbox import Part, Pending
 from crossdock.store.leases import Leases
-from tests.stage import Stage, message, order, staged, told
+from tests.stage import Stage, message, order, shipment, staged, told
 from tests.standin.target import Target
 
 _LONGEST, _LEASE_SECONDS = {"erp": 1800.0, "shop": 1e6}, 10.0
@@ -152,6 +153,25 @@ async def test_what_was_worked_out_by_a_clock_a_day_ahead_is_worked_out_again_as
         assert stage.rows("select entity from dirty") == [("order:shop:1",)]
         await stage.run()
         assert stage.count("select count(*) from entity where settled_at > now()") == 0
+
+
+async def test_newer_rules_owe_nothing_for_what_earlier_ones_saw_under_a_clock_a_day_ahead(database_url: str) -> None:
+    placed = order()
+    async with Target().serve() as target:
+        async with staged(database_url, target, mail=False) as stage:
+            await stage.tell(placed, shipment("s1", placed))
+            await stage.run()
+            stage.sql("update document set recorded_at = recorded_at + interval '1 day', changed_at = changed_at + interval '1 day',"
+                      " raised_at = raised_at + interval '1 day'")  # fmt: skip
+            stage.sql("update entity set settled_at = settled_at + interval '1 day'")
+            stage.sql("update clock set looked_at = now() + interval '1 day'")
+            await stage.hub.timekeeper.look()
+            await stage.run()
+        async with staged(database_url, target) as stage:
+            await stage.tell(told(msgspec.structs.replace(placed, payment="paid"), 2))
+            await stage.run()
+            assert target.effects("parcel_notice") == []
+            assert stage.rows("select name from withheld") == [("parcel_notice:s1",)]
 
 
 async def test_a_reading_of_a_clock_a_day_ahead_is_of_the_past_in_a_replay_too(database_url: str) -> None:

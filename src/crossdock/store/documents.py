@@ -63,7 +63,7 @@ class Merged:
     changed: frozenset[str]
     """Entities about which something new is known."""
     tied: tuple[Statement, ...]
-    """Equal versions with different bodies, and what came late where its source was set back: only a fetch can tell what holds."""
+    """Equal versions with different bodies, and what came late where its source was set back: only a fetch can tell."""
     regressed: tuple[Statement, ...]
     """Read by ourselves, and older than what we hold: the source was set back."""
 

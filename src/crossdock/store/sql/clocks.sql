@@ -19,26 +19,37 @@ from unnest(%(target)b::text[], %(seconds)b::float8[]) as longest(target, second
 where d.target = longest.target and d.stage in (1, 3) and d.due_at > %(looked_at)s
   and d.due_at <= %(looked_at)s::timestamptz + make_interval(secs => longest.seconds)
 
--- overtaken: What was heard and read under a clock that was ahead is known as of when it was; answers whose documents those are, and whose promises were worked out by its days. Else nothing that is said before that clock's time comes again would be newer.
-with by as (
+-- overtaken: What was heard, read and settled under a clock that was ahead is known as of when it was; answers whose documents were, and whose promises were worked out by its days. Else nothing that is said before that clock's time comes again would be newer, and newer rules would take what the earlier ones saw for what nobody has.
+with latest as (
+    -- What was dated since somebody last looked is later than that; beyond a minute it is of another, worse clock.
+    select least(greatest(%(looked_at)s::timestamptz,
+        (select max(changed_at) from document where raised_at > now() and changed_at < %(looked_at)s::timestamptz + interval '1 minute'),
+        (select max(settled_at) from entity where settled_at < %(looked_at)s::timestamptz + interval '1 minute'))) as at
+), by as (
     select (extract(epoch from now()) * 1000000)::bigint as now,
-           (extract(epoch from now() - %(looked_at)s::timestamptz) * 1000000)::bigint as gap
+           (extract(epoch from now() - at) * 1000000)::bigint as gap,
+           now() - at as ahead
+    from latest
 ), received as (
     -- Nothing is heard later than it is dated: what is ahead is found in the partitions of what is dated ahead.
     update inbox i set observed = case when i.observed > by.now then least(i.observed + by.gap, by.now) else i.observed end,
-        heard_at = least(coalesce(i.heard_at, i.received_at) + by.gap * interval '1 microsecond', now())
+        heard_at = least(coalesce(i.heard_at, i.received_at) + by.ahead, now())
     from by where i.received_at > now() and coalesce(i.heard_at, i.received_at) > now()
 ), known as (
     -- Whoever compares it with a list, or with what was read, counts from when it was heard.
-    update document d set raised_at = case when d.raised_at > now() then least(d.raised_at + by.gap * interval '1 microsecond', now()) else d.raised_at end,
+    update document d set raised_at = case when d.raised_at > now() then least(d.raised_at + by.ahead, now()) else d.raised_at end,
+        recorded_at = case when d.recorded_at > now() then least(d.recorded_at + by.ahead, now()) else d.recorded_at end,
+        changed_at = case when d.changed_at > now() then least(d.changed_at + by.ahead, now()) else d.changed_at end,
         observed = case when d.observed > by.now then least(d.observed + by.gap, by.now) else d.observed end,
         token = case when starts_with(d.kind, %(hint)s) and d.token > by.now then least(d.token + by.gap, by.now) else d.token end
-    from by where d.raised_at > now() or d.observed > by.now or starts_with(d.kind, %(hint)s) and d.token > by.now
+    from by where d.raised_at > now() or d.changed_at > now() or d.observed > by.now or starts_with(d.kind, %(hint)s) and d.token > by.now
     returning d.entity, old.observed <> new.observed or old.token <> new.token as is_older
+), settled as (
+    update entity e set settled_at = least(e.settled_at + by.ahead, now()) from by where e.settled_at > now() returning e.key
 )
 select entity from known where is_older and entity is not null
 union
-select key from entity where settled_at > now()
+select key from settled
 
 -- wait_no_longer: What was made to wait by a clock that was ahead waits as long as it was to; who held something under it holds it no longer, and a list is known to be as it is only up to now.
 with longest as (
