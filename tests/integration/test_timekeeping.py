@@ -161,8 +161,8 @@ async def test_newer_rules_owe_nothing_for_what_earlier_ones_saw_under_a_clock_a
         async with staged(database_url, target, mail=False) as stage:
             await stage.tell(placed, shipment("s1", placed))
             await stage.run()
-            stage.sql("update document set recorded_at = recorded_at + interval '1 day', changed_at = changed_at + interval '1 day',"
-                      " raised_at = raised_at + interval '1 day'")  # fmt: skip
+            for moment in ("recorded_at", "changed_at", "raised_at"):
+                stage.sql(f"update document set {moment} = {moment} + interval '1 day'")
             stage.sql("update entity set settled_at = settled_at + interval '1 day'")
             stage.sql("update clock set looked_at = now() + interval '1 day'")
             await stage.hub.timekeeper.look()
