@@ -22,9 +22,9 @@ where d.target = longest.target and d.stage in (1, 3) and d.due_at > %(looked_at
 -- overtaken: What was heard, read and settled under a clock that was ahead is known as of when it was; answers whose documents were, and whose promises were worked out by its days. Else nothing that is said before that clock's time comes again would be newer, and newer rules would take what the earlier ones saw for what nobody has.
 with latest as (
     -- What was dated since somebody last looked is later than that; beyond a minute it is of another, worse clock.
-    select least(greatest(%(looked_at)s::timestamptz,
+    select greatest(%(looked_at)s::timestamptz,
         (select max(changed_at) from document where raised_at > now() and changed_at < %(looked_at)s::timestamptz + interval '1 minute'),
-        (select max(settled_at) from entity where settled_at < %(looked_at)s::timestamptz + interval '1 minute'))) as at
+        (select max(settled_at) from entity where settled_at < %(looked_at)s::timestamptz + interval '1 minute')) as at
 ), by as (
     select (extract(epoch from now()) * 1000000)::bigint as now,
            (extract(epoch from now() - at) * 1000000)::bigint as gap,
