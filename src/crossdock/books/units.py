@@ -28,6 +28,14 @@ class Back:
         return self.returned.counts and self.returned.body.settle_by != "nothing"
 
 
+def packed(parcel: Shipment) -> Counter[str]:
+    """Units of a parcel by line, whether or not its order has them."""
+    units: Counter[str] = Counter()
+    for line in parcel.lines:
+        units[line.line] += line.units
+    return units
+
+
 def shipped_units(record: Record) -> Counter[str]:
     """Units that left, by line; lines the order doesn't have are left out."""
     if not record.shipments:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from crossdock.books.record import Recognised, Record
-from crossdock.books.units import came_back
+from crossdock.books.units import came_back, packed
 from crossdock.canonical.order import Order
 from crossdock.canonical.shipment import InvoicePosting, Shipment
 from crossdock.promises.money import SALE
@@ -81,18 +81,11 @@ def _arrived(record: Record, billed: Set[str], as_of: datetime) -> Iterator[tupl
         each for each in record.shipments if each.delivered_at or each.id in billed or as_of >= _must_have(record, each)
     ]
     yield from ((each.id, each.delivered_at or _must_have(record, each)) for each in said)
-    back.subtract(sum((_units(each) for each in said), Counter[str]()))
+    back.subtract(sum((packed(each) for each in said), Counter[str]()))
     for each in record.shipments:
-        if each not in said and any(back[line] > 0 for line in _units(each)):
-            back.subtract(_units(each))
+        if each not in said and any(back[line] > 0 for line in packed(each)):
+            back.subtract(packed(each))
             yield each.id, _came_back_at(record, each)
-
-
-def _units(parcel: Shipment) -> Counter[str]:
-    units: Counter[str] = Counter()
-    for line in parcel.lines:
-        units[line.line] += line.units
-    return units
 
 
 def _must_have(record: Record, parcel: Shipment) -> datetime:
@@ -101,7 +94,7 @@ def _must_have(record: Record, parcel: Shipment) -> datetime:
 
 def _came_back_at(record: Record, parcel: Shipment) -> datetime:
     """What came back of a parcel had arrived before, and no earlier than it left us."""
-    units = _units(parcel)
+    units = packed(parcel)
     times = [each.returned.body.returned_at for each in came_back(record) if any(each.units[line] for line in units)]
     return min((time for time in times if time >= parcel.shipped_at), default=parcel.shipped_at)
 

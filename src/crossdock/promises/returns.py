@@ -39,7 +39,7 @@ from crossdock.promises.shipments import fulfilments_owed, issues_owed
 from crossdock.promises.standing import Fact, Standing
 from crossdock.promises.terms import ReturnTerms, terms_at
 
-RECEIPT = "goods_return"
+GOODS_RETURN = "goods_return"
 Stocked = tuple[str, str, str, Disposition]
 """(line, SKU, location, disposition)"""
 
@@ -147,7 +147,7 @@ def _goods_return(
 ) -> Iterator[Obligation]:
     """The ERP receives what was handed in and looked at, where its disposition says; what it received before stays."""
     body: Return = fact.body
-    slots = f"{RECEIPT}:{body.id}"
+    slots = f"{GOODS_RETURN}:{body.id}"
     missing = Counter(to_stock)
     for sealed in standing.all_sealed(slots):
         missing.subtract({_stocked(line): line.units for line in sealed.body.lines})
@@ -218,7 +218,7 @@ def _to_stock(
 
 def _received(standing: Standing, body: Return) -> Counter[str]:
     """Units by line that the ERP received for a return."""
-    sealed = standing.all_sealed(f"{RECEIPT}:{body.id}")
+    sealed = standing.all_sealed(f"{GOODS_RETURN}:{body.id}")
     return sum((Counter({line.line: line.units}) for each in sealed for line in each.body.lines), Counter[str]())
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 
 from crossdock.books.record import Record
-from crossdock.books.units import sold_units
+from crossdock.books.units import packed, sold_units
 from crossdock.canonical.order import Order
 from crossdock.canonical.shipment import (
     Fulfilment,
@@ -206,8 +206,8 @@ def _grew(standing: Standing, order: Order, shipment: Shipment, parts: Sequence[
     sealed = [standing.sealed.get(f"{ISSUE}:{_suffix(shipment.id, nth)}") for nth, _ in parts]
     if None in sealed:
         return  # it is still to leave there, with what is said of it now
-    issued = sum((_packed(each.body.shipment) for each in sealed if each), Counter[str]())
-    if beyond := _packed(shipment) - issued:
+    issued = sum((packed(each.body.shipment) for each in sealed if each), Counter[str]())
+    if beyond := packed(shipment) - issued:
         more = ", ".join(f"{units} of {line}" for line, units in sorted(beyond.items()))
         yield Trouble(
             cause=f"parcel_grew:{standing.entity}:{shipment.id}",
@@ -216,13 +216,6 @@ def _grew(standing: Standing, order: Order, shipment: Shipment, parts: Sequence[
             "if it did, ship and invoice the rest in the ERP, then resolve the case.",
             detail=f"parcel {shipment.id} of order {order.number}: {more} were not shipped in the ERP",
         )
-
-
-def _packed(parcel: Shipment) -> Counter[str]:
-    units: Counter[str] = Counter()
-    for line in parcel.lines:
-        units[line.line] += line.units
-    return units
 
 
 def _ordered_units(standing: Standing, record: Record, shipment: Shipment) -> tuple[Within, ...]:

@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from crossdock.books.record import Record
+from crossdock.books.units import packed
 from crossdock.canonical.returns import Return
 from crossdock.canonical.shipment import Shipment
 from crossdock.promises.obligations import Obligation, Trouble
+from crossdock.promises.returns import GOODS_RETURN
 from crossdock.promises.standing import Standing
 
 Units = dict[str, Counter[str]]
@@ -20,7 +22,7 @@ Units = dict[str, Counter[str]]
 
 def owed_for_taken_back(standing: Standing, record: Record) -> Iterator[Obligation]:
     """A case for each parcel or return of which less is said by now than was done because of it."""
-    for id_, units in _beyond(_shipped(standing), _told(standing, "shipment", _packed)):
+    for id_, units in _beyond(_shipped(standing), _told(standing, "shipment", packed)):
         yield _parcel_taken_back(record, id_, units)
     for id_, units in _beyond(_received(standing), _told(standing, "return", _handed_in)):
         yield _return_taken_back(record, id_, units)
@@ -40,19 +42,12 @@ def _beyond(done: Units, told: Units) -> Iterator[tuple[str, Counter[str]]]:
             yield id_, beyond
 
 
-def _packed(body: Shipment) -> Counter[str]:
-    units: Counter[str] = Counter()
-    for line in body.lines:
-        units[line.line] += line.units
-    return units
-
-
 def _shipped(standing: Standing) -> Units:
     """What the ERP shipped for each parcel, and what the channel was shown of it where there is more of that."""
     shipped: Units = {}
     for sealed in standing.all_sealed("goods_issue"):
         parcel: Shipment = sealed.body.shipment
-        shipped.setdefault(parcel.id, Counter()).update(_packed(parcel))
+        shipped.setdefault(parcel.id, Counter()).update(packed(parcel))
     for sealed in standing.all_sealed("fulfilment"):
         shown = Counter({line.line: line.units for line in sealed.body.lines})
         shipped[sealed.body.shipment] = shipped.get(sealed.body.shipment, Counter()) | shown
@@ -61,7 +56,7 @@ def _shipped(standing: Standing) -> Units:
 
 def _received(standing: Standing) -> Units:
     received: Units = {}
-    for sealed in standing.all_sealed("goods_return"):
+    for sealed in standing.all_sealed(GOODS_RETURN):
         units = received.setdefault(sealed.body.return_id, Counter())
         for line in sealed.body.lines:
             units[line.sku] += line.units

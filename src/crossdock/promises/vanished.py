@@ -19,6 +19,7 @@ from crossdock.promises.money import SALE, units_by_sale
 from crossdock.promises.obligations import Obligation, Trouble
 from crossdock.promises.picked import with_handed_over
 from crossdock.promises.policy import Policy
+from crossdock.promises.returns import GOODS_RETURN
 from crossdock.promises.shipments import invoices_owed
 from crossdock.promises.standing import Standing
 
@@ -60,7 +61,7 @@ def _left_of_sale(standing: Standing, policy: Policy) -> Iterator[str]:
         yield f"parcel {', '.join(unposted)} left and is not in the books"
     elif unbilled := _unbilled(standing, record):
         yield f"{', '.join(unbilled)} is not invoiced"
-    received = {sealed.body.return_id for sealed in standing.all_sealed("goods_return")}
+    received = {sealed.body.return_id for sealed in standing.all_sealed(GOODS_RETURN)}
     handed_in = (
         each.returned.body for each in came_back(record) if any(line.received for line in each.returned.body.lines)
     )

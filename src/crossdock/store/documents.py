@@ -81,8 +81,10 @@ async def merge(tx: Transaction, statements: Iterable[Statement]) -> Merged:
         return Merged(frozenset(), (), ())
     changed: set[str] = set()
     regressed: list[Statement] = []
-    asked = {"asked": sorted({f"{s.connection} {s.kind}" for s in latest.values() if s.readable})}
-    found = await rows(tx, _SQL["merge_documents"], columns(_DOCUMENT, [_record(s) for s in latest.values()]) | asked)
+    readable = {"readable": sorted({f"{s.connection} {s.kind}" for s in latest.values() if s.readable})}
+    found = await rows(
+        tx, _SQL["merge_documents"], columns(_DOCUMENT, [_record(s) for s in latest.values()]) | readable
+    )
     winners = {row[:3] for row in found if row[3]}
     if unseen := _lost_to_what_was_not_seen(latest, found, winners):
         found = [row for row in found if row[:3] not in unseen]

@@ -26,7 +26,7 @@ with incoming as materialized (
         > (held.epoch, held.token, held.observed, held.digest)
         -- What came late where its source was set back is asked for instead.
         and not (excluded.epoch > held.epoch and excluded.token < held.token and excluded.observed = 0
-                 and excluded.connection || ' ' || excluded.kind = any(%(asked)b::text[]))
+                 and excluded.connection || ' ' || excluded.kind = any(%(readable)b::text[]))
     returning held.connection, held.kind, held.id, old.epoch, old.token, old.digest, old.gone, new.digest as is_digest,
               new.gone as is_gone, old.connection is null as is_new, old.entity is distinct from new.entity as is_bound,
               old.entity as was_entity, new.decided, old.raised_at as was_raised_at, old.observed as was_observed
