@@ -355,10 +355,10 @@ def test_a_correction_in_doubt_since_the_hub_was_set_back_is_a_persons_and_nothi
 
 
 def test_what_was_sent_in_a_time_that_is_forgotten_may_happen_a_little_later_and_is_sealed_again() -> None:
-    for until, found in ((0, False), (-10, True)):
+    for since, until, found in ((-30, 0, False), (2, 4, False), (-30, -10, True), (6, 9, True)):
         evidence = sound()
         _intents_of(evidence, "sale")["sealed_at"] = _at(12).isoformat()
-        _told(evidence, forgotten=[[_at(-30).isoformat(), _at(until).isoformat()]])
+        _told(evidence, forgotten=[[_at(since).isoformat(), _at(until).isoformat()]])
         assert (("S3", "unexplained") in judged(evidence)) is found
 
 
@@ -525,6 +525,21 @@ def test_a_further_sale_is_due_only_where_the_shop_forgot_what_was_taken_off() -
         evidence.intents[_ENTITY].append({**_intents_of(evidence, "sale"), "key": key})  # type: ignore[attr-defined]
         assert (("S1", "doubled") in judged(evidence)) is not forgotten
         assert ("Q6", "lost") not in judged(evidence)
+
+
+def test_a_parcel_of_two_sales_is_issued_and_invoiced_once_from_each() -> None:
+    for kept, rest, sale, found in ((1, 2, "S2", False), (3, 3, "S2", True), (1, 2, "S1", True)):
+        evidence = sound()
+        for what, promise in (("goods_issue", "goods_issue:sh_1:2"), ("invoice_posting", "invoice:sh_1:2")):
+            nth, first = next((i, e) for i, e in enumerate(evidence.ledgers["erp"]) if e.what == what)
+            key, refs = _key(promise, "shipment:wms:sh_1"), {"sale": sale}
+            bodies = [{"shipment": _PARCEL}] * 2
+            if what == "goods_issue":
+                bodies = [{"shipment": {**_PARCEL_TOLD, "lines": [{"line": "1", "units": n}]}} for n in (kept, rest)]
+            evidence.ledgers["erp"][nth] = replace(first, details={**first.details, "body": bodies[0]})
+            second = {**first.details, "body": bodies[1], "refs": refs}
+            evidence.ledgers["erp"].append(replace(first, key=key, details=second))
+        assert (("S1", "doubled") in judged(evidence)) is found
 
 
 def test_a_day_s_limit_on_refunds_is_reached_where_there_is_one() -> None:

@@ -68,7 +68,7 @@ def _conflicting(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _sent_in_a_forgotten_time(evidence: Evidence, at: datetime) -> bool:
-    return evidence.is_forgotten(at) or evidence.is_forgotten(at - _UNDER_WAY)
+    return any(moment(since) <= at <= moment(until) + _UNDER_WAY for since, until in evidence.told.forgotten)
 
 
 def unsealed(evidence: Evidence) -> Iterator[Finding]:
@@ -80,12 +80,10 @@ def unsealed(evidence: Evidence) -> Iterator[Finding]:
         key = entry.details["metadata"].get("crossdock_key", "")
         if key:
             yield from _as_sealed(evidence, key, entry.at, None)
-            intent = evidence.intent(key)
-            amount = intent["body"]["amount"]["minor"] if intent and not evidence.is_forgotten(entry.at) else None
-            if amount not in (None, entry.details["amount"]):
-                yield Finding(
-                    "S3", "unexplained", f"{key} was sealed over {amount}, and {entry.details['amount']} was paid"
-                )
+            intent = None if _sent_in_a_forgotten_time(evidence, entry.at) else evidence.intent(key)
+            sealed, paid = intent and intent["body"]["amount"]["minor"], entry.details["amount"]
+            if sealed not in (None, paid):
+                yield Finding("S3", "unexplained", f"{key} was sealed over {sealed}, and {paid} was paid")
 
 
 def _as_sealed(evidence: Evidence, key: str, at: Any, body: Any) -> Iterator[Finding]:
@@ -123,8 +121,9 @@ def _due(evidence: Evidence, sale: Sale) -> Iterator[tuple[str, str, int, int]]:
     parcels, complete = len(sale.parcels), [back for back in sale.returns if back.complete]
     if "erp" in evidence.ledgers:
         yield "erp", "sales in the ERP", 1, erp("sales_order") - _sold_again(evidence, sale)
-        yield "erp", "goods issues in the ERP", parcels, erp("goods_issue")
-        yield "erp", "invoices in the ERP", parcels, erp("invoice_posting")
+        parts = parcels + _further_parts(evidence, sale)
+        yield "erp", "goods issues in the ERP", parts, erp("goods_issue")
+        yield "erp", "invoices in the ERP", parts, erp("invoice_posting")
         yield "erp", "goods returns in the ERP", len(complete), erp("goods_return")
     yield "wms", "orders at the warehouse", 1, _count(evidence, "wms", "order_received", lambda e: e.key == sale.entity)
     yield (
@@ -150,6 +149,21 @@ def _sold_again(evidence: Evidence, sale: Sale) -> int:
     forgotten = sum(evidence.has_forgotten("shop", each) for each in edits)
     further = [e for e in evidence.standing("erp", "sales_order") if slot(e.key).startswith(f"{sale.entity}/sale:")]
     return min(forgotten, len(further))
+
+
+def _further_parts(evidence: Evidence, sale: Sale) -> int:
+    """What left in one parcel on several sales: one part from each, which together are the parcel."""
+    parts = [e for e in evidence.standing("erp", "goods_issue") if e.details["entity"] == sale.entity]
+    count = 0
+    for parcel in sale.parcels:
+        of_it = [e.details for e in parts if e.details["body"]["shipment"]["id"] == parcel["id"]]
+        sales = {each["refs"].get("sale") for each in of_it}
+        units = Counter[str]()
+        for line in (line for each in of_it for line in each["body"]["shipment"]["lines"]):
+            units[line["line"]] += line["units"]
+        if len(sales) == len(of_it) > 1 and units == Counter({each["line"]: each["units"] for each in parcel["lines"]}):
+            count += len(of_it) - 1
+    return count
 
 
 def _before_mails(evidence: Evidence, sale: Sale) -> bool:
@@ -215,7 +229,8 @@ def _explained(evidence: Evidence, sale: Sale, system: str, what: str) -> bool:
         return True
     # A refund that is forgotten takes its place in the day's limit again before anybody is told of it.
     forgotten = any(
-        evidence.is_forgotten(e.at) and e.details["order"] == sale.id for e in evidence.entries("psp", "refunded")
+        _sent_in_a_forgotten_time(evidence, e.at) and e.details["order"] == sale.id
+        for e in evidence.entries("psp", "refunded")
     )
     if (
         what == "mails about refunds"
