@@ -198,6 +198,27 @@ async def test_what_was_heard_under_a_clock_that_was_put_back_is_nothing_new_in_
             assert not await _merge(stage, heard)
 
 
+async def test_what_came_before_anybody_saw_that_the_clock_was_put_back_is_no_history(database_url: str) -> None:
+    async with Target().serve() as target, staged(database_url, target, mail=False) as stage:
+        await stage.tell(told(order("1"), 3))
+        await stage.receive(message("shop", told(order("1")), topic="changed"))
+        await stage.settle()
+        stage.sql("update inbox set received_at = received_at + interval '1 day'")
+        day = 86_400_000_000
+        stage.sql("update document set token = token + %s where kind = 'hint:order'", day)
+        stage.sql("update clock set looked_at = now() + interval '1 day'")
+        await stage.receive(message("shop", told(order("1")), topic="changed"))
+        await stage.settle()
+        fetches = "select name from promise where starts_with(name, 'fetch:')"
+        before = stage.rows(fetches)
+        await stage.hub.timekeeper.look()
+        assert stage.count("select count(*) from inbox_pending") == 1
+        await stage.settle()
+        assert stage.rows(fetches) != before
+        (heard,) = [each for each in await _heard(stage) if each.received_at <= datetime.now(UTC)]
+        assert not await _merge(stage, heard)
+
+
 async def test_what_came_while_its_reader_had_begun_was_heard_when_it_came(database_url: str) -> None:
     async with Target().serve() as target, staged(database_url, target, mail=False) as stage:
         async with stage.database.transaction() as tx:

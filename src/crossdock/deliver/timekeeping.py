@@ -84,7 +84,7 @@ class Timekeeper:
         elif gap_seconds < -_SLACK_SECONDS:
             log.warning("the database's clock was put back", seconds=-gap_seconds)
             await clocks.wait_no_longer(tx, looked_at, self.longest, self.lease_seconds)
-            await clocks.overtaken(tx, looked_at)
+            await clocks.overtaken(tx, looked_at, self.lease_seconds)
 
     def _passed_at_most(self, since: datetime) -> float:
         """Seconds that can really have passed since the clock said that."""
