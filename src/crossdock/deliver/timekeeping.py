@@ -10,15 +10,16 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
 from crossdock.connect.effects import Searchable
 from crossdock.deliver.following import BACKOFF_SECONDS_MAX
 from crossdock.deliver.lines import Line
-from crossdock.store import clocks
+from crossdock.store import clocks, inbox
 from crossdock.store.database import Database, Transaction
+from crossdock.store.inbox import Part
 
 log = structlog.get_logger("crossdock")
 
@@ -84,7 +85,9 @@ class Timekeeper:
         elif gap_seconds < -_SLACK_SECONDS:
             log.warning("the database's clock was put back", seconds=-gap_seconds)
             await clocks.wait_no_longer(tx, looked_at, self.longest, self.lease_seconds)
-            await clocks.overtaken(tx, looked_at, self.lease_seconds)
+            await clocks.overtaken(tx, looked_at)
+            # What came before anybody saw it was held against what was dated ahead; what was just being translated is known now.
+            await inbox.put_back(tx, Part(now - timedelta(seconds=self.lease_seconds), now))
 
     def _passed_at_most(self, since: datetime) -> float:
         """Seconds that can really have passed since the clock said that."""

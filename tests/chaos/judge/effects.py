@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -153,17 +153,22 @@ def _sold_again(evidence: Evidence, sale: Sale) -> int:
 
 def _further_parts(evidence: Evidence, sale: Sale) -> int:
     """What left in one parcel on several sales: one part from each, which together are the parcel."""
-    parts = [e for e in evidence.standing("erp", "goods_issue") if e.details["entity"] == sale.entity]
+    issues = [e.details for e in evidence.standing("erp", "goods_issue") if e.details["entity"] == sale.entity]
     count = 0
     for parcel in sale.parcels:
-        of_it = [e.details for e in parts if e.details["body"]["shipment"]["id"] == parcel["id"]]
-        sales = {each["refs"].get("sale") for each in of_it}
-        units = Counter[str]()
-        for line in (line for each in of_it for line in each["body"]["shipment"]["lines"]):
-            units[line["line"]] += line["units"]
-        if len(sales) == len(of_it) > 1 and units == Counter({each["line"]: each["units"] for each in parcel["lines"]}):
-            count += len(of_it) - 1
+        parts = [each for each in issues if each["body"]["shipment"]["id"] == parcel["id"]]
+        sales = {each["refs"].get("sale") for each in parts}
+        issued = sum((_units(each["body"]["shipment"]) for each in parts), Counter[str]())
+        if len(sales) == len(parts) > 1 and issued == _units(parcel):
+            count += len(parts) - 1
     return count
+
+
+def _units(parcel: Mapping[str, Any]) -> Counter[str]:
+    units = Counter[str]()
+    for line in parcel["lines"]:
+        units[line["line"]] += line["units"]
+    return units
 
 
 def _before_mails(evidence: Evidence, sale: Sale) -> bool:

@@ -35,15 +35,6 @@ with latest as (
     update inbox i set observed = case when i.observed > by.now then least(i.observed + by.gap, by.now) else i.observed end,
         heard_at = least(coalesce(i.heard_at, i.received_at) + by.ahead, now())
     from by where i.received_at > now() and coalesce(i.heard_at, i.received_at) > now()
-), anew as (
-    -- What came since it was put back was held against what is dated ahead: it is translated once more.
-    update inbox set outcome = 0, reason = null
-    where received_at > now() - make_interval(secs => %(unseen_seconds)s) and received_at <= now() and outcome = 1
-    returning id, received_at
-), pending as (
-    insert into inbox_pending (id, received_at) select id, received_at from anew on conflict do nothing
-), told_anew as (
-    delete from evidence e using anew a where e.inbox_id = a.id and e.received_at = a.received_at
 ), known as (
     -- Whoever compares it with a list, or with what was read, counts from when it was heard.
     update document d set raised_at = case when d.raised_at > now() then least(d.raised_at + by.ahead, now()) else d.raised_at end,
